@@ -1,0 +1,1 @@
+"""Throwaway clusters: hosts that kafab itself makes and ends."""

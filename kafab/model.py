@@ -1,0 +1,211 @@
+"""The words of the project as frozen values: host, node, role, cluster, version.
+
+A host is a machine reached over SSH; a node is one Kafka or ZooKeeper process on it; a cluster is one inventory file.
+Nothing here does I/O and nothing here is guessed: `inventory` fills every field, defaults included.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+MAX_ID = 2**31 - 1
+NO_PROPERTIES: Mapping[str, str] = {}
+
+
+class Role(str, Enum):
+    """What a node does. Start order is the order of definition; stop order its reverse."""
+
+    ZOOKEEPER = "zookeeper"
+    BROKER = "broker"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Supervisor(str, Enum):
+    """What keeps a node's process: a pid file and a session of its own, or (to come) systemd."""
+
+    PROCESS = "process"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """A Kafka version, ``3.9.2``; ordered as numbers."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Version":
+        """Read ``X.Y.Z``; anything else is a ValueError whose text says what was expected."""
+        found = re.fullmatch(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})", text, re.ASCII)
+        if not found:
+            raise ValueError(f"{text!r} is not a version like 3.9.2")
+        return cls(*(int(part) for part in found.groups()))
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A TCP address. ``str()`` gives ``host:port``, with an IPv6 address in brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """How a host is logged in to. ``None`` leaves the choice to ssh_config, the agent and the login name."""
+
+    user: str | None = None
+    port: int | None = None
+    identity: Path | None = None
+    gateway: str | None = None
+    known_hosts: Path | None = None
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The root folders on a host; each node has a folder of its own under all but the first."""
+
+    releases: PurePosixPath = PurePosixPath("/opt/kafka")
+    config: PurePosixPath = PurePosixPath("/etc/kafka")
+    data: PurePosixPath = PurePosixPath("/var/lib/kafka")
+    logs: PurePosixPath = PurePosixPath("/var/log/kafka")
+    run: PurePosixPath = PurePosixPath("/var/lib/kafka/run")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine. ``address`` is what ssh connects to and, unless a node says otherwise, what is advertised."""
+
+    name: str
+    address: str
+    ssh: Ssh = field(default_factory=Ssh)
+    paths: Paths = field(default_factory=Paths)
+    rack: str | None = None
+    java: PurePosixPath | None = None
+    """The Java home; None means: JAVA_HOME's usual places, then the PATH."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One process: its role and id, its ports, its folders, its JVM, its own properties (cluster's merged in)."""
+
+    host: Host
+    role: Role
+    id: int
+    port: int
+    """Client port: clientPort of ZooKeeper, the listener of a broker."""
+    heap: str
+    data: tuple[PurePosixPath, ...]
+    numbered: bool = False
+    """True where the host has several nodes of this role, so that the id is part of the name."""
+    quorum_port: int | None = None
+    election_port: int | None = None
+    advertised: str = ""
+    jmx_port: int | None = None
+    jvm: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def instance(self) -> str:
+        """The node's name on its host: ``broker``, or ``broker-4`` beside another broker."""
+        return f"{self.role}-{self.id}" if self.numbered else str(self.role)
+
+    @property
+    def name(self) -> str:
+        """The node's name in the cluster: ``node1/broker``."""
+        return f"{self.host.name}/{self.instance}"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where clients, and kafab itself, reach the node."""
+        return Endpoint(self.advertised or self.host.address, self.port)
+
+    @property
+    def config(self) -> PurePosixPath:
+        """The folder of the node's configuration files."""
+        return self.host.paths.config / self.instance
+
+    @property
+    def logs(self) -> PurePosixPath:
+        """The folder of the node's log files."""
+        return self.host.paths.logs / self.instance
+
+    @property
+    def run(self) -> PurePosixPath:
+        """The folder of the node's run record (pid, start time, digest of the configuration it was started with)."""
+        return self.host.paths.run / self.instance
+
+    @property
+    def current(self) -> PurePosixPath:
+        """The link to the release this node starts from."""
+        return self.host.paths.releases / f"current-{self.instance}"
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Every TCP port the process listens on, by what it is for."""
+        known = {
+            "client": self.port,
+            "quorum": self.quorum_port,
+            "election": self.election_port,
+            "jmx": self.jmx_port,
+        }
+        return {use: port for use, port in known.items() if port is not None}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One inventory file: its hosts and nodes, in the order of the file, and what they share."""
+
+    name: str
+    version: Version
+    hosts: tuple[Host, ...]
+    nodes: tuple[Node, ...]
+    chroot: str = ""
+    """ZooKeeper path of the cluster, ``/kafka``; empty for the root."""
+    supervisor: Supervisor = Supervisor.PROCESS
+    lab: bool = False
+    """A throwaway cluster on this machine: kafab never asks before disturbing it."""
+    source: Path | None = None
+
+    @cached_property
+    def brokers(self) -> tuple[Node, ...]:
+        """The Kafka nodes, in inventory order."""
+        return tuple(node for node in self.nodes if node.role is Role.BROKER)
+
+    @cached_property
+    def zookeepers(self) -> tuple[Node, ...]:
+        """The ZooKeeper nodes, in inventory order."""
+        return tuple(node for node in self.nodes if node.role is Role.ZOOKEEPER)
+
+    @cached_property
+    def zookeeper_connect(self) -> str:
+        """The value of zookeeper.connect: servers, then the chroot once, after the last server."""
+        return ",".join(str(node.endpoint) for node in self.zookeepers) + self.chroot
+
+    @cached_property
+    def bootstrap(self) -> str:
+        """The value of bootstrap.servers for clients."""
+        return ",".join(str(node.endpoint) for node in self.brokers)
+
+    def host(self, name: str) -> Host:
+        """Return the host of that name; KeyError if there is none."""
+        return next(host for host in self.hosts if host.name == name)
+
+    def on(self, host: Host) -> tuple[Node, ...]:
+        """Return the nodes of one host, in inventory order."""
+        return tuple(node for node in self.nodes if node.host.name == host.name)

@@ -1,0 +1,157 @@
+"""What the library needs of the world, as small Protocols. `adapters` implement them, `testing` fakes them.
+
+No method raises for a host's or a cluster's fault: what could not be read or done is an ``Unknown`` with the reason.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from kafab.command import Outcome, Script, Unknown
+from kafab.events import Emit
+from kafab.metadata import (
+    ConfigEntry,
+    Controller,
+    Member,
+    Metadata,
+    Produced,
+    Registration,
+    ReplicaState,
+    TopicSpec,
+)
+from kafab.model import Endpoint
+from kafab.releases import Artifact, ReleaseName
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A local file for one host. The script reads the bytes from ``offset`` on, on its stdin, and prints what it made of them."""
+
+    source: Path
+    script: Script
+    offset: int = 0
+
+
+class Fleet(Protocol):
+    """All hosts of a cluster over SSH: one connection a host, opened side by side on first use and kept."""
+
+    def run(
+        self, scripts: Mapping[str, Script], *, each: Callable[[str, Outcome], None] | None = None
+    ) -> dict[str, Outcome]:
+        """Run one script a host, side by side; ``each`` is called as answers come in. Keys are host names.
+
+        A host that cannot be reached, a dropped connection and a passed timeout are Unknown. A non-zero exit
+        is a Result. The script travels on stdin of ``env -i PATH=... LC_ALL=C sh`` and is run whole or not at all.
+        """
+
+    def send(self, uploads: Mapping[str, Upload], emit: Emit) -> dict[str, Outcome]:
+        """Stream one file a host, side by side, to the stdin of the upload's script; progress goes to ``emit``."""
+
+    def follow(self, host: str, script: Script) -> Iterator[bytes]:
+        """Yield output as it comes until the script ends or the iterator is closed (which ends it over there)."""
+
+    def hold(self, host: str, script: Script) -> AbstractContextManager[Outcome]:
+        """Start a script whose stdin stays open for the length of the block; yields its first line of output.
+
+        When the block ends, or this process dies, its stdin is closed. It is how a lock lives as long as its owner.
+        """
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+class ZooKeeper(Protocol):
+    """A ZooKeeper ensemble as the cluster's inventory names it, below the cluster's chroot."""
+
+    def member(self, at: Endpoint) -> Member | Unknown:
+        """Ask one server for its state with the four-letter words srvr and (the leader) mntr."""
+
+    def registrations(self) -> Mapping[int, Registration] | Unknown:
+        """Read ``/brokers/ids``: the brokers whose session lives. No such path is an empty mapping: nothing registered yet."""
+
+    def controller(self) -> Controller | Unknown:
+        """Read ``/controller`` and ``/controller_epoch``."""
+
+    def cluster_id(self) -> str | Unknown | None:
+        """Read ``/cluster/id``; None where no broker has ever been started."""
+
+    def force_election(self) -> Unknown | None:
+        """Delete ``/controller``: every live broker then stands for election (what kafka's own docs and tests do)."""
+
+    def close(self) -> None:
+        """End the session, if one was opened."""
+
+
+class KafkaAdmin(Protocol):
+    """A Kafka cluster as a client sees it."""
+
+    def metadata(
+        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> Metadata | Unknown:
+        """Ask the broker at ``at`` alone for its view, or any broker of the cluster."""
+
+    def topic_configs(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:
+        """Return topic -> property -> entry for each topic."""
+
+    def create_topic(self, spec: TopicSpec) -> Unknown | None:
+        """Create and wait until the controller has it. Raises Failed with the broker's own message when refused."""
+
+    def delete_topic(self, name: str) -> Unknown | None:
+        """Delete and wait until metadata no longer shows it. Raises Failed when refused."""
+
+    def add_partitions(self, name: str, total: int) -> Unknown | None:
+        """Grow a topic to ``total`` partitions. Raises Failed when refused."""
+
+    def alter_configs(self, topic: str, values: Mapping[str, str | None]) -> Unknown | None:
+        """Set (or, with None, reset) single properties and leave the others. Raises Failed when refused."""
+
+    def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
+        """Ask every broker for its own replicas of the topic (DescribeLogDirs)."""
+
+    def produce(
+        self, topic: str, records: Mapping[int, Sequence[bytes]], *, timeout: timedelta
+    ) -> Produced | Unknown:
+        """Write records (partition -> values) with acks=all and an idempotent producer, and wait for each ack."""
+
+    def consume(
+        self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
+    ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
+        """Read each partition from the beginning up to (not including) the given offset; fewer come back at the timeout."""
+
+    def close(self) -> None:
+        """Close every client."""
+
+
+class Store(Protocol):
+    """Release artifacts on this machine, addressed by digest."""
+
+    def find(self, name: ReleaseName) -> Artifact | None:
+        """Return the stored artifact of a release, or None."""
+
+    def all(self) -> Sequence[Artifact]:
+        """Return every stored artifact, by name."""
+
+    def fetch(self, name: ReleaseName, emit: Emit) -> Artifact:
+        """Return the stored artifact, or get it from the first source that has it.
+
+        Raises Failed naming each source with its reason; the hint says how to hand a file over by hand.
+        """
+
+    def add(self, file: Path, name: ReleaseName | None, sha512: str | None, emit: Emit) -> Artifact:
+        """Check a file (digest, hostile members, content) and keep it. Raises Failed with the reason."""
+
+    def verify(self, artifact: Artifact) -> str | None:
+        """Compute the artifact's digest again; None if it is what it was, else what is wrong."""
+
+
+class Clock(Protocol):
+    """Time, so that gates can be tested without waiting."""
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""

@@ -1,0 +1,93 @@
+"""The one boundary between kafab's errors and the shell: a task decorator.
+
+Invoke turns only its own `Exit` into a message; everything else would be a traceback. This decorator turns
+kafab's errors into a message with a hint and an exit code, keeps tracebacks of our own mistakes in a file, and
+refuses the two Fabric flags that would do harm.
+"""
+
+import functools
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import fabric
+import invoke
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+from kafab.console import Console
+from kafab.errors import Interrupted, KafabError, UsageError
+
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def task(body: Callable[Concatenate[invoke.Context, P], int | None] | None = None, **options: Any) -> Any:
+    """Invoke's ``@task`` with the boundary. A body returns its exit code, or None for 0.
+
+    A non-zero exit code ends the chain: `fab deploy start` does not start what could not be deployed.
+    """
+    if body is None:
+        return functools.partial(task, **options)
+
+    @functools.wraps(body)
+    def run(context: invoke.Context, *args: P.args, **kwargs: P.kwargs) -> None:
+        code = _guarded(lambda: _called(body, context, *args, **kwargs))
+        if code:
+            raise Exit(code=code)
+
+    # Short flags made from parameter names would shadow Fabric's own -i, -t, -H and -c.
+    return cast(Task[Any], invoke.task(run, auto_shortflags=False, **options))
+
+
+def _called(body: Callable[..., int | None], context: invoke.Context, *args: Any, **kwargs: Any) -> int:
+    if isinstance(context, fabric.Connection):
+        raise UsageError(
+            "-H/--hosts would run a command for the whole cluster once a host",
+            hint="name the cluster with `on NAME` and, for some nodes only, use --limit node1,node2/broker",
+        )
+    if context.config.run.dry:
+        raise UsageError(
+            "-R/--dry would only pretend that remote commands succeeded",
+            hint="`plan` shows what `deploy` would do",
+        )
+    return body(context, *args, **kwargs) or 0
+
+
+def _guarded(call: Callable[[], int]) -> int:
+    # Paramiko logs tracebacks to stderr where logging is not configured; every fault of its reaches us as a value.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    logging.getLogger("kazoo").addHandler(logging.NullHandler())
+    console = Console()
+    try:
+        return call()
+    except KafabError as error:
+        console.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.error(Interrupted("interrupted", hint="run the same command again: it observes and goes on"))
+        return Interrupted.exit_code
+    except BrokenPipeError:
+        # The reader of stdout went away (`| head`): nothing is lost, and the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exit:
+        raise
+    except Exception as error:  # noqa: BLE001  # our own mistake: the operator gets a sentence, the file the traceback
+        console.error(
+            KafabError(f"a mistake in kafab: {error!r}", hint=f"please report it with {_kept_traceback()}")
+        )
+        return 1
+
+
+def _kept_traceback() -> Path:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="kafab-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exc(file=file)
+    return Path(file.name)

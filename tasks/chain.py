@@ -1,0 +1,52 @@
+"""What the tasks of one command line share: the selected cluster and the connections to it.
+
+Invoke copies its configuration for every task, so the selection lives here, once a process.
+"""
+
+import atexit
+import os
+from pathlib import Path
+
+from kafab.console import Console
+from kafab.inventory import load
+from kafab.selection import find_inventory
+from kafab.wiring import Session
+
+
+class Chain:
+    """The cluster that `on` (or KAFAB_CLUSTER, or the lab that is up) selected, and its session."""
+
+    def __init__(self) -> None:
+        self._wanted: str | None = None
+        self._session: Session | None = None
+        atexit.register(self.close)
+
+    def select(self, name_or_path: str) -> None:
+        """Take this inventory for the rest of the command line; connections to another cluster are closed."""
+        self.close()
+        self._wanted = name_or_path
+        self.session()  # a wrong name or a broken inventory is told before anything runs
+
+    def session(self) -> Session:
+        """Return the session of the selected cluster, opening nothing yet. Raises UsageError when none is selected."""
+        if self._session is None:
+            path = find_inventory(self._wanted, os.environ, Path.cwd())
+            cluster, warnings = load(path)
+            console = Console()
+            for warning in warnings:
+                console.warn(str(warning))
+            self._session = Session(cluster, console.emit)
+        return self._session
+
+    def forget(self) -> None:
+        """Close the connections and choose afresh next time: the lab came up or went away."""
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+CHAIN = Chain()
