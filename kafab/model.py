@@ -118,7 +118,7 @@ class Node:
     advertised: str = ""
     jmx_port: int | None = None
     jvm: tuple[str, ...] = ()
-    properties: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def instance(self) -> str:
@@ -177,6 +177,8 @@ class Cluster:
     nodes: tuple[Node, ...]
     chroot: str = ""
     """ZooKeeper path of the cluster, ``/kafka``; empty for the root."""
+    scala: str | None = None
+    """The release's Scala version; None leaves it to ``releases.release_for``."""
     supervisor: Supervisor = Supervisor.PROCESS
     lab: bool = False
     """A throwaway cluster on this machine: kafab never asks before disturbing it."""

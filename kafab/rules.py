@@ -1,0 +1,328 @@
+"""What must be true across a whole inventory: nothing shared that cannot be shared, nothing asked that Kafka cannot give.
+
+A machine is told by the address its nodes are reached at: in a lab many hosts share 127.0.0.1, and then their ports
+and folders must differ.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from kafab.defaults import FOUR_LETTER_WORDS, min_insync_replicas, replication_factor
+from kafab.model import Host, Node, Role
+from kafab.problems import Place, Problems
+from kafab.sections import Section
+
+
+@dataclass(frozen=True)
+class PlacedHost:
+    """A host and the section of the file it was made from."""
+
+    host: Host
+    section: Section
+
+
+@dataclass(frozen=True)
+class PlacedNode:
+    """A node and the section of the file it was made from."""
+
+    node: Node
+    section: Section
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An inventory that has been read, whatever problems it had so far."""
+
+    section: Section
+    """``hosts:`` as it was read."""
+    hosts: tuple[PlacedHost, ...]
+    nodes: tuple[PlacedNode, ...]
+    kafka: Section
+    zookeeper: Section
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every node in the file could be read, so that counting them says something."""
+        roles = (str(role) for role in Role)
+        return (
+            bool(self.hosts)
+            and self.section.places.keys() == self.section.values.keys()
+            and not any(
+                placed.section.given(role) and placed.section.get(role) is None
+                for role in roles
+                for placed in self.hosts
+            )
+        )
+
+    @cached_property
+    def twins(self) -> dict[str, str]:
+        """Host name -> the earlier host that ssh would reach instead: same address, same port."""
+        logins: dict[tuple[str, int], str] = {}
+        firsts = {
+            placed.host.name: logins.setdefault(_login(placed.host), placed.host.name)
+            for placed in self.hosts
+        }
+        return {name: first for name, first in firsts.items() if name != first}
+
+    @property
+    def on_own_hosts(self) -> list[PlacedNode]:
+        """Return the nodes without those of twins, whose every port and folder would be reported again."""
+        return [placed for placed in self.nodes if placed.node.host.name not in self.twins]
+
+    def of(self, role: Role) -> list[PlacedNode]:
+        """Return the nodes of one role, in the order of the file."""
+        return [placed for placed in self.nodes if placed.node.role is role]
+
+
+def check(draft: Draft, problems: Problems) -> None:
+    """Report everything that is wrong between the parts of an inventory."""
+    rules: tuple[Callable[[Draft, Problems], None], ...] = (
+        _hosts_differ,
+        _ids_differ,
+        _ports_differ,
+        _folders_differ,
+        _zookeeper_settings,
+        _one_mode,
+    )
+    for rule in rules:
+        rule(draft, problems)
+    if draft.complete:
+        _enough_nodes(draft, problems)
+        _racks(draft, problems)
+        _replication(draft, problems)
+
+
+def _hosts_differ(draft: Draft, problems: Problems) -> None:
+    names: dict[str, str] = {}
+    for placed in draft.hosts:
+        first = names.setdefault(placed.host.name.lower(), placed.host.name)
+        if first != placed.host.name:
+            problems.error(
+                placed.section.place, f"found the host {first} a second time; host names ignore case"
+            )
+        if twin := draft.twins.get(placed.host.name):
+            problems.error(
+                placed.section.at("address"),
+                f"found {placed.host.address} with ssh port {placed.host.ssh.port or 22}, which is {twin}; "
+                "expected a host of its own",
+            )
+
+
+def _ids_differ(draft: Draft, problems: Problems) -> None:
+    for role in Role:
+        first: dict[int, Node] = {}
+        for placed in draft.of(role):
+            other = first.setdefault(placed.node.id, placed.node)
+            if other is not placed.node:
+                problems.error(
+                    placed.section.at("id"),
+                    f"found {role} id {placed.node.id}, which {other.host.name} has; expected one of its own",
+                )
+
+
+def _ports_differ(draft: Draft, problems: Problems) -> None:
+    taken: dict[tuple[str, int], tuple[str, Host | Node]] = {
+        _login(placed.host): (f"sshd of {placed.host.name}", placed.host) for placed in draft.hosts
+    }
+    keys = {"client": "port", "quorum": "quorum_port", "election": "election_port", "jmx": "jmx_port"}
+    for placed in draft.on_own_hosts:
+        node = placed.node
+        for use, port in node.ports.items():
+            mine = (f"the {use} port of {node.name}", node)
+            holder = taken.setdefault((_machine(node.endpoint.host), port), mine)
+            if holder is not mine:
+                problems.error(
+                    placed.section.at(keys[use]),
+                    f"found {use} port {port} on {node.endpoint.host}, which is {holder[0]}; expected a free one",
+                )
+
+
+@dataclass(frozen=True)
+class _Folder:
+    machine: str
+    path: PurePosixPath
+    use: str
+    owner: str
+    place: Place
+
+
+def _folders_differ(draft: Draft, problems: Problems) -> None:
+    """Refuse two owners of one folder, and data inside or around anything else."""
+    shared: dict[tuple[Place, str], list[str]] = {}
+    around: list[_Folder] = []
+    for folder in sorted(_folders(draft), key=lambda folder: (folder.machine, folder.path.parts)):
+        while around and not _holds(around[-1], folder):
+            around.pop()
+        for outer in around:
+            if outer.use == folder.use == "releases":
+                continue
+            if outer.path == folder.path and outer.use == folder.use and outer.owner != folder.owner:
+                shared.setdefault((folder.place, outer.owner), []).append(f"{folder.use} ({folder.path})")
+            elif outer.path == folder.path or "data" in (outer.use, folder.use):
+                _nested(outer, folder, problems)
+        around.append(folder)
+    for (place, owner), uses in shared.items():
+        problems.error(
+            place, f"found folders that {owner} has, for {', '.join(uses)}; expected folders of its own"
+        )
+
+
+def _nested(outer: _Folder, inner: _Folder, problems: Problems) -> None:
+    # Where only one of them is data, the data's key is the one to change.
+    blamed, other = (outer, inner) if outer.use == "data" != inner.use else (inner, outer)
+    how = (
+        "which is" if outer.path == inner.path else "which lies inside" if blamed is inner else "which holds"
+    )
+    problems.error(
+        blamed.place,
+        f"found {blamed.path} for {blamed.use}, {how} {other.path} ({other.use} of {other.owner}); "
+        "expected a folder of its own",
+    )
+
+
+def _folders(draft: Draft) -> Iterator[_Folder]:
+    for placed in draft.on_own_hosts:
+        node, section = placed.node, placed.section
+        machine = _machine(node.endpoint.host)
+        for path in node.data:
+            yield _Folder(machine, path, "data", node.name, section.at("data"))
+        yield _Folder(machine, node.config, "configuration", node.name, section.place)
+        yield _Folder(machine, node.logs, "logs", node.name, section.place)
+        yield _Folder(machine, node.run, "run records", node.name, section.place)
+        yield _Folder(machine, node.current, "current link", node.name, section.place)
+        yield _Folder(machine, node.host.paths.releases, "releases", node.host.name, section.place)
+
+
+def _holds(outer: _Folder, inner: _Folder) -> bool:
+    return outer.machine == inner.machine and (outer.path == inner.path or outer.path in inner.path.parents)
+
+
+def _zookeeper_settings(draft: Draft, problems: Problems) -> None:
+    for placed in draft.of(Role.ZOOKEEPER):
+        if len(placed.node.data) > 1:
+            problems.error(
+                placed.section.at("data"),
+                f"found {len(placed.node.data)} folders; ZooKeeper has one data folder",
+            )
+        words = placed.node.properties.get("4lw.commands.whitelist")
+        if words is not None and words.strip() != "*":
+            missing = [
+                word
+                for word in FOUR_LETTER_WORDS
+                if word not in [given.strip() for given in words.split(",")]
+            ]
+            if missing:
+                problems.error(
+                    _property_place(placed, draft.zookeeper, "4lw.commands.whitelist"),
+                    f"found no {', '.join(missing)} in the list, which status and verify ask with; expected them in it",
+                )
+
+
+def _one_mode(draft: Draft, problems: Problems) -> None:
+    controllers = [
+        placed.section.at("controller") for placed in draft.hosts if placed.section.given("controller")
+    ]
+    if controllers and any(placed.section.given("zookeeper") for placed in draft.hosts):
+        problems.error(
+            controllers[0],
+            "found zookeeper: and controller: in one cluster; expected one of them (both together are a migration)",
+        )
+
+
+def _enough_nodes(draft: Draft, problems: Problems) -> None:
+    if not draft.of(Role.BROKER):
+        problems.error(draft.section.place, "found no broker; expected at least one host with `broker: 1`")
+    ensemble = len(draft.of(Role.ZOOKEEPER))
+    kraft = any(placed.section.given("controller") for placed in draft.hosts)
+    if not ensemble and not kraft:
+        problems.error(
+            draft.section.place,
+            "found no zookeeper; expected at least one host with `zookeeper: 1`, best three",
+        )
+    elif ensemble and ensemble % 2 == 0:
+        problems.warning(
+            draft.section.place,
+            f"found {ensemble} ZooKeeper servers: they survive the loss of {(ensemble - 1) // 2}, "
+            f"as {ensemble - 1} would; an odd number is expected",
+        )
+    used = {placed.node.host.name for placed in draft.nodes}
+    for placed in draft.hosts:
+        if placed.host.name not in used and not placed.section.given("controller"):
+            problems.warning(
+                placed.section.place, "found a host without a node; zookeeper: or broker: is expected"
+            )
+
+
+def _racks(draft: Draft, problems: Problems) -> None:
+    """Racks on some brokers only: Kafka then refuses to create any topic (BrokerRackAwareness in AdminZkClient)."""
+    names = {placed.node.host.name for placed in draft.of(Role.BROKER)}
+    hosts = [placed for placed in draft.hosts if placed.host.name in names]
+    racked = [placed.host.name for placed in hosts if placed.section.given("rack")]
+    for placed in hosts:
+        if racked and not placed.section.given("rack"):
+            problems.error(
+                placed.section.place,
+                f"found no rack, while {racked[0]} has one ({len(racked)} of {len(hosts)} broker hosts); "
+                "expected racks on all or none: with some only, Kafka creates no topic",
+            )
+
+
+_FACTORS = (
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+)
+_MINIMA = {
+    "min.insync.replicas": "default.replication.factor",
+    "transaction.state.log.min.isr": "transaction.state.log.replication.factor",
+}
+
+
+def _replication(draft: Draft, problems: Problems) -> None:
+    brokers = draft.of(Role.BROKER)
+    defaults = dict.fromkeys(_FACTORS, replication_factor(len(brokers)))
+    defaults |= dict.fromkeys(_MINIMA, min_insync_replicas(len(brokers)))
+    for placed in brokers:
+        values = dict(defaults)
+        for name in defaults:
+            given = placed.node.properties.get(name)
+            if given is None:
+                continue
+            if given.isascii() and given.isdigit() and int(given) >= 1:
+                values[name] = int(given)
+            else:
+                place = _property_place(placed, draft.kafka, name)
+                problems.error(place, f"found {given[:40]!r}; expected a whole number from 1")
+        for name in _FACTORS:
+            if values[name] > len(brokers):
+                place = _property_place(placed, draft.kafka, name)
+                problems.error(
+                    place, f"found {values[name]}; expected at most {len(brokers)}, as there are brokers"
+                )
+        for minimum, factor in _MINIMA.items():
+            if values[minimum] > values[factor]:
+                chosen = minimum if minimum in placed.node.properties else factor
+                problems.error(
+                    _property_place(placed, draft.kafka, chosen),
+                    f"found {minimum} {values[minimum]} above {factor} {values[factor]}; expected it not above",
+                )
+
+
+def _property_place(placed: PlacedNode, cluster: Section, name: str) -> Place:
+    """Return where a node's property was given: with the node, or for the whole cluster."""
+    for section in (placed.section.get("properties"), cluster.get("properties")):
+        if section is not None and section.given(name):
+            place: Place = section.at(name)
+            return place
+    return placed.section.place
+
+
+def _login(host: Host) -> tuple[str, int]:
+    return _machine(host.address), host.ssh.port or 22
+
+
+def _machine(address: str) -> str:
+    lower = address.lower().rstrip(".")
+    return "127.0.0.1" if lower == "localhost" else lower

@@ -1,0 +1,214 @@
+"""The keys of an inventory: one table, which the loader, the JSON Schema for editors and the reference all follow."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from kafab import texts
+from kafab.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER
+from kafab.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
+from kafab.model import MAX_ID, Paths, Role, Supervisor
+from kafab.sections import Key, Keys, Named, Properties, Short
+
+_KRAFT = "KRaft mode (controller:) comes with a later version; expected zookeeper:"
+_MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, ssh: or paths:"
+
+PORT = Integer("a port", 1, 65535)
+BROKER_ID = Integer("a broker id", 0, MAX_ID)
+# ZooKeeper Administrator's Guide: "The id must be unique within the ensemble and should have a value between 1 and 255."
+ZOOKEEPER_ID = Integer("a ZooKeeper id", 1, 255)
+HEAP = Text("a heap size", texts.heap, texts.HEAP)
+FOLDER = Text("an absolute path", texts.remote_path, texts.PATH)
+FILE = Text("a path on this machine", texts.local_path)
+JVM = ListOf(Text("a JVM flag", texts.jvm_flag, texts.JVM_FLAG))
+ADDRESS = Address("a host name or address", texts.address)
+
+SSH = Keys(
+    "ssh",
+    (
+        Key(
+            "user",
+            Text("a login name", texts.user, texts.USER),
+            "login name",
+            inherits="ssh_config, your own name",
+        ),
+        Key("port", PORT, "port of sshd", inherits="ssh_config, 22"),
+        Key("identity", FILE, "private key file on this machine", inherits="ssh_config, the agent"),
+        Key("gateway", Text("a gateway", texts.gateway), "bastion to go through, `[user@]host[:port]`"),
+        Key("known_hosts", FILE, "file of trusted host keys on this machine", inherits="~/.ssh/known_hosts"),
+    ),
+    refused={"<<": _MERGE},
+)
+
+_PATHS = Paths()
+
+
+def _paths(*, of_host: bool) -> Keys:
+    def key(name: str, default: PurePosixPath, doc: str) -> Key:
+        return Key(name, FOLDER, doc, inherits=f"paths.{name}" if of_host else str(default))
+
+    return Keys(
+        "paths",
+        (
+            key("releases", _PATHS.releases, "unpacked releases and each node's link to its own"),
+            key("config", _PATHS.config, "configuration, a folder a node"),
+            key("data", _PATHS.data, "data, a folder a node; never emptied by kafab"),
+            key("logs", _PATHS.logs, "log files, a folder a node"),
+            key("run", _PATHS.run, "run records (pid, start time), a folder a node"),
+        ),
+        refused={"<<": _MERGE},
+    )
+
+
+KAFKA = Keys(
+    "kafka",
+    (
+        Key(
+            *("version", Text("a Kafka version like 3.9.2", texts.version, texts.VERSION)),
+            *("Kafka's version, 2.4.1 to 3.9.x",),
+            required=True,
+        ),
+        Key(
+            "scala",
+            Choice(("2.12", "2.13")),
+            "Scala version of the release",
+            inherits="2.13; 2.12 before Kafka 2.6",
+        ),
+        Key("heap", HEAP, "heap of each broker", "1g"),
+        Key("port", PORT, "listener port of each broker", 9092),
+        Key("jmx_port", PORT, "JMX port of each broker; no JMX without it"),
+        Key("jvm", JVM, "JVM flags of each broker, in place of kafab's own", PRODUCTION_JVM),
+        Key("properties", Properties(Role.BROKER), "server.properties of every broker, verbatim"),
+    ),
+    refused={"<<": _MERGE},
+)
+
+ZOOKEEPER = Keys(
+    "zookeeper",
+    (
+        Key("heap", HEAP, "heap of each ZooKeeper server", "512m"),
+        Key("port", PORT, "client port", 2181),
+        Key("quorum_port", PORT, "port on which the leader serves its followers", 2888),
+        Key("election_port", PORT, "port for leader elections", 3888),
+        Key(
+            "chroot",
+            Text("a path in ZooKeeper", texts.chroot, texts.CHROOT),
+            "the cluster's path in ZooKeeper",
+            "",
+        ),
+        Key("jvm", JVM, "JVM flags of each server, in place of kafab's own", PRODUCTION_JVM),
+        Key("properties", Properties(Role.ZOOKEEPER), "zoo.cfg of every server, verbatim"),
+    ),
+    refused={"<<": _MERGE},
+)
+
+
+def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
+    of_cluster = "kafka" if role is Role.BROKER else "zookeeper"
+    quorum = (
+        Key("quorum_port", PORT, "its quorum port", inherits="zookeeper.quorum_port"),
+        Key("election_port", PORT, "its election port", inherits="zookeeper.election_port"),
+    )
+    data: Kind[tuple[PurePosixPath, ...]] = ListOf(FOLDER, or_one=True)
+    identity = Key("id", number, "its id, unique in the cluster", required=True)
+    keys = (
+        identity,
+        Key("port", PORT, "its port", inherits=f"{of_cluster}.port"),
+        *(quorum if role is Role.ZOOKEEPER else ()),
+        Key(
+            "data",
+            data,
+            "its data folders" if role is Role.BROKER else "its data folder",
+            inherits=f"paths.data/{role}",
+        ),
+        Key("heap", HEAP, "its heap", inherits=f"{of_cluster}.heap"),
+        Key("jvm", JVM, "its JVM flags", inherits=f"{of_cluster}.jvm"),
+        Key("jmx_port", PORT, "its JMX port", inherits="kafka.jmx_port" if role is Role.BROKER else ""),
+        Key("advertised", ADDRESS, "name or address that others reach it at", inherits="the host's address"),
+        Key("properties", Properties(role), f"properties of its own, over {of_cluster}.properties"),
+    )
+    return identity, Keys(str(role), keys, refused={"<<": _MERGE})
+
+
+BROKER_KEY, BROKER = _node(Role.BROKER, BROKER_ID)
+ZOOKEEPER_NODE_KEY, ZOOKEEPER_NODE = _node(Role.ZOOKEEPER, ZOOKEEPER_ID)
+
+JAVA = Key("java", FOLDER, "Java home", inherits="JAVA_HOME, the usual places, the PATH")
+HOST_NAME = Text("a host name", texts.host_name, f"{texts.HOST_NAME}")
+
+HOST = Keys(
+    "hosts.NAME",
+    (
+        Key("address", ADDRESS, "what ssh connects to; IPv6 in brackets", inherits="the host's name"),
+        Key("rack", Text("a rack's name", texts.rack, texts.RACK), "broker.rack; for all brokers or none"),
+        Key("ssh", SSH, "as `ssh` above, for this host"),
+        Key("paths", _paths(of_host=True), "as `paths` above, for this host"),
+        Key("java", FOLDER, "Java home", inherits="java"),
+        Key(
+            "zookeeper", ListOf(Short(ZOOKEEPER_NODE, ZOOKEEPER_NODE_KEY), or_one=True), "a ZooKeeper server"
+        ),
+        Key("broker", ListOf(Short(BROKER, BROKER_KEY), or_one=True), "a Kafka broker"),
+    ),
+    refused={"<<": _MERGE, "controller": _KRAFT},
+)
+
+INVENTORY = Keys(
+    "",
+    (
+        Key("kafka", KAFKA, "what all brokers share", required=True),
+        Key("zookeeper", ZOOKEEPER, "what all ZooKeeper servers share"),
+        Key("ssh", SSH, "how hosts are logged in to"),
+        Key("paths", _paths(of_host=False), "root folders on a host"),
+        JAVA,
+        Key(
+            *(
+                "supervisor",
+                Choice(("process",), {"systemd": "systemd comes with a later version; expected process"}),
+            ),
+            *("what keeps the processes", str(Supervisor.PROCESS)),
+        ),
+        Key("lab", Flag(), "a throwaway cluster: kafab never asks before disturbing it", False),
+        Key("hosts", Named(HOST_NAME, HOST), "the machines and the nodes on each", required=True),
+    ),
+    refused={"<<": _MERGE, "controller": _KRAFT, "kraft": _KRAFT},
+)
+
+
+def json_schema() -> Json:
+    """Return the inventory's JSON Schema, for completion and checks in an editor."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "kafab inventory",
+        "description": "One file, one Kafka cluster. kafab itself checks more than a schema can say.",
+    } | INVENTORY.schema()
+
+
+def reference() -> str:
+    """Return the tables of all keys as Markdown, for docs/inventory.md."""
+    return "\n".join(_markdown())
+
+
+def _markdown() -> Iterator[str]:
+    sections = {
+        "": INVENTORY,
+        "kafka": KAFKA,
+        "zookeeper": ZOOKEEPER,
+        "ssh": SSH,
+        "paths": _paths(of_host=False),
+        "hosts.NAME": HOST,
+        "hosts.NAME.zookeeper": ZOOKEEPER_NODE,
+        "hosts.NAME.broker": BROKER,
+    }
+    for name, keys in sections.items():
+        yield f"### {'`' + name + '`' if name else 'Top level'}\n"
+        yield "| key | value | default | meaning |"
+        yield "|---|---|---|---|"
+        for key in keys.keys:
+            default = "**required**" if key.required else key.shown_default.replace("|", "\\|")
+            yield f"| `{key.name}` | {key.kind.label} | {default} | {key.doc} |"
+        yield ""
+    yield "### Properties that kafab sets itself\n"
+    yield "| property | instead |"
+    yield "|---|---|"
+    for name, instead in [*RESERVED_BROKER.items(), *RESERVED_ZOOKEEPER.items()]:
+        yield f"| `{name}` | {instead} |"
+    yield "| `server.N`, `group.N`, `weight.N` | the servers follow from hosts: |"
