@@ -1,0 +1,76 @@
+"""Releases on this machine: fetch, list, add, verify, as values for the screen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kafab.errors import UsageError
+from kafab.events import Emit
+from kafab.model import Version
+from kafab.ports import Store
+from kafab.releases import Artifact, release_for
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A stored artifact and what is wrong with it; ``fault`` is None where its bytes are what they were."""
+
+    artifact: Artifact
+    fault: str | None
+
+    @property
+    def remedy(self) -> str | None:
+        """What to type to get a broken one anew."""
+        if self.fault is None:
+            return None
+        folder, version = self.artifact.file.parent, self.artifact.name.version
+        return f"rm -r '{folder}' && fab releases.fetch --version {version}"
+
+
+def version(text: str) -> Version:
+    """Read a version from the command line. Raises UsageError."""
+    try:
+        return Version.parse(text)
+    except ValueError as fault:
+        raise UsageError(f"--version: {fault}") from fault
+
+
+def fetch(store: Store, wanted: Version, scala: str | None, emit: Emit) -> Artifact:
+    """Return the artifact of a Kafka version, from the store or else from its sources. Raises Failed."""
+    return store.fetch(release_for(wanted, scala), emit)
+
+
+def add(store: Store, file: str, sha512: str | None, emit: Emit) -> Artifact:
+    """Check a file and keep a copy of it as the release that it holds. Raises Failed with the reason."""
+    return store.add(Path(file).expanduser(), None, sha512, emit)
+
+
+def verify(store: Store) -> tuple[Verdict, ...]:
+    """Compute every stored artifact's digest again."""
+    return tuple(Verdict(artifact, store.verify(artifact)) for artifact in store.all())
+
+
+def document(artifacts: Sequence[Artifact]) -> dict[str, object]:
+    """Return artifacts as ``kafab.releases/1``."""
+    return {"schema": "kafab.releases/1", "releases": [entry(artifact) for artifact in artifacts]}
+
+
+def verdict_document(verdicts: Sequence[Verdict]) -> dict[str, object]:
+    """Return verdicts as ``kafab.releases-verified/1``; ``fault`` is null where nothing is wrong."""
+    return {
+        "schema": "kafab.releases-verified/1",
+        "releases": [{**entry(found.artifact), "fault": found.fault} for found in verdicts],
+    }
+
+
+def entry(artifact: Artifact) -> dict[str, object]:
+    """Return one artifact for JSON; ``size`` is in bytes."""
+    return {
+        "release": str(artifact.name),
+        "version": str(artifact.name.version),
+        "scala": artifact.name.scala,
+        "sha256": artifact.sha256,
+        "size": artifact.size,
+        "source": artifact.source,
+        "file": str(artifact.file),
+    }
