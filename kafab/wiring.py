@@ -7,7 +7,8 @@ import os
 from functools import cached_property
 
 from kafab.events import Emit
-from kafab.folders import cache_folder
+from kafab.folders import cache_folder, state_folder
+from kafab.lab.local import LocalLab
 from kafab.model import Cluster
 from kafab.ports import Clock, Fleet, KafkaAdmin, Store, ZooKeeper
 
@@ -64,3 +65,11 @@ def open_store() -> Store:
     from kafab.adapters.store import ReleaseStore
 
     return ReleaseStore(cache_folder(os.environ) / "releases")
+
+
+def open_lab(name: str, emit: Emit) -> LocalLab:
+    """Return this user's lab of that name, which may not be up. Raises UsageError for a bad name."""
+    from kafab.adapters.clock import SystemClock
+    from kafab.adapters.localhost import Localhost
+
+    return LocalLab(name, state_folder(os.environ) / "labs", Localhost(), SystemClock(), emit)

@@ -1,0 +1,121 @@
+"""The texts of a lab: the configuration of its sshds and the inventory that its hosts make up."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from kafab.model import Version
+
+PORTS_PER_HOST = 5
+"""In this order: sshd, ZooKeeper's client, quorum and election ports, the broker's listener."""
+
+ADDRESS = "127.0.0.1"
+ZOOKEEPERS = 3
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One host of a lab: its number from 1, its folder, the first of its ports, and the user who logs in."""
+
+    number: int
+    folder: Path
+    port: int
+    user: str
+
+    @property
+    def name(self) -> str:
+        """The host's name in the inventory."""
+        return f"node{self.number}"
+
+    @property
+    def root(self) -> Path:
+        """The folder that stands for the host's file system."""
+        return self.folder / "root"
+
+
+def sshd_config(host: LabHost, authorized_keys: Path) -> str:
+    """Return the configuration of one host's sshd, which any user may run for himself (sshd_config(5)).
+
+    PAM and the strict look at file modes need root. SHLVL keeps bash from reading ~/.bashrc, which it does for sshd at
+    the first level only: a throwaway host has no interactive habits.
+    """
+    lines = {
+        "Port": host.port,
+        "ListenAddress": ADDRESS,
+        "HostKey": host.folder / "host_key",
+        "PidFile": host.folder / "sshd.pid",
+        "AuthorizedKeysFile": authorized_keys,
+        "AllowUsers": host.user,
+        "AuthenticationMethods": "publickey",
+        "PasswordAuthentication": "no",
+        "PermitRootLogin": "prohibit-password",
+        "UsePAM": "no",
+        "StrictModes": "no",
+        "ClientAliveInterval": 15,
+        "PrintMotd": "no",
+        "PrintLastLog": "no",
+        "X11Forwarding": "no",
+        "SetEnv": "SHLVL=1",
+        "Subsystem": "sftp internal-sftp",
+    }
+    return "".join(f"{key} {value}\n" for key, value in lines.items())
+
+
+def inventory(hosts: list[LabHost], version: Version, java: Path | None) -> str:
+    """Return the lab's ``cluster.yaml``: an inventory like any other, small and quick instead of safe and fast."""
+    tree = {
+        "lab": True,
+        **({"java": str(java)} if java else {}),
+        "supervisor": "process",
+        "kafka": {
+            "version": str(version),
+            "heap": "256m",
+            "jvm": list(_JVM),
+            "properties": {
+                "group.initial.rebalance.delay.ms": 0,
+                "offsets.topic.num.partitions": 5,
+                "transaction.state.log.num.partitions": 5,
+                "log.segment.bytes": 64 * 1024 * 1024,
+                "log.index.size.max.bytes": 1024 * 1024,
+                # The cleaner takes this at start; its default, 128 MB, would be half of the heap.
+                "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+            },
+        },
+        "zookeeper": {"heap": "64m", "chroot": "/kafka", "jvm": list(_JVM)},
+        "ssh": {"user": hosts[0].user, "identity": "id_ed25519", "known_hosts": "known_hosts"},
+        "hosts": {host.name: _host(host, zookeeper=host.number <= zookeepers(len(hosts))) for host in hosts},
+    }
+    return _HEADER + yaml.safe_dump(tree, sort_keys=False, width=200)
+
+
+def zookeepers(hosts: int) -> int:
+    """Return how many ZooKeeper servers a lab has: three, or one where three would not fit on hosts of their own."""
+    return ZOOKEEPERS if hosts >= ZOOKEEPERS else 1
+
+
+_HEADER = """\
+# A lab: hosts on this machine, made by `fab lab.up`. Edit it like any inventory; `fab lab.down` removes all of it.
+"""
+
+_JVM = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Quick to start and small; a production broker wants the opposite."""
+
+
+def _host(host: LabHost, *, zookeeper: bool) -> dict[str, object]:
+    sshd, client, quorum, election, broker = range(host.port, host.port + PORTS_PER_HOST)
+    folders = {"releases": "opt", "config": "etc", "data": "data", "logs": "log", "run": "run"}
+    found: dict[str, object] = {
+        "address": ADDRESS,
+        "ssh": {"port": sshd},
+        "paths": {key: str(host.root / folder) for key, folder in folders.items()},
+    }
+    if zookeeper:
+        found["zookeeper"] = {
+            "id": host.number,
+            "port": client,
+            "quorum_port": quorum,
+            "election_port": election,
+        }
+    found["broker"] = {"id": host.number, "port": broker}
+    return found

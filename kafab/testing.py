@@ -1,0 +1,116 @@
+"""Fakes of the ports, typed against them and shipped with kafab: test an operation without a host, a broker or a wait."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from kafab.command import Outcome, Result, Script, Unknown
+from kafab.errors import Unreachable
+from kafab.events import Emit, Transfer
+from kafab.ports import Clock, Fleet, Upload
+
+Handler: TypeAlias = Callable[[Script], Outcome]
+
+
+class FakeClock:
+    """A Clock that only `sleep` moves. ``during`` is called in each sleep: the world changes while one waits."""
+
+    def __init__(self, during: Callable[[float], None] | None = None) -> None:
+        self.time = 0.0
+        self._during = during
+
+    def now(self) -> float:
+        """Return the seconds slept so far."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock."""
+        self.time += seconds
+        if self._during:
+            self._during(self.time)
+
+
+class FakeFleet:
+    """A Fleet whose hosts are functions from a script to its outcome.
+
+    ``unreachable`` (host -> reason) may be changed at any time. ``takes`` gets an upload's script with its bytes; without
+    it the host's function gets the script alone. ``ran`` and ``sent`` record, in order, what reached a host.
+    """
+
+    def __init__(
+        self,
+        hosts: Mapping[str, Handler],
+        *,
+        unreachable: Mapping[str, str] | None = None,
+        takes: Callable[[Script, bytes], Outcome] | None = None,
+    ) -> None:
+        self.unreachable = dict(unreachable or {})
+        self.ran: list[tuple[str, Script]] = []
+        self.sent: list[tuple[str, bytes]] = []
+        self.held: list[str] = []
+        """Hosts on which a script is being held now."""
+        self.closed = False
+        self._hosts = dict(hosts)
+        self._takes = takes
+
+    def run(
+        self, scripts: Mapping[str, Script], *, each: Callable[[str, Outcome], None] | None = None
+    ) -> dict[str, Outcome]:
+        """Call each host's function, in the order of ``scripts``."""
+        outcomes = {}
+        for host, script in scripts.items():
+            outcomes[host] = self._outcome(host, script)
+            if each:
+                each(host, outcomes[host])
+        return outcomes
+
+    def send(self, uploads: Mapping[str, Upload], emit: Emit) -> dict[str, Outcome]:
+        """Read each file from its offset on and hand it over."""
+        return {host: self._received(host, upload, emit) for host, upload in uploads.items()}
+
+    def follow(self, host: str, script: Script) -> Iterator[bytes]:
+        """Yield the whole output of the host's function at once."""
+        outcome = self._outcome(host, script)
+        if isinstance(outcome, Unknown):
+            raise Unreachable({host: outcome.reason})
+        return iter([outcome.out] if outcome.out else [])
+
+    @contextmanager
+    def hold(self, host: str, script: Script) -> Generator[Outcome, None, None]:
+        """Yield the first line of the output; ``held`` names the host meanwhile."""
+        outcome = self._outcome(host, script)
+        if isinstance(outcome, Result) and b"\n" in outcome.out:
+            outcome = Result(0, outcome.out.partition(b"\n")[0] + b"\n", "")
+        self.held.append(host)
+        try:
+            yield outcome
+        finally:
+            self.held.remove(host)
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+    def _outcome(self, host: str, script: Script) -> Outcome:
+        if host in self.unreachable:
+            return Unknown(self.unreachable[host])
+        self.ran.append((host, script))
+        return self._hosts[host](script)
+
+    def _received(self, host: str, upload: Upload, emit: Emit) -> Outcome:
+        if host in self.unreachable:
+            return Unknown(self.unreachable[host])
+        try:
+            content = upload.source.read_bytes()
+        except OSError as error:
+            return Unknown(f"{upload.source} cannot be read here: {error.strerror}")
+        self.sent.append((host, content[upload.offset :]))
+        emit(Transfer(host, upload.source.name, len(content), len(content)))
+        if self._takes:
+            return self._takes(upload.script, content[upload.offset :])
+        return self._hosts[host](upload.script)
+
+
+def _typed_against_the_ports() -> tuple[Fleet, Clock]:
+    """Let mypy say where a fake has left its port."""
+    return FakeFleet({}), FakeClock()

@@ -1,0 +1,80 @@
+"""Throwaway clusters on this machine: lab.up, lab.status, lab.down."""
+
+from invoke.context import Context
+
+from kafab import texts
+from kafab.console import Console
+from kafab.errors import UsageError
+from kafab.lab.local import MAX_HOSTS, HostStatus
+from kafab.model import Version
+from kafab.wiring import open_lab
+
+from .boundary import task
+from .chain import CHAIN
+
+NAME = "The lab's name; labs of different names stand side by side."
+JSON = "Print one JSON document."
+
+
+@task(
+    help={
+        "hosts": "How many hosts: 3 if it is left out.",
+        "version": "Kafka's version: 3.9.2 if it is left out.",
+        "name": NAME,
+    }
+)
+def up(_context: Context, hosts: str | None = None, version: str | None = None, name: str = "lab") -> None:
+    """Make hosts on this machine (sshd on loopback) and their inventory; later tasks use it."""
+    lab = open_lab(name, Console().emit)
+    lab.up(_count(hosts), _version(version))
+    CHAIN.forget()
+
+
+@task(help={"name": NAME, "json": JSON})
+def status(_context: Context, name: str = "lab", json: bool = False) -> None:
+    """Show the lab's hosts: port and pid of each sshd, and how many nodes run."""
+    console = Console(json=json)
+    lab = open_lab(name, console.emit)
+    hosts = lab.status()
+    up = lab.inventory.exists()
+    document = {
+        "schema": "kafab.lab/1",
+        "name": name,
+        "up": up,
+        "inventory": str(lab.inventory) if up else None,
+        "hosts": [vars(host) for host in hosts],
+    }
+    rows = [(host.name, host.port, host.sshd or "not running", _nodes(host)) for host in hosts]
+    text = console.table(("HOST", "SSH PORT", "SSHD PID", "NODES"), rows) if rows else f"{name} is not up"
+    console.data(document, text)
+
+
+@task(help={"name": NAME})
+def down(_context: Context, name: str = "lab") -> None:
+    """End the lab: its nodes, its sshds, its folder; and nothing else."""
+    CHAIN.forget()
+    console = Console()
+    if not open_lab(name, console.emit).down():
+        console.warn(f"{name} is not up: nothing to do")
+
+
+def _nodes(host: HostStatus) -> str:
+    ended = host.recorded - host.running
+    return f"{host.running} running" + (f", {ended} ended" if ended else "")
+
+
+def _count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_HOSTS):
+        raise UsageError(f"found --hosts {text}; expected a number from 1 to {MAX_HOSTS}")
+    return int(text)
+
+
+def _version(text: str | None) -> Version | None:
+    if text is None:
+        return None
+    try:
+        return texts.version(text)
+    except ValueError as error:
+        raise UsageError(f"found --version {text}; {error}") from error
