@@ -1,0 +1,320 @@
+"""What a host says: one POSIX sh script, one round trip, and the pure parser of its answer.
+
+The script starts no JVM and few processes: one `sha256sum` and one `stat` for all files, and shell built-ins for the rest.
+It carries the digests that are expected, and returns the content of those files only that differ.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import PurePosixPath
+
+from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.model import Host, Node, Role
+from kafab.properties import parse_properties
+from kafab.render import MANIFEST, RenderedFile
+from kafab.supervisor import ALIVE
+
+TIMEOUT = timedelta(seconds=30)
+LARGEST_FILE = 1 << 20
+TICKS_A_SECOND = (
+    100  # USER_HZ, the unit of start times in /proc, is 100 on every Linux architecture that runs Java
+)
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """A file on a host. ``text`` is there only where the digest differs from the expected one."""
+
+    sha256: str
+    mode: str
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Process:
+    """The run record of a node and whether that very process (pid and start time) still runs."""
+
+    pid: int
+    release: str
+    configuration: str
+    """Digest of the configuration the process was started with; see `render.manifest`."""
+    alive: bool
+    asked: bool = False
+    """kafab asked it to stop: if it is gone, that is why."""
+    uptime: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose data a data directory holds: from meta.properties (brokers) or myid (ZooKeeper)."""
+
+    id: int | None
+    cluster_id: str | None = None
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """One node on its host. Paths that do not exist are absent from the mappings."""
+
+    release: str | None = None
+    """Name of the release folder the node's `current` link leads to."""
+    files: Mapping[str, FileFact] = field(default_factory=dict)
+    """File name in the configuration folder -> fact."""
+    deployed: Mapping[str, str] = field(default_factory=dict)
+    """File name -> sha256 as kafab last wrote it, from the manifest."""
+    directories: frozenset[PurePosixPath] = frozenset()
+    identities: Mapping[PurePosixPath, Identity] = field(default_factory=dict)
+    """Data directory -> identity, where it holds one."""
+    process: Process | None = None
+
+    @property
+    def running(self) -> bool:
+        """True where the recorded process lives."""
+        return self.process is not None and self.process.alive
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One host: its Java, its releases, its nodes by instance name."""
+
+    nodes: Mapping[str, NodeFacts]
+    releases: frozenset[str] = frozenset()
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """sha256 of an artifact -> bytes of it that an interrupted upload left."""
+    directories: frozenset[PurePosixPath] = frozenset()
+    java: str | None = None
+    """Path of the java that a start would take; None where there is none."""
+    java_version: str | None = None
+
+
+def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Script:
+    """Return the script that observes these nodes of one host, given the files each should have."""
+    wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
+    paths = [file.path for files in nodes.values() for file in files]
+    parts = [ALIVE, _PRELUDE, _java(host), Cmd("releases", host.paths.releases).sh]
+    parts += [_node(node) for node in nodes]
+    if paths:
+        parts += [f"wanted={Cmd(wanted).sh}", Cmd("files", *paths).sh]
+    parts.append("echo end")
+    return Script("\n".join(parts) + "\n", TIMEOUT)
+
+
+def _node(node: Node) -> str:
+    words = [Cmd("node", node.instance, node.current, node.run / "process", node.config / MANIFEST).sh]
+    words += [Cmd("folder", path).sh for path in node_directories(node)]
+    reader = "myid" if node.role is Role.ZOOKEEPER else "meta"
+    words += [Cmd(reader, path).sh for path in node.data]
+    return "\n".join(words)
+
+
+def node_directories(node: Node) -> tuple[PurePosixPath, ...]:
+    """Return the folders a node needs, its data directories last."""
+    return (node.config, node.logs, node.run, *node.data)
+
+
+def _java(host: Host) -> str:
+    if host.java:
+        return Cmd("java_at", host.java / "bin/java").sh
+    return 'java_at "$(command -v java || :)" /usr/lib/jvm/*/bin/java'
+
+
+# Every function prints whole lines; a path is always the last word of its line.
+_PRELUDE = r"""
+java_at() {
+  for candidate do
+    [ -x "$candidate" ] || continue
+    echo "java $candidate"
+    real=$(readlink -f -- "$candidate") || continue
+    home=${real%/bin/java}
+    [ -r "$home/release" ] || home=${home%/jre}
+    [ -r "$home/release" ] || return 0
+    while IFS='=' read -r key value; do
+      [ "$key" != JAVA_VERSION ] || echo "javaversion $value"
+    done < "$home/release"
+    return 0
+  done
+}
+releases() {
+  [ ! -d "$1" ] || echo "folder $1"
+  for found in "$1"/kafka_*; do
+    [ ! -d "$found" ] || echo "release ${found##*/}"
+  done
+  for found in "$1"/.incoming/*.part; do
+    [ ! -f "$found" ] || stat -c 'part %s %n' -- "$found"
+  done
+}
+node() {
+  echo "node $1"
+  target=$(cd -P -- "$2" 2>/dev/null && pwd -P) && echo "link ${target##*/}" || :
+  if [ -r "$3" ] && read -r pid start release digest asked < "$3"; then
+    state=gone
+    ! alive "$pid" "$start" || state=alive
+    read -r up _ < /proc/uptime
+    echo "process $pid $start $release $digest $state $up $asked"
+  fi
+  [ ! -r "$4" ] || while read -r line; do echo "deployed $line"; done < "$4"
+}
+folder() { [ ! -d "$1" ] || echo "folder $1"; }
+myid() { if [ -r "$1/myid" ] && read -r id < "$1/myid"; then echo "myid $id $1"; fi; }
+meta() {
+  [ -r "$1/meta.properties" ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do echo "meta $1 $line"; done < "$1/meta.properties"
+}
+files() {
+  sha256sum -- "$@" 2>/dev/null </dev/null | while read -r sum path; do
+    echo "sha $sum $path"
+    case $wanted in
+      *"$sum  $path"*) ;;
+      *) echo "content $path"; head -c 1048576 -- "$path" | base64; echo . ;;
+    esac
+  done
+  stat -c 'stat %a %n' -- "$@" 2>/dev/null </dev/null || :
+}
+""".strip()
+
+
+def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> HostFacts | Unknown:
+    """Read the answer to `observation`. A cut-off, failed or unreadable answer is Unknown."""
+    if isinstance(outcome, Unknown):
+        return outcome
+    lines = outcome.text.splitlines()
+    if outcome.code != 0 or not lines or lines[-1] != "end":
+        return Unknown(
+            f"the observation script ended with {outcome.code}: {outcome.err.strip() or 'no message'}"
+        )
+    try:
+        return _Reader(host, nodes).read(lines)
+    except (ValueError, IndexError, binascii.Error) as error:
+        return Unknown(f"the observation script's answer cannot be read: {error!r}")
+
+
+class _Reader:
+    """Collects the lines of one answer; `node` lines say whose the lines behind them are."""
+
+    def __init__(self, host: Host, nodes: Sequence[Node]) -> None:
+        self.host = host
+        self.nodes = nodes
+        self.java: str | None = None
+        self.java_version: str | None = None
+        self.releases: set[str] = set()
+        self.parts: dict[str, int] = {}
+        self.folders: set[PurePosixPath] = set()
+        self.links: dict[str, str] = {}
+        self.processes: dict[str, Process] = {}
+        self.deployed: dict[str, dict[str, str]] = {}
+        self.metas: dict[PurePosixPath, list[str]] = {}
+        self.myids: dict[PurePosixPath, Identity] = {}
+        self.digests: dict[PurePosixPath, str] = {}
+        self.modes: dict[PurePosixPath, str] = {}
+        self.texts: dict[PurePosixPath, str] = {}
+        self.node = ""
+
+    def read(self, lines: Sequence[str]) -> HostFacts:
+        rest = iter(lines)
+        for line in rest:
+            word, _, value = line.partition(" ")
+            if word == "content":
+                encoded = "".join(iter(lambda: next(rest), "."))
+                self.texts[PurePosixPath(value)] = base64.b64decode(encoded, validate=True).decode(
+                    "utf-8", errors="replace"
+                )
+            elif word != "end":
+                self.take(word, value)
+        return HostFacts(
+            nodes={node.instance: self.facts(node) for node in self.nodes},
+            releases=frozenset(self.releases),
+            parts=self.parts,
+            directories=frozenset(self.folders),
+            java=self.java,
+            java_version=self.java_version,
+        )
+
+    def take(self, word: str, value: str) -> None:
+        reader = getattr(self, f"_{word}", None)
+        if reader is None:
+            raise ValueError(f"unexpected line {word!r}")
+        reader(value)
+
+    def _node(self, value: str) -> None:
+        self.node = value
+
+    def _java(self, value: str) -> None:
+        self.java = value
+
+    def _javaversion(self, value: str) -> None:
+        self.java_version = value.strip('"')
+
+    def _folder(self, value: str) -> None:
+        self.folders.add(PurePosixPath(value))
+
+    def _release(self, value: str) -> None:
+        self.releases.add(value)
+
+    def _part(self, value: str) -> None:
+        size, path = value.split(" ", 1)
+        self.parts[PurePosixPath(path).stem] = int(size)
+
+    def _link(self, value: str) -> None:
+        self.links[self.node] = value
+
+    def _process(self, value: str) -> None:
+        self.processes[self.node] = _process(value)
+
+    def _deployed(self, value: str) -> None:
+        digest, name = value.split(None, 1)
+        self.deployed.setdefault(self.node, {})[name] = digest
+
+    def _myid(self, value: str) -> None:
+        text, path = value.split(" ", 1)
+        self.myids[PurePosixPath(path)] = Identity(_number(text))
+
+    def _meta(self, value: str) -> None:
+        path, _, text = value.partition(" ")
+        self.metas.setdefault(PurePosixPath(path), []).append(text)
+
+    def _sha(self, value: str) -> None:
+        digest, path = value.split(" ", 1)
+        self.digests[PurePosixPath(path)] = digest
+
+    def _stat(self, value: str) -> None:
+        mode, path = value.split(" ", 1)
+        self.modes[PurePosixPath(path)] = mode
+
+    def facts(self, node: Node) -> NodeFacts:
+        files = {
+            path.name: FileFact(digest, self.modes.get(path, "?"), self.texts.get(path))
+            for path, digest in self.digests.items()
+            if path.parent == node.config
+        }
+        identities = {path: self.myids[path] for path in node.data if path in self.myids}
+        identities |= {
+            path: _identity("\n".join(self.metas[path])) for path in node.data if path in self.metas
+        }
+        return NodeFacts(
+            release=self.links.get(node.instance),
+            files=files,
+            deployed=self.deployed.get(node.instance, {}),
+            directories=frozenset(self.folders & set(node_directories(node))),
+            identities=identities,
+            process=self.processes.get(node.instance),
+        )
+
+
+def _process(value: str) -> Process:
+    pid, start, release, digest, state, up, *asked = value.split()
+    alive = state == "alive"
+    uptime = timedelta(seconds=max(0.0, float(up) - int(start) / TICKS_A_SECOND)) if alive else None
+    return Process(int(pid), release, digest, alive=alive, asked=bool(asked), uptime=uptime)
+
+
+def _identity(text: str) -> Identity:
+    values = parse_properties(text)
+    return Identity(_number(values.get("broker.id", values.get("node.id", ""))), values.get("cluster.id"))
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else None

@@ -1,0 +1,88 @@
+"""plan and deploy: they share every line but the last one.
+
+Deploy puts files on hosts; it never starts, stops or restarts a process. What runs keeps running with what it was
+started from, and is listed as restart pending.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kafab.errors import Failed, KafabError, OutcomeUnknown
+from kafab.events import Emit, Note
+from kafab.executor import Fate, HostResult, execute, worst
+from kafab.model import Cluster
+from kafab.ops.lock import operating
+from kafab.ops.observing import observe
+from kafab.plan import Plan, diff
+from kafab.ports import Fleet, Store
+from kafab.releases import release_for
+from kafab.state import Desired, desire, limited
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deploy did: its plan, and each changed host's fate."""
+
+    plan: Plan
+    results: Mapping[str, HostResult]
+
+    def raise_unless_done(self) -> None:
+        """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
+        fate = worst(self.results.values())
+        if fate is Fate.DONE:
+            return
+        lines = [
+            f"{host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
+            for host, result in self.results.items()
+        ]
+        error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
+        raise error(
+            "the deploy is not complete:\n  " + "\n  ".join(lines),
+            hint="running processes were not touched; the same command again goes on from here",
+        )
+
+
+def make_plan(
+    cluster: Cluster, limit: str | None, *, fleet: Fleet, store: Store, emit: Emit
+) -> tuple[Desired, Plan]:
+    """Observe and compare. Raises Unreachable, Unsafe, Failed (no release) or UsageError (limit); changes nothing."""
+    nodes = limited(cluster, limit)
+    artifact = store.fetch(release_for(cluster.version, cluster.scala), emit)
+    desired = desire(cluster, nodes, artifact)
+    return desired, diff(desired, observe(desired, fleet))
+
+
+def deploy(
+    cluster: Cluster, limit: str | None, *, fleet: Fleet, store: Store, emit: Emit, owner: str
+) -> Deployed:
+    """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock."""
+    desired, plan = make_plan(cluster, limit, fleet=fleet, store=store, emit=emit)
+    if not plan:
+        return Deployed(plan, {})
+    with operating(cluster, fleet, owner):
+        # Another operator may have finished between the look and the lock.
+        plan = diff(desired, observe(desired, fleet))
+        emit(Note(cluster.name, plan.summary))
+        results = execute(plan, fleet, emit)
+        if any(result.fate is Fate.UNKNOWN for result in results.values()):
+            results = _look_again(desired, fleet, results)
+    return Deployed(plan, results)
+
+
+def _look_again(desired: Desired, fleet: Fleet, results: dict[str, HostResult]) -> dict[str, HostResult]:
+    """A dropped connection says nothing of what was done: ask the hosts that are UNKNOWN once more."""
+    observed = observe(desired, fleet)
+    answered = {
+        host: fact
+        for host, fact in observed.items()
+        if host in results and results[host].fate is Fate.UNKNOWN
+    }
+    for host, fact in answered.items():
+        nodes = tuple(wanted for wanted in desired.nodes if wanted.node.host.name == host)
+        try:
+            left = diff(Desired(desired.cluster, nodes, desired.artifact), {host: fact})
+        except KafabError:
+            continue
+        if not left:
+            results[host] = HostResult(Fate.DONE)
+    return results

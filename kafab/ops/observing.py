@@ -1,0 +1,25 @@
+"""Observe a cluster's hosts: one round trip each, side by side."""
+
+from collections.abc import Collection
+
+from kafab.facts import observation, parse
+from kafab.model import Cluster, Node
+from kafab.ports import Fleet, Store
+from kafab.releases import release_for
+from kafab.state import Desired, Observed, desire
+
+
+def observe(desired: Desired, fleet: Fleet) -> Observed:
+    """Ask every host that has one of the nodes; hosts that did not answer are Unknown."""
+    cluster = desired.cluster
+    files = {name: desired.files(name) for name in desired.host_names}
+    outcomes = fleet.run({name: observation(cluster.host(name), nodes) for name, nodes in files.items()})
+    return {
+        name: parse(cluster.host(name), tuple(files[name]), outcome) for name, outcome in outcomes.items()
+    }
+
+
+def look(cluster: Cluster, nodes: Collection[Node], fleet: Fleet, store: Store) -> tuple[Desired, Observed]:
+    """Observe without fetching anything: the release is compared only where the store already has it."""
+    desired = desire(cluster, nodes, store.find(release_for(cluster.version, cluster.scala)))
+    return desired, observe(desired, fleet)

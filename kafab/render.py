@@ -1,0 +1,112 @@
+"""From a node to the files it starts from: mapping + template -> RenderedFile.
+
+Configuration is computed as a mapping in `properties`; templates only lay it out, so a value from an inventory is
+never a template itself. A node's files and their manifest are all a host needs to start the node without kafab.
+"""
+
+import functools
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from kafab.model import Cluster, Node, Role
+from kafab.properties import broker_properties, format_properties, zookeeper_properties
+
+if TYPE_CHECKING:
+    import jinja2
+
+MANIFEST = ".deployed"
+MAIN_CLASS = {
+    Role.ZOOKEEPER: "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+    Role.BROKER: "kafka.Kafka",
+}
+MAIN_FILE = {Role.ZOOKEEPER: "zoo.cfg", Role.BROKER: "server.properties"}
+
+
+@dataclass(frozen=True)
+class RenderedFile:
+    """A file as it must stand on a host: ``mode`` is an octal string as chmod takes it, text ends in a newline."""
+
+    path: PurePosixPath
+    text: str
+    mode: str = "644"
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the text in UTF-8."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
+    """Return the files of a node's configuration folder, the manifest last."""
+    zookeeper = node.role is Role.ZOOKEEPER
+    mapping = zookeeper_properties(cluster, node) if zookeeper else broker_properties(cluster, node)
+    main = MAIN_FILE[node.role]
+    launch_values: dict[str, object] = {
+        "main_class": MAIN_CLASS[node.role],
+        "main_file": main,
+        "names": sorted((main, "launch", "log4j.properties")),
+    }
+    files = (
+        RenderedFile(
+            node.config / main, _fill(f"{main}.j2", cluster, node, {"lines": format_properties(mapping)})
+        ),
+        RenderedFile(
+            node.config / "log4j.properties", _fill(f"log4j-{node.role}.properties.j2", cluster, node, {})
+        ),
+        RenderedFile(node.config / "launch", _fill("launch.j2", cluster, node, launch_values), mode="755"),
+    )
+    return (
+        *files,
+        RenderedFile(node.config / MANIFEST, manifest({file.path.name: file.sha256 for file in files})),
+    )
+
+
+def manifest(digests: Mapping[str, str]) -> str:
+    """Return what ``sha256sum`` prints of these files, sorted by name; its own sha256 is the configuration's digest.
+
+    The launch script computes the same digest with ``sha256sum FILES | sha256sum`` when it starts the process.
+    """
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+
+
+def configuration_digest(digests: Mapping[str, str]) -> str:
+    """Return the digest a process started from these files records."""
+    return hashlib.sha256(manifest(digests).encode()).hexdigest()
+
+
+def configuration_files(files: Iterable[RenderedFile]) -> dict[str, str]:
+    """Return name -> sha256 of the files that count for the configuration's digest: all but the manifest."""
+    return {file.path.name: file.sha256 for file in files if file.path.name != MANIFEST}
+
+
+def _fill(template: str, cluster: Cluster, node: Node, values: Mapping[str, object]) -> str:
+    return _environment().get_template(template).render(cluster=cluster, node=node, **values)
+
+
+@functools.cache
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_folder()),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701  # these are shell and properties files; the `sh` filter quotes
+    )
+    from kafab.command import Cmd
+
+    environment.filters["sh"] = lambda value: Cmd(str(value)).sh
+    return environment
+
+
+def templates_folder() -> Path:
+    """Return the folder of the templates: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"

@@ -1,0 +1,74 @@
+"""What a host would answer to `facts.observation`, made up from what is desired: for tests and for planning at scale."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from kafab.command import Result
+from kafab.model import Role
+from kafab.state import Desired, DesiredNode
+
+START = 1000
+UPTIME = 60
+
+
+@dataclass(frozen=True)
+class FakeHost:
+    """A host as its last deploy left it, and what has happened to it since."""
+
+    deployed: Desired
+    """What was deployed last."""
+    running: bool = True
+    edits: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    """Path of a configuration file -> its text now."""
+    identities: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    """Data directory -> text of its meta.properties."""
+
+    def answer(self, host: str, asked: Desired) -> Result:
+        """Return what this host prints when it is asked about what ``asked`` wants of it."""
+        lines = ["java /usr/bin/java", 'javaversion "17.0.15"']
+        if self.deployed.artifact:
+            lines.append(f"release {self.deployed.artifact.folder}")
+        before = {wanted.node.name: wanted for wanted in self.deployed.nodes if wanted.node.host.name == host}
+        expected = {file.path: file.sha256 for wanted in asked.nodes for file in wanted.files}
+        for wanted in asked.nodes:
+            if wanted.node.host.name == host:
+                lines.append(f"node {wanted.node.instance}")
+                lines += self._node(before[wanted.node.name])
+        for old in before.values():
+            lines += [
+                line for file in old.files for line in self._file(file.path, file.text, file.mode, expected)
+            ]
+        return Result(0, "\n".join([*lines, "end", ""]).encode(), "")
+
+    def _node(self, wanted: DesiredNode) -> list[str]:
+        node, release = wanted.node, self.deployed.artifact.folder if self.deployed.artifact else "none"
+        lines = [f"link {release}"]
+        if self.running:
+            up = START / 100 + UPTIME
+            lines.append(f"process {100 + node.id} {START} {release} {wanted.configuration} alive {up} ")
+        lines += [f"deployed {line}" for line in wanted.files[-1].text.splitlines()]
+        lines += [f"folder {path}" for path in wanted.directories]
+        if node.role is Role.ZOOKEEPER:
+            lines.append(f"myid {node.id} {node.data[0]}")
+        for path, text in self.identities.items():
+            if path in node.data:
+                lines += [f"meta {path} {line}" for line in text.splitlines()]
+        return lines
+
+    def _file(
+        self, path: PurePosixPath, text: str, mode: str, expected: Mapping[PurePosixPath, str]
+    ) -> list[str]:
+        now = self.edits.get(path, text)
+        digest = hashlib.sha256(now.encode()).hexdigest()
+        lines = [f"sha {digest} {path}"]
+        if expected.get(path) != digest:
+            lines += [f"content {path}", base64.b64encode(now.encode()).decode(), "."]
+        return [*lines, f"stat {mode} {path}"]
+
+
+def fresh_answer() -> Result:
+    """Return what a host prints on which nothing was ever deployed; ``answer`` of no node at all."""
+    return Result(0, b'java /usr/bin/java\njavaversion "17.0.15"\nend\n', "")

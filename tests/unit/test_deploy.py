@@ -1,0 +1,161 @@
+"""deploy and plan against hosts in memory: what is sent where, and how each host's fate is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kafab.command import Outcome, Result, Script, Unknown
+from kafab.errors import Failed, OutcomeUnknown, Unreachable
+from kafab.model import Cluster
+from kafab.ops.deploy import deploy, make_plan
+from kafab.releases import Artifact, release_for
+from kafab.state import Desired, desire
+from kafab.testing import FakeFleet
+from kafab.testing_hosts import FakeHost, fresh_answer
+from tests.conftest import cluster_in
+
+
+class OneRelease:
+    """A store that has the release."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        file = folder / "a.tar"
+        file.write_bytes(b"0123456789")
+        self.artifact = Artifact(release_for(cluster.version), file, "ab" * 32, 10, "added by hand")
+
+    def fetch(self, _name: object, _emit: object) -> Artifact:
+        """Return it."""
+        return self.artifact
+
+
+class Hosts:
+    """Hosts that remember which stages they were given; ``fail`` says what a host answers to one of them."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster = cluster
+        self.store = OneRelease(cluster, folder)
+        self.desired: Desired = desire(cluster, cluster.nodes, self.store.artifact)
+        self.stages: dict[str, list[str]] = {host.name: [] for host in cluster.hosts}
+        self.fail: dict[tuple[str, str], Outcome] = {}
+        self.done: set[str] = set()
+        self.fleet = FakeFleet({host.name: self._handler(host.name) for host in cluster.hosts})
+
+    def _handler(self, host: str) -> Callable[[Script], Outcome]:
+        def answer(script: Script) -> Outcome:
+            if script.text.endswith("\necho end\n"):
+                return (
+                    FakeHost(self.desired).answer(host, self.desired) if host in self.done else fresh_answer()
+                )
+            if "lock()" in script.text:
+                return Result(0, b"locked\n", "")
+            stage = "release" if "install()" in script.text else "configuration"
+            self.stages[host].append(stage)
+            if (host, stage) in self.fail:
+                return self.fail[host, stage]
+            steps = script.text.count("\nrun ")
+            if stage == "configuration":
+                self.done.add(host)
+            return Result(0, "".join(f"step {number} 0\n" for number in range(steps)).encode(), "")
+
+        return answer
+
+    def deploy(self, limit: str | None = None) -> None:
+        """Deploy, and raise what the task would show."""
+        world = {"fleet": self.fleet, "store": self.store, "emit": lambda _event: None, "owner": "ann"}
+        deploy(self.cluster, limit, **world).raise_unless_done()  # type: ignore[arg-type]  # a store with fetch() only
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Hosts:
+    """Three fresh hosts."""
+    return Hosts(cluster_in(tmp_path, 3), tmp_path)
+
+
+def test_release_comes_before_configuration(hosts: Hosts) -> None:
+    """Each host gets its release, then its files."""
+    hosts.deploy()
+    assert hosts.stages == {f"node{number}": ["release", "configuration"] for number in (1, 2, 3)}
+
+
+def test_second_deploy_sends_nothing(hosts: Hosts) -> None:
+    """With nothing to do the only script is the observation: one a host."""
+    hosts.done = {"node1", "node2", "node3"}
+    hosts.deploy()
+    assert (hosts.stages["node1"], [host for host, _ in hosts.fleet.ran]) == ([], ["node1", "node2", "node3"])
+
+
+def test_plan_changes_nothing(hosts: Hosts) -> None:
+    """A plan with steps leaves every host as it was."""
+    world = {"fleet": hosts.fleet, "store": hosts.store, "emit": lambda _event: None}
+    _, plan = make_plan(hosts.cluster, None, **world)  # type: ignore[arg-type]  # a store with fetch() only
+    assert (bool(plan), hosts.stages["node1"]) == (True, [])
+
+
+def test_no_host_is_configured_before_all_have_the_release(hosts: Hosts) -> None:
+    """Where one upload fails, every host's fate is told and no configuration is touched (invariants 1 and 3)."""
+    hosts.fail["node2", "release"] = Result(1, b"", "No space left on device")
+    with pytest.raises(Failed) as caught:
+        hosts.deploy()
+    told = caught.value.message
+    assert (
+        "node2: failed: install release" in told,
+        "node1: not started" in told,
+        hosts.stages["node1"],
+    ) == (
+        True,
+        True,
+        ["release"],
+    )
+
+
+def test_dropped_connection_is_looked_at_again(hosts: Hosts) -> None:
+    """A host whose answer was lost and that is as desired all the same is done."""
+    hosts.fail["node3", "configuration"] = Unknown("the connection was lost")
+
+    def lost(script: Script) -> Outcome:
+        answer = Hosts._handler(hosts, "node3")(script)
+        if isinstance(answer, Unknown):
+            hosts.done.add("node3")
+        return answer
+
+    hosts.fleet._hosts["node3"] = lost
+    hosts.deploy()
+    assert hosts.stages["node3"] == ["release", "configuration"]
+
+
+def test_host_that_stays_silent_is_unknown(hosts: Hosts) -> None:
+    """A host whose fate cannot be read is UNKNOWN, and the exit code says so."""
+    hosts.fail["node3", "configuration"] = Unknown("the connection was lost")
+    with pytest.raises(OutcomeUnknown, match="node3: UNKNOWN: the connection was lost"):
+        hosts.deploy()
+
+
+def test_hosts_down_before_the_start_refuse_everything(hosts: Hosts) -> None:
+    """All unreachable hosts are named at once, before any change (fault 5)."""
+    hosts.fleet.unreachable = {"node1": "refused", "node3": "timed out"}
+    with pytest.raises(Unreachable) as caught:
+        hosts.deploy()
+    assert (sorted(caught.value.reasons), hosts.stages["node2"]) == (["node1", "node3"], [])
+
+
+def test_limit_touches_only_the_named(hosts: Hosts) -> None:
+    """Hosts outside the limit are not even asked."""
+    hosts.fleet.unreachable = {"node3": "down"}
+    hosts.deploy("node2/broker")
+    assert {host: stages for host, stages in hosts.stages.items() if stages} == {
+        "node2": ["release", "configuration"]
+    }
+
+
+def test_stale_part_is_sent_again_from_the_beginning(hosts: Hosts) -> None:
+    """When the host says that its part is not what was seen, everything is sent."""
+    sent: list[int] = []
+
+    def takes(script: Script, data: bytes) -> Outcome:
+        sent.append(len(data))
+        return Result(75, b"", "") if len(sent) == 1 else Result(0, b"", "")
+
+    hosts.fleet._takes = takes
+    hosts.deploy("node1")
+    assert sent == [10, 10]

@@ -1,0 +1,157 @@
+"""The observation script in a real shell, and the parser of its answer."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafab.command import Result, Unknown
+from kafab.executor import compile_steps
+from kafab.facts import HostFacts, Identity, observation, parse
+from kafab.model import Cluster
+from kafab.plan import Plan, diff
+from kafab.releases import Artifact, ReleaseName
+from kafab.state import Desired, desire
+
+Shell = Callable[..., Result]
+
+
+def desired_in(cluster: Cluster) -> Desired:
+    """Return what the cluster desires, with a release whose folder is already on the host."""
+    artifact = Artifact(ReleaseName(cluster.version, "2.13"), Path("a.tar"), "ab" * 32, 1, "added by hand")
+    (Path(cluster.hosts[0].paths.releases) / artifact.folder).mkdir(parents=True)
+    return desire(cluster, cluster.nodes, artifact)
+
+
+def look(desired: Desired, shell: Shell) -> HostFacts:
+    """Observe the only host in a real shell; it must answer."""
+    host = desired.cluster.hosts[0]
+    facts = parse(host, desired.cluster.nodes, shell(observation(host, desired.files(host.name))))
+    assert isinstance(facts, HostFacts)
+    return facts
+
+
+def deployed(desired: Desired, shell: Shell) -> Plan:
+    """Observe, plan and run the plan's steps; returns the plan."""
+    plan = diff(desired, {"node1": look(desired, shell)})
+    shell(compile_steps(plan.steps))
+    return plan
+
+
+@pytest.fixture
+def desired(small: Cluster) -> Desired:
+    """A one-host cluster in a temporary folder."""
+    return desired_in(small)
+
+
+def test_fresh_host_has_nothing(desired: Desired, shell: Shell) -> None:
+    """Before the first deploy there are no files, links or processes."""
+    broker = look(desired, shell).nodes["broker"]
+    assert (broker.files, broker.release, broker.process, broker.directories) == ({}, None, None, frozenset())
+
+
+def test_deploy_converges(desired: Desired, shell: Shell) -> None:
+    """After a plan is run there is nothing left to do (invariant 2)."""
+    first = deployed(desired, shell)
+    assert (bool(first), diff(desired, {"node1": look(desired, shell)}).steps) == (True, ())
+
+
+def test_looking_writes_nothing(desired: Desired, shell: Shell, tmp_path: Path) -> None:
+    """An observation changes no file and no time stamp."""
+    deployed(desired, shell)
+
+    def stamps() -> dict[str, tuple[int, int]]:
+        return {str(path): (path.lstat().st_mtime_ns, path.lstat().st_ino) for path in tmp_path.rglob("*")}
+
+    before = stamps()
+    look(desired, shell)
+    assert stamps() == before
+
+
+def test_content_comes_back_only_where_it_differs(desired: Desired, shell: Shell) -> None:
+    """The text of an edited file is in the answer, that of the others is not."""
+    deployed(desired, shell)
+    edited = Path(desired.cluster.brokers[0].config / "server.properties")
+    edited.write_text("mine=é\n")
+    files = look(desired, shell).nodes["broker"].files
+    assert {name: file.text for name, file in files.items() if file.text} == {"server.properties": "mine=é\n"}
+
+
+def test_mode_is_observed(desired: Desired, shell: Shell) -> None:
+    """A changed mode alone is a difference."""
+    deployed(desired, shell)
+    Path(desired.cluster.brokers[0].config / "launch").chmod(0o600)
+    assert [str(step).split("/")[-1] for step in diff(desired, {"node1": look(desired, shell)}).steps] == [
+        "launch"
+    ]
+
+
+def test_identity_of_data_is_read(desired: Desired, shell: Shell) -> None:
+    """meta.properties tells whose the data is, even without a newline at its end."""
+    data = desired.cluster.brokers[0].data[0]
+    Path(data).mkdir(parents=True)
+    Path(data / "meta.properties").write_text("#\nversion=0\nbroker.id=7\ncluster.id=abc")
+    assert look(desired, shell).nodes["broker"].identities == {data: Identity(7, "abc")}
+
+
+def test_process_of_another_start_time_is_gone(desired: Desired, shell: Shell) -> None:
+    """A recorded pid that another process has by now is no running node."""
+    run = desired.cluster.brokers[0].run
+    Path(run).mkdir(parents=True)
+    Path(run / "process").write_text(f"{os.getpid()} 1 release digest\n")
+    process = look(desired, shell).nodes["broker"].process
+    assert process is not None
+    assert not process.alive
+
+
+def test_part_of_an_upload_is_seen(desired: Desired, shell: Shell) -> None:
+    """What an interrupted upload left is known by its digest and size."""
+    incoming = Path(desired.cluster.hosts[0].paths.releases) / ".incoming"
+    incoming.mkdir()
+    (incoming / f"{'cd' * 32}.part").write_bytes(b"x" * 300)
+    assert look(desired, shell).parts == {"cd" * 32: 300}
+
+
+def test_java_and_its_version_are_read_without_a_jvm(desired: Desired, shell: Shell, tmp_path: Path) -> None:
+    """The version comes from the Java home's release file."""
+    home = tmp_path / "jdk"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "java").write_text("#!/bin/sh\nexit 1\n")
+    (home / "bin" / "java").chmod(0o755)
+    (home / "release").write_text('IMPLEMENTOR="x"\nJAVA_VERSION="21.0.2"\n')
+    host = replace(desired.cluster.hosts[0], java=PurePosixPath(home))
+    facts = parse(host, (), shell(observation(host, {})))
+    assert isinstance(facts, HostFacts)
+    assert (facts.java, facts.java_version) == (f"{home}/bin/java", "21.0.2")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Unknown("timed out"), "timed out"),
+        (Result(0, b"", ""), "ended with 0"),
+        (Result(0, b"node broker\n", ""), "ended with 0"),
+        (Result(2, b"end\n", "sh: syntax error"), "syntax error"),
+        (Result(0, b"what is this\nend\n", ""), "cannot be read"),
+        (Result(0, b"node broker\nprocess 1 2\nend\n", ""), "cannot be read"),
+        (Result(0, b"content /etc/x\n!!!\n.\nend\n", ""), "cannot be read"),
+        (Result(0, b"content /etc/x\nend\n", ""), "cannot be read"),
+    ],
+)
+def test_unreadable_answer_is_unknown(small: Cluster, outcome: Result | Unknown, reason: str) -> None:
+    """A failed, cut-off or garbled answer is Unknown with its reason, never an empty host."""
+    facts = parse(small.hosts[0], small.nodes, outcome)
+    assert isinstance(facts, Unknown)
+    assert reason in facts.reason
+
+
+@given(st.binary(max_size=400))
+def test_no_answer_crashes_the_parser(noise: bytes) -> None:
+    """Law: whatever comes over the wire is facts or Unknown."""
+    from kafab.model import Host
+
+    assert isinstance(parse(Host("n", "n"), (), Result(0, noise + b"\nend\n", "")), (HostFacts, Unknown))

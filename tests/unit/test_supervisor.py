@@ -1,0 +1,131 @@
+"""The `process` supervisor in a real shell, with a sleeping process in the place of Java."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kafab import supervisor
+from kafab.command import Result, Unknown
+from kafab.model import Cluster, Node
+from kafab.supervisor import Report, State
+
+Shell = Callable[..., Result]
+LAUNCH = """#!/bin/sh
+read -r stat < "/proc/$$/stat"
+set -- ${stat##*) }
+printf '%s %s release digest\\n' "$$" "${20}" > RUN/process
+exec BODY
+"""
+
+
+@pytest.fixture
+def broker(small: Cluster) -> Iterator[Node]:
+    """Return a broker whose folders exist; what it started is ended by its recorded pid."""
+    node = small.brokers[0]
+    for folder in (node.config, node.run, node.logs):
+        Path(folder).mkdir(parents=True)
+    yield node
+    record = Path(node.run / "process")
+    if record.exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(record.read_text().split()[0]), signal.SIGKILL)
+
+
+def launch(node: Node, body: str) -> None:
+    """Write a launch script that becomes ``body``."""
+    text = LAUNCH.replace("RUN", str(node.run)).replace("BODY", body)
+    Path(node.config / "launch").write_text(text)
+
+
+def only(result: Result, node: Node) -> Report:
+    """Return the node's report; it must be one."""
+    report = supervisor.read(result, [node])[node.name]
+    assert isinstance(report, Report)
+    return report
+
+
+def until(look: Callable[[], State], wanted: State) -> State:
+    """Look until the state is there, for ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while (state := look()) is not wanted and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return state
+
+
+def test_start_tells_the_pid_of_the_process(broker: Node, shell: Shell) -> None:
+    """A started node's pid is that of the process the launch script became."""
+    launch(broker, "sleep 60")
+    report = only(shell(supervisor.start([broker])), broker)
+    assert (report.state, Path(f"/proc/{report.detail}/comm").read_text()) == (State.STARTED, "sleep\n")
+
+
+def test_second_start_leaves_the_process(broker: Node, shell: Shell) -> None:
+    """A node that runs is not started again."""
+    launch(broker, "sleep 60")
+    first = only(shell(supervisor.start([broker])), broker)
+    second = only(shell(supervisor.start([broker])), broker)
+    assert (second.state, second.detail) == (State.RUNNING, first.detail)
+
+
+def test_stop_ends_the_recorded_process(broker: Node, shell: Shell) -> None:
+    """A stopped node's process is gone, and the host says that it was asked to."""
+    launch(broker, "sleep 60")
+    shell(supervisor.start([broker]))
+    shell(supervisor.stop([broker]))
+    state = until(lambda: only(shell(supervisor.check([broker])), broker).state, State.STOPPED)
+    assert state is State.STOPPED
+
+
+def test_exit_is_told_with_the_last_lines(broker: Node, shell: Shell) -> None:
+    """A process that ended by itself is `exited`, with what it printed."""
+    Path(broker.logs / "server.log").write_text("the reason\n")
+    launch(broker, "true")
+    shell(supervisor.start([broker]))
+    until(lambda: only(shell(supervisor.check([broker])), broker).state, State.EXITED)
+    report = only(shell(supervisor.check([broker])), broker)
+    assert (report.state, report.log) == (State.EXITED, ("the reason",))
+
+
+def test_reused_pid_is_not_ours(broker: Node, shell: Shell) -> None:
+    """A pid with another start time is another process: it is neither running nor stopped by us."""
+    Path(broker.run / "process").write_text(f"{os.getpid()} 1 release digest\n")
+    result = only(shell(supervisor.stop([broker])), broker)
+    Path(broker.run / "process").unlink()
+    assert result.state is State.STOPPED
+
+
+def test_taken_port_is_named_with_its_holder(broker: Node, shell: Shell) -> None:
+    """Nothing is started on a port that another process holds; the port and the holder are told (fault 10)."""
+    launch(broker, "sleep 60")
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", broker.port))
+        held.listen()
+        report = only(shell(supervisor.start([broker])), broker)
+    assert (report.state, report.detail.startswith(f"{broker.port} pid {os.getpid()}, ")) == (
+        State.TAKEN,
+        True,
+    )
+
+
+def test_broken_launch_script_is_told(broker: Node, shell: Shell) -> None:
+    """A launch script that dies before it recorded a process is a failure with its own words."""
+    Path(broker.config / "launch").write_text("echo no java here >&2; exit 1\n")
+    report = only(shell(supervisor.start([broker])), broker)
+    assert (report.state, report.detail) == (State.FAILED, "no java here")
+
+
+def test_lost_answer_is_unknown(broker: Node) -> None:
+    """A connection that dropped says nothing of the node."""
+    assert supervisor.read(Unknown("lost"), [broker]) == {broker.name: Unknown("lost")}
+
+
+def test_missing_answer_is_unknown(broker: Node) -> None:
+    """A node that the answer does not name is Unknown, not stopped."""
+    assert isinstance(supervisor.read(Result(0, b"", ""), [broker])[broker.name], Unknown)
