@@ -13,22 +13,27 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeAlias, overload
 
 import fabric
-import invoke
+from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
+from invoke.tasks import task as invoke_task
 
 from kafab.console import Console
 from kafab.errors import Interrupted, KafabError, UsageError
 
 P = ParamSpec("P")
-F = TypeVar("F", bound=Callable[..., Any])
+Body: TypeAlias = Callable[Concatenate[Context, P], int | None]
 
 
-def task(body: Callable[Concatenate[invoke.Context, P], int | None] | None = None, **options: Any) -> Any:
-    """Invoke's ``@task`` with the boundary. A body returns its exit code, or None for 0.
+@overload
+def task(body: Body[P]) -> Task[Any]: ...
+@overload
+def task(body: None = None, **options: Any) -> Callable[[Callable[..., int | None]], Task[Any]]: ...
+def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
+    """Make a task, as Invoke's ``@task``, with the boundary around it. A body returns its exit code, or None for 0.
 
     A non-zero exit code ends the chain: `fab deploy start` does not start what could not be deployed.
     """
@@ -36,16 +41,16 @@ def task(body: Callable[Concatenate[invoke.Context, P], int | None] | None = Non
         return functools.partial(task, **options)
 
     @functools.wraps(body)
-    def run(context: invoke.Context, *args: P.args, **kwargs: P.kwargs) -> None:
+    def run(context: Context, *args: Any, **kwargs: Any) -> None:
         code = _guarded(lambda: _called(body, context, *args, **kwargs))
         if code:
             raise Exit(code=code)
 
     # Short flags made from parameter names would shadow Fabric's own -i, -t, -H and -c.
-    return cast(Task[Any], invoke.task(run, auto_shortflags=False, **options))
+    return invoke_task(run, auto_shortflags=False, **options)
 
 
-def _called(body: Callable[..., int | None], context: invoke.Context, *args: Any, **kwargs: Any) -> int:
+def _called(body: Callable[..., int | None], context: Context, *args: Any, **kwargs: Any) -> int:
     if isinstance(context, fabric.Connection):
         raise UsageError(
             "-H/--hosts would run a command for the whole cluster once a host",

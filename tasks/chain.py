@@ -27,6 +27,11 @@ class Chain:
         self._wanted = name_or_path
         self.session()  # a wrong name or a broken inventory is told before anything runs
 
+    @property
+    def wanted(self) -> str | None:
+        """The name or path that `on` was given, if it was used."""
+        return self._wanted
+
     def session(self) -> Session:
         """Return the session of the selected cluster, opening nothing yet. Raises UsageError when none is selected."""
         if self._session is None:

@@ -1,0 +1,48 @@
+"""The log files of a node, as they stand or as they grow."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kafab.command import Cmd, Raw, Script, Unknown
+from kafab.errors import Failed, Unreachable, UsageError
+from kafab.model import Cluster, Node
+from kafab.ports import Fleet
+from kafab.state import limited
+
+READ_LIMIT = timedelta(seconds=30)
+FOLLOW_LIMIT = timedelta(days=1)
+FILES = ("server.log", "stdout.log")
+
+
+def node_named(cluster: Cluster, name: str) -> Node:
+    """Return the one node of that name; a host's name will do where it has one node. Raises UsageError otherwise."""
+    nodes = limited(cluster, name)
+    if len(nodes) != 1:
+        raise UsageError(
+            f"{name} has {len(nodes)} nodes", hint=f"name one of {', '.join(node.name for node in nodes)}"
+        )
+    return nodes[0]
+
+
+def last_lines(node: Node, lines: int, fleet: Fleet) -> str:
+    """Return the last lines of the node's log, and of what its JVM printed where that is not empty."""
+    host = node.host.name
+    outcome = fleet.run({host: Script(_tail(node, lines, follow=False), READ_LIMIT)})[host]
+    if isinstance(outcome, Unknown):
+        raise Unreachable({host: outcome.reason})
+    if outcome.code:
+        raise Failed(f"{node.name}: {outcome.err.strip()}", hint="has it been started? `fab status` tells")
+    return outcome.text
+
+
+def follow(node: Node, lines: int, fleet: Fleet) -> Iterator[bytes]:
+    """Yield the log as it grows, until the caller stops."""
+    return fleet.follow(node.host.name, Script(_tail(node, lines, follow=True), FOLLOW_LIMIT))
+
+
+def _tail(node: Node, lines: int, *, follow: bool) -> str:
+    log, printed = (node.logs / name for name in FILES)
+    if follow:
+        return Cmd("exec", "tail", "-n", lines, "-F", "--", log, Raw("2>/dev/null")).sh + "\n"
+    shown = Cmd("tail", "-n", lines, "--", log).sh
+    return f"{shown}\n[ ! -s {Cmd(printed).sh} ] || {Cmd('tail', '-n', lines, '--', printed).sh}\n"

@@ -1,0 +1,84 @@
+"""What a stop must not cost.
+
+Invariant of brokers: a set of brokers may be stopped while the cluster is to go on serving only when every partition
+with a replica among them keeps a leader and its min.insync.replicas without them (the rule of Strimzi's KafkaAvailability).
+Invariant of ZooKeeper: a majority of the ensemble stays up for as long as a broker runs.
+A whole cluster may be stopped: nobody is left to be served.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from kafab.errors import Unsafe
+from kafab.metadata import Partition
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Danger:
+    """One partition that would lose availability, and how."""
+
+    partition: Partition
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.partition.name}: {self.reason}"
+
+
+def endangered(
+    partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Collection[int]
+) -> tuple[Danger, ...]:
+    """Return the partitions that these brokers' stop would leave without leader or below min.insync.replicas.
+
+    ``min_isr`` is by topic; a topic that is missing there counts as 1.
+    """
+    dangers = []
+    for partition in partitions:
+        if not set(partition.replicas) & set(stopping):
+            continue
+        wanted = min_isr.get(partition.topic, 1)
+        left = [broker for broker in partition.isr if broker not in stopping]
+        if len(partition.replicas) <= wanted:
+            reason = f"{len(partition.replicas)} replicas, min.insync.replicas {wanted}: no replica can ever be spared"
+        elif partition.leader is None:
+            reason = "it has no leader now"
+        elif len(left) < wanted:
+            reason = f"in-sync replicas would go from {len(partition.isr)} to {len(left)}, min.insync.replicas is {wanted}"
+        else:
+            continue
+        dangers.append(Danger(partition, reason))
+    return tuple(dangers)
+
+
+def guard_brokers(
+    partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Mapping[int, str], flag: str
+) -> None:
+    """Raise Unsafe where the brokers (id -> node name) cannot be spared; the text has the partitions and counts."""
+    dangers = endangered(partitions, min_isr, stopping.keys())
+    if not dangers:
+        return
+    topics = Counter(danger.partition.topic for danger in dangers)
+    more = f"\n  and {len(dangers) - SHOWN} more" if len(dangers) > SHOWN else ""
+    shown = "".join(f"\n  {danger}" for danger in dangers[:SHOWN])
+    raise Unsafe(
+        f"stopping {', '.join(stopping.values())} would cost {len(dangers)} partitions of {len(topics)} topics:{shown}{more}",
+        hint=f"{flag} overrides; stopping the whole cluster (no --limit) needs no override",
+    )
+
+
+def guard_quorum(
+    members: int, serving: int, stopping: Collection[str], brokers_running: int, flag: str
+) -> None:
+    """Raise Unsafe where stopping these ZooKeeper nodes takes the majority from running brokers.
+
+    ``members`` is the size of the ensemble, ``serving`` how many of it serve now.
+    """
+    left, majority = serving - len(stopping), members // 2 + 1
+    if stopping and brokers_running and left < majority:
+        raise Unsafe(
+            f"stopping {', '.join(stopping)} would leave {left} of {members} ZooKeeper servers, fewer than the majority "
+            f"of {majority}, under {brokers_running} running broker{'s' if brokers_running > 1 else ''}",
+            hint=f"stop the brokers first (no --limit does so); {flag} overrides",
+        )

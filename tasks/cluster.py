@@ -1,0 +1,155 @@
+"""The life of a cluster: on, plan, deploy, start, stop, restart, status, logs."""
+
+import getpass
+import os
+import platform
+import sys
+from datetime import datetime, timezone
+
+from invoke.context import Context
+
+from kafab.cluster_screens import show_changed, show_deployed, show_plan, show_status
+from kafab.console import Console
+from kafab.ops import lifecycle
+from kafab.wiring import Session
+
+from .boundary import task
+from .chain import CHAIN
+
+LIMIT = "Only these hosts and nodes, comma-separated: node1,node2/broker."
+JSON = "Print one JSON document."
+YES = "Go ahead without asking."
+UNSAFE = "Stop even what the rest of the cluster needs."
+
+
+@task(positional=["name"], help={"name": "An inventory's name or the path of its file."})
+def on(_context: Context, name: str) -> None:
+    """Select the cluster for the rest of the command line: fab on prod deploy start."""
+    CHAIN.select(name)
+
+
+@task(
+    help={
+        "limit": LIMIT,
+        "json": JSON,
+        "detailed_exitcode": "Exit with 10 when changes are pending.",
+    }
+)
+def plan(_context: Context, limit: str = "", json: bool = False, detailed_exitcode: bool = False) -> int:
+    """Show what deploy would change: files as a diff, secrets masked. Changes nothing."""
+    from kafab.ops.deploy import make_plan
+
+    session, console = CHAIN.session(), Console(json=json)
+    _, found = make_plan(
+        session.cluster, limit or None, fleet=session.fleet, store=session.store, emit=session.emit
+    )
+    show_plan(console, found)
+    return 10 if found and detailed_exitcode else 0
+
+
+@task(help={"limit": LIMIT, "json": JSON})
+def deploy(_context: Context, limit: str = "", json: bool = False) -> None:
+    """Put release and configuration on the hosts. Starts and restarts nothing."""
+    from kafab.ops.deploy import deploy as run
+
+    session, console = CHAIN.session(), Console(json=json)
+    done = run(
+        session.cluster,
+        limit or None,
+        fleet=session.fleet,
+        store=session.store,
+        emit=session.emit,
+        owner=_owner("deploy"),
+    )
+    done.raise_unless_done()
+    show_deployed(console, done.plan)
+
+
+@task(help={"limit": LIMIT, "json": JSON})
+def start(_context: Context, limit: str = "", json: bool = False) -> None:
+    """Start what does not run: ZooKeeper, a quorum, brokers; and prove that they serve."""
+    session = CHAIN.session()
+    started = lifecycle.start(session.cluster, limit or None, _world(session, "start"))
+    show_changed(Console(json=json), "started", session.cluster, started, nothing="everything runs already")
+
+
+@task(help={"limit": LIMIT, "json": JSON, "yes": YES, "unsafe": UNSAFE})
+def stop(
+    _context: Context, limit: str = "", json: bool = False, yes: bool = False, unsafe: bool = False
+) -> None:
+    """Stop the cluster, or some nodes that the rest can spare: brokers first, then ZooKeeper."""
+    session, console = CHAIN.session(), Console(json=json)
+    console.confirm(f"Stop {limit or 'all'} of {session.cluster.name}?", yes=yes, lab=session.cluster.lab)
+    stopped = lifecycle.stop(session.cluster, limit or None, _world(session, "stop"), unsafe=unsafe)
+    show_changed(console, "stopped", session.cluster, stopped, nothing="nothing was running")
+
+
+@task(help={"limit": LIMIT, "json": JSON, "yes": YES, "unsafe": UNSAFE})
+def restart(
+    _context: Context, limit: str = "", json: bool = False, yes: bool = False, unsafe: bool = False
+) -> None:
+    """Stop, then start: this interrupts service. A rolling restart comes with a later version."""
+    session, console = CHAIN.session(), Console(json=json)
+    question = f"Restart {limit or 'all'} of {session.cluster.name}? This interrupts service."
+    console.warn(f"restart stops {limit or 'the whole cluster'} first: service is interrupted")
+    console.confirm(question, yes=yes, lab=session.cluster.lab)
+    started = lifecycle.restart(session.cluster, limit or None, _world(session, "restart"), unsafe=unsafe)
+    show_changed(console, "restarted", session.cluster, started, nothing="nothing was started")
+
+
+@task(help={"limit": LIMIT, "json": JSON})
+def status(_context: Context, limit: str = "", json: bool = False) -> int:
+    """Show every node on one screen: state, release, configuration, what it leads."""
+    from kafab.ops.status import status as run
+
+    session = CHAIN.session()
+    lines = run(
+        session.cluster,
+        limit or None,
+        fleet=session.fleet,
+        store=session.store,
+        zookeeper=session.zookeeper,
+        admin=session.admin,
+    )
+    show_status(Console(json=json), session.cluster, lines)
+    return 4 if any(line.state == "UNKNOWN" for line in lines) else 0
+
+
+@task(
+    positional=["node"],
+    help={
+        "node": "A node's name: node1/broker.",
+        "lines": "How many of the last lines to show.",
+        "follow": "Go on until Ctrl-C.",
+    },
+)
+def logs(_context: Context, node: str, lines: int = 50, follow: bool = False) -> None:
+    """Show a node's log."""
+    from kafab.ops import logs as run
+
+    session = CHAIN.session()
+    found = run.node_named(session.cluster, node)
+    if not follow:
+        Console().data({}, run.last_lines(found, lines, session.fleet))
+        return
+    for chunk in run.follow(found, lines, session.fleet):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+def _owner(command: str) -> str:
+    """Say who holds the lock, for the operator who meets it."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{getpass.getuser()} on {platform.node()} (`{command}`, pid {os.getpid()}) since {now}"
+
+
+def _world(session: Session, command: str) -> lifecycle.World:
+    return lifecycle.World(
+        fleet=session.fleet,
+        zookeeper=session.zookeeper,
+        admin=session.admin,
+        store=session.store,
+        clock=session.clock,
+        emit=session.emit,
+        owner=_owner(command),
+    )

@@ -1,0 +1,267 @@
+"""A cluster's life on the lab, as a user types it: real sshd, real ZooKeeper, real Kafka, two releases."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kafab.inventory import load
+from kafab.model import Cluster
+from kafab.ops.election import CHECK
+from tests.conftest import cannot_run
+from tests.fab import Fab
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab whose cluster runs when a test begins and when it ends."""
+
+    fab: Fab
+    inventory: Path
+
+    @property
+    def cluster(self) -> Cluster:
+        """The lab's inventory, loaded."""
+        return load(self.inventory)[0]
+
+    def pid(self, node: str) -> int:
+        """Return a node's recorded pid."""
+        run = next(found.run for found in self.cluster.nodes if found.name == node)
+        return int(Path(run / "process").read_text().split()[0])
+
+    def pids(self) -> dict[str, int]:
+        """Return every node's recorded pid."""
+        return {node.name: self.pid(node.name) for node in self.cluster.nodes}
+
+    def tree(self) -> dict[str, tuple[int, int]]:
+        """Return inode and time of every file on the hosts that a deploy could write."""
+        kept = {}
+        for host in self.cluster.hosts:
+            for root in (host.paths.releases, host.paths.config):
+                for path in [Path(root), *Path(root).rglob("*")]:
+                    found = path.lstat()
+                    kept[str(path)] = (found.st_ino, found.st_mtime_ns)
+        return kept
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Return node -> state and configuration, as `status` says."""
+        nodes = self.fab.must("status", "--json").document["nodes"]
+        return {node["node"]: (node["state"], node["configuration"]) for node in nodes}
+
+
+def with_property(inventory: str, broker: int, line: str) -> str:
+    """Give one broker of the lab's inventory a property of its own."""
+    changed = re.sub(rf"(broker:\n +)(id: {broker}\n)", rf"\1properties: {{{line}}}\n      \2", inventory)
+    assert changed != inventory
+    return changed
+
+
+@pytest.fixture(scope="module", params=["3.9.2", "2.4.1"])
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Bring three hosts up, deploy, start; and end exactly that again."""
+    home = tmp_path_factory.mktemp("home")
+    fab = Fab(home)
+    try:
+        fab.must("lab.up", "--version", request.param, "deploy", "start")
+        yield Lab(fab, home / "labs" / "lab" / "cluster.yaml")
+    finally:
+        fab("lab.down")
+
+
+def test_started_cluster_verifies(lab: Lab) -> None:
+    """After start every finding is OK and the probe lost and doubled nothing."""
+    document = lab.fab.must("verify", "--json").document
+    probe = next(f for f in document["findings"] if f["check"] == "replication.probe")["evidence"]
+    severities = {finding["severity"] for finding in document["findings"]}
+    assert (severities, probe["lost"], probe["duplicates"]) == ({"OK"}, 0, 0)
+
+
+def test_verify_covers_every_node(lab: Lab) -> None:
+    """Each node's process is a finding of its own."""
+    findings = lab.fab.must("verify", "--read-only", "--json").document["findings"]
+    assert [f["subject"] for f in findings if f["check"] == "process"] == [
+        node.name for node in lab.cluster.nodes
+    ]
+
+
+def test_election_is_forced_and_timed(lab: Lab) -> None:
+    """A forced election gives the next epoch, and verify says how long it took."""
+    findings = lab.fab.must("verify", "--read-only", "--election", "--json").document["findings"]
+    evidence = next(f for f in findings if f["check"] == CHECK)["evidence"]
+    assert evidence["new_epoch"] > evidence["old_epoch"]
+
+
+def test_junit_has_a_case_a_finding(lab: Lab, tmp_path: Path) -> None:
+    """A CI job can read the findings."""
+    file = tmp_path / "verify.xml"
+    document = lab.fab.must("verify", "--read-only", "--json", "--junit", str(file)).document
+    assert len(list(ET.parse(file).iter("testcase"))) == len(document["findings"])
+
+
+def test_second_deploy_writes_nothing(lab: Lab) -> None:
+    """With nothing to do no file on any host is touched."""
+    before = lab.tree()
+    done = lab.fab.must("deploy")
+    assert (lab.tree() == before, "nothing to do" in done.out) == (True, True)
+
+
+def test_second_start_changes_nothing(lab: Lab) -> None:
+    """On a running cluster every process stays the one it was."""
+    before = lab.pids()
+    done = lab.fab.must("start")
+    assert (lab.pids() == before, "everything runs already" in done.out) == (True, True)
+
+
+def test_edit_by_hand_is_a_diff(lab: Lab) -> None:
+    """A file changed on a host is shown line by line, with exit code 10; deploy takes the change back."""
+    target = Path(lab.cluster.brokers[1].config / "server.properties")
+    target.write_text(target.read_text() + "mine=yes\n")
+    plan = lab.fab("plan", "--detailed-exitcode")
+    lab.fab.must("deploy")
+    assert (plan.code, "-mine=yes" in plan.out, "mine=yes" in target.read_text()) == (10, True, False)
+
+
+def test_changed_property_reaches_its_nodes_only(lab: Lab) -> None:
+    """One broker's property changes that broker's file, and its restart alone is pending."""
+    text = lab.inventory.read_text()
+    changed = with_property(text, 2, "log.retention.hours: 24")
+    before = lab.tree()
+    lab.inventory.write_text(changed)
+    try:
+        lab.fab.must("deploy")
+        after = lab.tree()
+        states = lab.states()
+    finally:
+        lab.inventory.write_text(text)
+        lab.fab.must("deploy")
+    files = {Path(path).name for path in after if Path(path).is_file() and after[path] != before.get(path)}
+    pending = [node for node, (_, configuration) in states.items() if configuration == "restart pending"]
+    assert (files, pending) == ({"server.properties", ".deployed"}, ["node2/broker"])
+
+
+def test_kcat_produces_and_consumes(lab: Lab) -> None:
+    """A client that knows nothing of kafab sees three brokers and reads what it wrote."""
+    kcat = shutil.which("kcat")
+    if kcat is None:
+        cannot_run("kcat is not installed")
+    bootstrap = lab.cluster.bootstrap
+    lab.fab.must("topics.create", "orders", "--partitions", "3", "--replication-factor", "3")
+    brokers = subprocess.run(
+        [kcat, "-b", bootstrap, "-L"], capture_output=True, text=True, check=True, timeout=30
+    )
+    subprocess.run(
+        [kcat, "-b", bootstrap, "-P", "-t", "orders", "-X", "acks=all"],
+        input=b"one\ntwo\n",
+        check=True,
+        timeout=30,
+    )
+    read = subprocess.run(
+        [kcat, "-b", bootstrap, "-C", "-t", "orders", "-e", "-q"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    lab.fab.must("topics.delete", "orders")
+    assert (" 3 brokers:" in brokers.stdout, sorted(read.stdout.split())) == (True, ["one", "two"])
+
+
+def test_logs_show_the_last_lines(lab: Lab) -> None:
+    """The log of a node is shown as it stands on its host."""
+    log = Path(lab.cluster.brokers[0].logs / "server.log").read_text().splitlines()
+    shown = lab.fab.must("logs", "node1/broker", "--lines", "5").out
+    assert shown.splitlines()[0] in log
+
+
+def test_start_after_kill_waits_for_the_old_session(lab: Lab) -> None:
+    """After kill -9 a start waits, visibly, until the old registration has gone, and then succeeds."""
+    killed = lab.pid("node3/broker")
+    os.kill(killed, signal.SIGKILL)
+    before = lab.states()["node3/broker"][0]
+    done = lab.fab.must("start")
+    assert (before, "old registration" in done.err, lab.pid("node3/broker") != killed) == (
+        "exited",
+        True,
+        True,
+    )
+
+
+def test_broken_property_is_told_with_the_reason(lab: Lab) -> None:
+    """A broker that exits at start is told within seconds, with Kafka's own words; the others stay."""
+    text = lab.inventory.read_text()
+    lab.inventory.write_text(with_property(text, 3, "log.retention.hours: x24"))
+    others = {node: pid for node, pid in lab.pids().items() if node != "node3/broker"}
+    try:
+        lab.fab.must("deploy")
+        done = lab.fab("restart", "--limit", "node3/broker")
+    finally:
+        lab.inventory.write_text(text)
+        lab.fab.must("deploy", "start")
+    kept = {node: pid for node, pid in lab.pids().items() if node != "node3/broker"}
+    assert (done.code, "node3/broker: the process exited" in done.err, "x24" in done.err, kept == others) == (
+        1,
+        True,
+        True,
+        True,
+    )
+
+
+def test_stop_that_would_cost_availability_is_refused(lab: Lab) -> None:
+    """Two of three ZooKeeper servers are not stopped under running brokers, and the numbers are told."""
+    done = lab.fab("stop", "--limit", "node1/zookeeper,node2/zookeeper")
+    assert (done.code, "1 of 3 ZooKeeper servers" in done.err, lab.states()["node1/zookeeper"][0]) == (
+        3,
+        True,
+        "running",
+    )
+
+
+def test_second_operator_is_refused(lab: Lab) -> None:
+    """While one command changes the cluster, another one ends with 6 and names it."""
+    with lab.fab.start("restart", "--limit", "node2/broker") as first:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if "stopped" in line:
+                break
+        second = lab.fab("stop", "--limit", "node2/zookeeper")
+        first.communicate(timeout=120)
+    assert (first.returncode, second.code, "`restart`" in second.err) == (0, 6, True)
+
+
+def test_stop_leaves_no_process(lab: Lab) -> None:
+    """Stop ends every process; start brings the cluster back."""
+    pids = lab.pids()
+    lab.fab.must("stop")
+    left = [pid for pid in pids.values() if _runs(pid)]
+    states = {state for state, _ in lab.states().values()}
+    lab.fab.must("start")
+    assert (left, states) == ([], {"stopped"})
+
+
+def test_lab_down_leaves_nothing(lab: Lab) -> None:
+    """After lab.down no java and no sshd of the lab is left, nor its folder."""
+    pids = [*lab.pids().values(), *_sshds(lab)]
+    lab.fab.must("lab.down")
+    assert ([pid for pid in pids if _runs(pid)], lab.inventory.parent.exists()) == ([], False)
+
+
+def _sshds(lab: Lab) -> list[int]:
+    hosts = lab.fab.must("lab.status", "--json").document["hosts"]
+    return [host["sshd"] for host in hosts]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

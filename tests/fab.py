@@ -1,0 +1,72 @@
+"""The `fab` command as a user runs it: a process of its own, with a home of its own for labs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).parents[1]
+LIMIT = 240
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed and returned."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON document on stdout."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+class Fab:
+    """Runs `fab` with labs below ``home`` and, once it is named, one cluster."""
+
+    def __init__(self, home: Path, cluster: str | None = None) -> None:
+        self.home = home
+        self.cluster = cluster
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The user's environment, moved to another home for labs."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("KAFAB_")}
+        chosen = {"KAFAB_CLUSTER": self.cluster} if self.cluster else {}
+        return kept | {"KAFAB_HOME": str(self.home)} | chosen
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start it, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "fabric", *words],
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *words: str) -> Done:
+        """Run it to its end."""
+        with self.start(*words) as process:
+            try:
+                out, err = process.communicate(timeout=LIMIT)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+            return Done(process.returncode, out, err)
+
+    def must(self, *words: str) -> Done:
+        """Run it; anything but exit code 0 fails the test with what was printed."""
+        done = self(*words)
+        assert done.code == 0, f"fab {' '.join(words)} ended with {done.code}\n{done.out}\n{done.err}"
+        return done

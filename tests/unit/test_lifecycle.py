@@ -1,0 +1,345 @@
+"""start, stop and restart against a small world: hosts that answer the real scripts, and a Kafka in memory."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kafab.command import Outcome, Result, Script, Unknown
+from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe
+from kafab.events import Event, Note, Waiting
+from kafab.model import Cluster
+from kafab.ops import gates
+from kafab.ops.lifecycle import World, restart, start, stop
+from kafab.releases import Artifact, release_for
+from kafab.state import desire
+from kafab.testing import FakeClock, FakeFleet
+from kafab.testing_hosts import FakeHost, fresh_answer
+from kafab.testing_kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from tests.conftest import cluster_in
+
+ALL = ["node1", "node2", "node3"]
+
+
+class OneRelease:
+    """A store that has the one release every cluster here wants."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.artifact = Artifact(release_for(cluster.version), Path("a.tar"), "ab" * 32, 1, "added by hand")
+
+    def find(self, _name: object) -> Artifact:
+        """Return it."""
+        return self.artifact
+
+
+@dataclass
+class Cosmos:
+    """Three hosts with a ZooKeeper server and a broker each; ``calls`` records what was asked of a node's process."""
+
+    cluster: Cluster
+    deployed: bool = True
+    running: set[str] = field(default_factory=set)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    answers: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(call, node name) -> answer in the place of the usual one."""
+    stubborn: set[str] = field(default_factory=set)
+    """Nodes that do not end when they are asked to."""
+    lock: str = "locked"
+
+    def __post_init__(self) -> None:
+        self.kafka = FakeKafka(self.cluster)
+        self.clock = FakeClock()
+        for broker in self.cluster.brokers:
+            self.kafka.stop_broker(broker.id)
+        self.kafka.stopped_servers = {node.id for node in self.cluster.zookeepers}
+        self.nodes = {node.name: node for node in self.cluster.nodes}
+        self.store = OneRelease(self.cluster)
+        self.fleet = FakeFleet({host.name: self._handler(host.name) for host in self.cluster.hosts})
+
+    @property
+    def world(self) -> World:
+        """The ports, faked."""
+        return World(
+            fleet=self.fleet,
+            zookeeper=FakeZooKeeper(self.kafka),
+            admin=FakeAdmin(self.kafka),
+            store=self.store,  # type: ignore[arg-type]  # only find() is used
+            clock=self.clock,
+            emit=self.events.append,
+            owner="ann",
+        )
+
+    def up(self) -> "Cosmos":
+        """Let everything run."""
+        for name in self.nodes:
+            self._change(name, True)
+        return self
+
+    def kill(self, name: str) -> None:
+        """End a process without kafab; its registration stays for now."""
+        self.running.discard(name)
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        """Return the events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def of(self, call: str) -> list[str]:
+        """Return the nodes that this was asked of, in order."""
+        return [name for called, name in self.calls if called == call]
+
+    def _change(self, name: str, runs: bool) -> None:
+        node = self.nodes[name]
+        (self.running.add if runs else self.running.discard)(name)
+        if node in self.cluster.zookeepers:
+            (self.kafka.stopped_servers.discard if runs else self.kafka.stopped_servers.add)(node.id)
+        elif runs:
+            self.kafka.start_broker(node.id, node.endpoint)
+        elif node.id in self.kafka.registrations:
+            self.kafka.stop_broker(node.id)
+
+    def _handler(self, host: str) -> Callable[[Script], Outcome]:
+        def answer(script: Script) -> Outcome:
+            if script.text.endswith("\necho end\n"):
+                return self._observed(host)
+            calls = script.text.rsplit("\n}\n", 1)[-1].splitlines()
+            called = [shlex.split(line) for line in calls if line]
+            if called[-1][0] == "lock":
+                return Result(0, f"{self.lock}\n".encode(), "")
+            return Result(0, "".join(self._call(words[0], words[1]) for words in called).encode(), "")
+
+        return answer
+
+    def _observed(self, host: str) -> Result:
+        if not self.deployed:
+            return fresh_answer()
+        desired = desire(self.cluster, self.cluster.nodes, self.store.artifact)
+        text = FakeHost(desired).answer(host, desired).text
+        for node in self.cluster.on(self.cluster.host(host)):
+            if node.name not in self.running:
+                head, mark, tail = text.partition(f"node {node.instance}\n")
+                text = head + mark + tail.replace(" alive ", " gone ", 1)
+        return Result(0, text.encode(), "")
+
+    def _call(self, call: str, name: str) -> str:
+        self.calls.append((call, name))
+        if (call, name) in self.answers:
+            return f"{name} {self.answers[call, name]}\n"
+        if call == "start":
+            self._change(name, True)
+            return f"{name} started 123\n"
+        if call == "stop" and name not in self.stubborn:
+            self._change(name, False)
+        return f"{name} {'running 123' if name in self.running else 'stopped'}\n"
+
+
+@pytest.fixture
+def cosmos(tmp_path: Path) -> Cosmos:
+    """Three deployed hosts on which nothing runs."""
+    return Cosmos(cluster_in(tmp_path, 3))
+
+
+def names(role: str) -> list[str]:
+    """Return the names of this role's nodes."""
+    return [f"{host}/{role}" for host in ALL]
+
+
+def test_start_begins_with_zookeeper(cosmos: Cosmos) -> None:
+    """All ZooKeeper servers are started before any broker."""
+    start(cosmos.cluster, None, cosmos.world)
+    assert cosmos.of("start") == names("zookeeper") + names("broker")
+
+
+def test_start_of_what_runs_changes_nothing(cosmos: Cosmos) -> None:
+    """On a running cluster no process is touched and no lock is taken."""
+    started = start(cosmos.up().cluster, None, cosmos.world)
+    assert (started, cosmos.of("start"), cosmos.of("lock")) == ((), [], [])
+
+
+def test_start_starts_only_what_is_missing(cosmos: Cosmos) -> None:
+    """A broker that ended is started, the others are left alone."""
+    cosmos.up().kill("node2/broker")
+    cosmos.kafka.stop_broker(2)
+    assert start(cosmos.cluster, None, cosmos.world) == ("node2/broker",)
+
+
+def test_unreachable_host_is_told_before_anything_starts(cosmos: Cosmos) -> None:
+    """With hosts down nothing is started, and all of them are named at once (fault 5)."""
+    cosmos.fleet.unreachable = {"node2": "no route", "node3": "timed out"}
+    with pytest.raises(Unreachable) as caught:
+        start(cosmos.cluster, None, cosmos.world)
+    assert (caught.value.reasons, cosmos.calls) == ({"node2": "no route", "node3": "timed out"}, [])
+
+
+def test_limit_leaves_a_dead_host_out(cosmos: Cosmos) -> None:
+    """A majority of ZooKeeper is enough for the brokers of the hosts that live."""
+    cosmos.up()._change("node3/zookeeper", False)
+    cosmos._change("node3/broker", False)
+    cosmos._change("node1/broker", False)
+    cosmos.fleet.unreachable = {"node3": "no route"}
+    assert start(cosmos.cluster, "node1,node2", cosmos.world) == ("node1/broker",)
+
+
+def test_start_of_what_is_not_deployed_names_the_next_command(cosmos: Cosmos) -> None:
+    """Without files there is nothing to start: the hint says what to type."""
+    cosmos.deployed = False
+    with pytest.raises(Failed, match="not deployed: node1/zookeeper") as caught:
+        start(cosmos.cluster, None, cosmos.world)
+    assert "fab deploy" in str(caught.value.hint)
+
+
+def test_exit_at_start_is_noticed_within_two_seconds(cosmos: Cosmos) -> None:
+    """A process that exits is told with its last lines, long before the gate's deadline (fault 12)."""
+    cosmos.answers["start", "node2/broker"] = "started 123"
+    cosmos.answers["check", "node2/broker"] = "exited 123\n| ConfigException: Invalid value x24"
+    with pytest.raises(Failed, match=r"(?s)node2/broker: the process exited.*Invalid value x24"):
+        start(cosmos.cluster, None, cosmos.world)
+    assert cosmos.clock.now() <= 2
+
+
+def test_old_registration_is_waited_for(cosmos: Cosmos) -> None:
+    """After a kill the broker is started only when ZooKeeper has ended its old session, and the wait is visible."""
+    cosmos.up().kill("node2/broker")
+
+    def session_ends(now: float) -> None:
+        if now >= 18 and not cosmos.of("start") and 2 in cosmos.kafka.registrations:
+            cosmos.kafka.stop_broker(2)
+
+    cosmos.clock._during = session_ends
+    start(cosmos.cluster, None, cosmos.world)
+    waited = [
+        event for event in cosmos.told(Waiting) if isinstance(event, Waiting) and "registration" in event.what
+    ]
+    assert (cosmos.of("start"), waited[-1].elapsed.total_seconds() > 17) == (["node2/broker"], True)
+
+
+def test_registration_that_stays_is_somebody_else(cosmos: Cosmos) -> None:
+    """An id whose registration does not go is held by a broker elsewhere: nothing is started under it."""
+    cosmos.up().kill("node2/broker")
+    with pytest.raises(Failed, match="id 2 is still registered"):
+        start(cosmos.cluster, None, cosmos.world)
+    assert cosmos.of("start") == []
+
+
+def test_taken_port_is_told_with_its_holder(cosmos: Cosmos) -> None:
+    """The port and who holds it are named (fault 10)."""
+    cosmos.answers["start", "node1/zookeeper"] = "taken 2181 pid 77, nc -l 2181"
+    with pytest.raises(Failed, match="node1/zookeeper: port 2181 is taken by pid 77, nc -l 2181"):
+        start(cosmos.cluster, None, cosmos.world)
+
+
+def test_no_quorum_is_told_at_the_deadline(cosmos: Cosmos) -> None:
+    """Servers that run and do not serve are named with what they say, and the deadline is in the message."""
+    for name in names("zookeeper"):
+        cosmos.answers["start", name] = cosmos.answers["check", name] = "running 123"
+    with pytest.raises(Failed, match=r"(?s)ZooKeeper quorum: not within 60 s:.*node3/zookeeper"):
+        start(cosmos.cluster, None, cosmos.world)
+
+
+def test_lost_connection_at_start_is_unknown(cosmos: Cosmos) -> None:
+    """When the answer to a start is lost, the outcome is unknown and the hint is to look again."""
+    cosmos.answers["start", "node1/zookeeper"] = "???"
+    with pytest.raises(OutcomeUnknown, match="node1/zookeeper: UNKNOWN"):
+        start(cosmos.cluster, None, cosmos.world)
+
+
+def test_other_operator_is_named(cosmos: Cosmos) -> None:
+    """The second operator is refused with the first one's words (fault 20)."""
+    cosmos.lock = "held ann on desk (`start`, pid 1)"
+    with pytest.raises(Locked, match="ann on desk"):
+        start(cosmos.cluster, None, cosmos.world)
+
+
+def test_stop_ends_brokers_before_zookeeper(cosmos: Cosmos) -> None:
+    """No ZooKeeper server is asked to stop before every broker is gone."""
+    stop(cosmos.up().cluster, None, cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == names("broker") + names("zookeeper")
+
+
+def test_zookeeper_is_kept_under_a_broker_that_does_not_end(cosmos: Cosmos) -> None:
+    """A slow broker is waited for, named at the deadline, never killed, and its ensemble is not touched (fault 28)."""
+    cosmos.up().stubborn = {"node3/broker"}
+    with pytest.raises(Failed, match=r"(?s)clean shutdown: not within 600 s.*node3/broker"):
+        stop(cosmos.cluster, None, cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == names("broker")
+
+
+def test_stop_of_what_is_stopped_changes_nothing(cosmos: Cosmos) -> None:
+    """Where nothing runs, nothing is asked to stop."""
+    assert (stop(cosmos.cluster, None, cosmos.world, unsafe=False), cosmos.of("stop")) == ((), [])
+
+
+def test_broker_that_the_rest_needs_is_kept(cosmos: Cosmos) -> None:
+    """A limited stop that would take a partition below its min ISR is refused, and nothing is stopped."""
+    cosmos.up().kafka.min_isr = 2
+    cosmos.kafka.add("orders", [(1, 2)])
+    with pytest.raises(Unsafe, match="orders-0"):
+        stop(cosmos.cluster, "node1/broker", cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
+def test_unsafe_overrides(cosmos: Cosmos) -> None:
+    """The named flag does what was refused."""
+    cosmos.up().kafka.add("orders", [(1,)])
+    assert stop(cosmos.cluster, "node1/broker", cosmos.world, unsafe=True) == ("node1/broker",)
+
+
+def test_majority_of_zookeeper_is_kept(cosmos: Cosmos) -> None:
+    """Two of three servers are not stopped under running brokers (fault 17)."""
+    with pytest.raises(Unsafe, match=r"1 of 3 ZooKeeper servers"):
+        stop(cosmos.up().cluster, "node1/zookeeper,node2/zookeeper", cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
+def test_spare_broker_is_stopped(cosmos: Cosmos) -> None:
+    """A broker that every partition can spare is stopped without a flag, and only that one."""
+    cosmos.up().kafka.add("orders", [(1, 2, 3)])
+    assert stop(cosmos.cluster, "node1/broker", cosmos.world, unsafe=False) == ("node1/broker",)
+
+
+def test_state_that_cannot_be_read_stops_nothing(cosmos: Cosmos) -> None:
+    """An unreachable host is not a stopped one."""
+    cosmos.up().fleet.unreachable = {"node3": "timed out"}
+    with pytest.raises(Unreachable):
+        stop(cosmos.cluster, None, cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
+def test_restart_stops_and_starts(cosmos: Cosmos) -> None:
+    """After a restart every process is another one and everything serves."""
+    restarted = restart(cosmos.up().cluster, None, cosmos.world, unsafe=False)
+    assert (len(restarted), len(cosmos.of("stop")), len(cosmos.running)) == (6, 6, 6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sets(st.sampled_from([f"{host}/{role}" for host in ALL for role in ("zookeeper", "broker")])))
+def test_start_converges_from_every_state(running: set[str]) -> None:
+    """Law: whatever an interruption left running, start ends with everything running, and touches nothing that ran."""
+    cosmos = Cosmos(cluster_in(Path("/nowhere"), 3))
+    for name in running:
+        cosmos._change(name, True)
+    start(cosmos.cluster, None, cosmos.world)
+    assert (cosmos.running, set(cosmos.of("start")) & running) == (set(cosmos.nodes), set())
+
+
+def test_gate_without_an_answer_is_not_passed(cosmos: Cosmos) -> None:
+    """A quorum whose servers are Unknown is waited for, not assumed."""
+    with pytest.raises(Failed):
+        gates.quorum(
+            cosmos.cluster,
+            cosmos.cluster.zookeepers,
+            fleet=cosmos.up().fleet,
+            zookeeper=_Silent(),  # type: ignore[arg-type]  # only member() is asked
+            clock=cosmos.clock,
+            emit=cosmos.events.append,
+        )
+    assert not cosmos.told(Note)
+
+
+class _Silent:
+    def member(self, _at: object) -> Unknown:
+        return Unknown("silence")

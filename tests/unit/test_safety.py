@@ -1,0 +1,80 @@
+"""What a stop must not cost: brokers by partition, ZooKeeper by majority."""
+
+from collections.abc import Collection
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafab.errors import Unsafe
+from kafab.metadata import Partition
+from kafab.safety import endangered, guard_brokers, guard_quorum
+
+
+def partition(
+    replicas: Collection[int], isr: Collection[int], leader: int | None = 1, topic: str = "orders"
+) -> Partition:
+    """Return partition 0 of a topic."""
+    return Partition(topic, 0, leader, tuple(replicas), tuple(isr))
+
+
+@pytest.mark.parametrize(
+    ("found", "min_isr", "stopping", "reason"),
+    [
+        (partition([1, 2, 3], [1, 2, 3]), 2, {1}, None),
+        (partition([1, 2, 3], [1, 2, 3]), 2, {1, 2}, "from 3 to 1"),
+        (partition([1, 2, 3], [1, 2]), 2, {1}, "from 2 to 1"),
+        (partition([1, 2, 3], [2, 3]), 2, {1}, None),
+        (partition([1, 2, 3], [1]), 2, {2}, "from 1 to 1"),
+        (partition([1, 2], [1, 2]), 2, {1}, "no replica can ever be spared"),
+        (partition([1], [1]), 1, {1}, "no replica can ever be spared"),
+        (partition([1, 2, 3], [1, 2, 3], leader=None), 2, {1}, "no leader"),
+        (partition([1, 2, 3], []), 1, {3}, "from 0 to 0"),
+        (partition([1, 2, 3], [1]), 2, {4}, None),
+    ],
+)
+def test_verdict(found: Partition, min_isr: int, stopping: set[int], reason: str | None) -> None:
+    """A stop is safe exactly where leader and min.insync.replicas survive it; the reason has the numbers."""
+    dangers = endangered([found], {"orders": min_isr}, stopping)
+    assert [reason in danger.reason for danger in dangers if reason] == ([True] if reason else [])
+
+
+def test_refusal_names_partitions_counts_and_flag() -> None:
+    """Unsafe shows a few partitions, says how many there are, and names the flag that overrides."""
+    partitions = [Partition("orders", number, 1, (1,), (1,)) for number in range(9)]
+    with pytest.raises(Unsafe, match=r"(?s)9 partitions of 1 topics.*orders-0.*and 4 more") as caught:
+        guard_brokers(partitions, {"orders": 1}, {1: "node1/broker"}, "--unsafe")
+    assert "--unsafe" in str(caught.value.hint)
+
+
+@given(st.sets(st.integers(1, 6), min_size=1), st.sets(st.integers(1, 6)), st.integers(1, 3), st.data())
+def test_what_may_be_stopped_together_may_be_stopped_in_part(
+    replicas: set[int], stopping: set[int], min_isr: int, data: st.DataObject
+) -> None:
+    """Law: where a set of brokers can be spared, each subset of it can."""
+    isr = data.draw(st.sets(st.sampled_from(sorted(replicas))))
+    found = partition(replicas, isr, leader=min(isr) if isr else None)
+    subset = data.draw(st.sets(st.sampled_from(sorted(stopping)))) if stopping else set()
+    if not endangered([found], {"orders": min_isr}, stopping):
+        assert not endangered([found], {"orders": min_isr}, subset)
+
+
+@pytest.mark.parametrize(
+    ("members", "serving", "stopping", "brokers", "refused"),
+    [
+        (3, 3, ["a"], 3, False),
+        (3, 3, ["a", "b"], 3, True),
+        (3, 2, ["a"], 1, True),
+        (3, 3, ["a", "b", "c"], 0, False),
+        (5, 5, ["a", "b"], 3, False),
+        (1, 1, ["a"], 1, True),
+    ],
+)
+def test_majority(members: int, serving: int, stopping: list[str], brokers: int, refused: bool) -> None:
+    """ZooKeeper keeps its majority for as long as a broker runs (fault 17)."""
+    try:
+        guard_quorum(members, serving, stopping, brokers, "--unsafe")
+        outcome = False
+    except Unsafe:
+        outcome = True
+    assert outcome is refused
