@@ -1,0 +1,166 @@
+"""One connection to each broker, on kafka-python's protocol layer, for questions that one broker alone must answer.
+
+librdkafka and kafka-python's own admin client choose which broker they ask: bootstrapped at broker 1 they may be answered
+by broker 2, so a frozen broker looks healthy. Here a connection is only ever a connection to its own address. All of them
+live on one I/O thread, and every question has a deadline.
+"""
+
+import contextlib
+import logging
+import queue
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RequestTimedOutError
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+
+from kafab.command import Unknown
+from kafab.model import Endpoint
+
+_ANSWER_LIMIT = (
+    100 * 1024 * 1024
+)  # Kafka's own socket.request.max.bytes; metadata of 100000 partitions is about 10 MB
+_GRACE = timedelta(seconds=1)  # what the I/O thread may be late by before it is given up
+DIRECT = "direct://"
+"""The proxy_url that makes kafka-python connect through `_Direct`."""
+_ONLY = (
+    "bootstrap-0"  # kafka-python's name for the first, here the only, server a connection manager was given
+)
+
+# Every fault comes back as a value; kafka-python's own lines about it would only repeat it on stderr.
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+K = TypeVar("K")
+
+
+class _Direct(KafkaNetSocket):  # type: ignore[misc]  # kafka-python ships no types
+    """A plain connection. kafka-python leaves a refused socket to the garbage collector; this one is closed."""
+
+    SCHEMES = (DIRECT.partition(":")[0],)
+
+    async def sock_connect(
+        self, net: Any, sock: socket.socket, sockaddr: Any, timeout_at: float | None = None
+    ) -> Any:
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class BrokerConnections:
+    """Connections by address, opened on first use and kept. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._net: Any = None
+        self._managers: dict[Endpoint, Any] = {}
+
+    def ask(
+        self, requests: Mapping[K, tuple[Endpoint, Callable[[], Any]]], timeout: timedelta
+    ) -> dict[K, Any | Unknown]:
+        """Send one request each, side by side, and return each broker's response, or Unknown with the reason.
+
+        A value is the broker's address and a maker of the request: kafka-python writes the negotiated version into it.
+        """
+        answers = self._sent(requests, timeout)
+        until = time.monotonic() + (timeout + _GRACE).total_seconds()
+        found: dict[K, Any | Unknown] = {}
+        for _ in requests:
+            with contextlib.suppress(queue.Empty):
+                key, answer = answers.get(timeout=max(until - time.monotonic(), 0))
+                found[key] = answer
+        return {key: found.get(key, _late(at, timeout)) for key, (at, _) in requests.items()}
+
+    def ask_any(self, at: Sequence[Endpoint], make: Callable[[], Any], timeout: timedelta) -> Any | Unknown:
+        """Ask all of them and return the first response; Unknown with every reason when none answers."""
+        requests = {endpoint: (endpoint, make) for endpoint in at}
+        answers = self._sent(requests, timeout)
+        until = time.monotonic() + (timeout + _GRACE).total_seconds()
+        reasons = {endpoint: _late(endpoint, timeout).reason for endpoint in at}
+        for _ in at:
+            try:
+                endpoint, answer = answers.get(timeout=max(until - time.monotonic(), 0))
+            except queue.Empty:
+                break
+            if not isinstance(answer, Unknown):
+                return answer
+            reasons[endpoint] = answer.reason
+        told = "; ".join(reasons.values())
+        return Unknown(told if len(reasons) == 1 else f"no broker answers: {told}")
+
+    def close(self) -> None:
+        """Close every connection and end the I/O thread."""
+        net, self._net = self._net, None
+        managers, self._managers = self._managers, {}
+        if net is None:
+            return
+        for manager in managers.values():
+            with contextlib.suppress(KafkaError, OSError):
+                net.run(_closed, manager)
+        net.stop(timeout_ms=_GRACE.total_seconds() * 1000)
+        net.close()
+
+    def _sent(
+        self, requests: Mapping[K, tuple[Endpoint, Callable[[], Any]]], timeout: timedelta
+    ) -> "queue.SimpleQueue[tuple[K, Any]]":
+        answers: queue.SimpleQueue[tuple[K, Any]] = queue.SimpleQueue()
+        for key, (at, make) in requests.items():
+            manager = self._manager(at)
+            future = manager.call_soon(_asked, manager, make, timeout.total_seconds() * 1000)
+            future.add_callback(lambda response, key=key: answers.put((key, response)))
+            future.add_errback(
+                lambda error, key=key, at=at: answers.put((key, Unknown(f"{at}: {_told(error, timeout)}")))
+            )
+        return answers
+
+    def _manager(self, at: Endpoint) -> Any:
+        if self._net is None:
+            self._net = NetworkSelector(client_id="kafab")
+            self._net.start()
+        if at not in self._managers:
+            self._managers[at] = KafkaConnectionManager(
+                self._net,
+                bootstrap_servers=[str(at)],
+                client_id="kafab",
+                receive_message_max_bytes=_ANSWER_LIMIT,
+                proxy_url=DIRECT,
+            )
+        return self._managers[at]
+
+
+async def _asked(manager: Any, make: Callable[[], Any], timeout_ms: float) -> Any:
+    # A connection that was kept may have died unnoticed (the broker was restarted): that one is tried again, once, anew.
+    kept = _ONLY in manager._conns  # noqa: SLF001  # kafka-python has no other way to tell a kept connection from a new one
+    try:
+        return await _sent_once(manager, make, timeout_ms)
+    except KafkaConnectionError:
+        if not kept:
+            raise
+        return await _sent_once(manager, make, timeout_ms)
+
+
+async def _sent_once(manager: Any, make: Callable[[], Any], timeout_ms: float) -> Any:
+    manager.reset_backoff(_ONLY)  # pauses between attempts are the asking gate's business
+    connection = manager.get_connection(_ONLY, timeout_ms=timeout_ms, refresh_metadata_on_err=False)
+    return await connection.send_request(make(), request_timeout_ms=timeout_ms)
+
+
+async def _closed(manager: Any) -> None:
+    manager.close()
+
+
+def _late(at: Endpoint, timeout: timedelta) -> Unknown:
+    return Unknown(f"{at}: did not answer within {timeout.total_seconds():g} s")
+
+
+def _told(error: Exception, timeout: timedelta) -> str:
+    if isinstance(error, (KafkaTimeoutError, RequestTimedOutError)) or "timed out" in str(error):
+        return f"did not answer within {timeout.total_seconds():g} s"
+    if "ECONNREFUSED" in str(error):
+        return "connection refused"
+    return str(error) or type(error).__name__

@@ -1,0 +1,274 @@
+"""Replication proven by doing: records through a topic of which every broker leads one partition.
+
+The probe topic's name carries the time it was made at, so that one left behind by a killed run can be told from one that
+another operator's run is using now.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from kafab.command import Unknown
+from kafab.errors import Failed
+from kafab.events import Emit, Note, Waiting
+from kafab.findings import Finding, Severity
+from kafab.metadata import Metadata, Produced, ReplicaState, TopicSpec
+from kafab.model import Cluster
+from kafab.ports import Clock, KafkaAdmin
+
+OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
+
+PREFIX = "kafab-probe-"
+RECORDS = 100
+"""Records a partition."""
+LEFT_BEHIND_AFTER = timedelta(minutes=10)
+REPLICAS_LIMIT = timedelta(seconds=10)
+RECORDS_LIMIT = timedelta(seconds=30)
+LOOK_EVERY = 0.05
+
+CHECK = "replication.probe"
+
+T = TypeVar("T")
+
+
+def probe_name(now: datetime) -> str:
+    """Return a new topic name: the prefix, the time in seconds as 8 hex digits, 4 random ones."""
+    return f"{PREFIX}{int(now.timestamp()):08x}-{secrets.token_hex(2)}"
+
+
+def is_probe(topic: str) -> bool:
+    """True for a topic that a verification made."""
+    return topic.startswith(PREFIX)
+
+
+def judge_leftovers(cluster: Cluster, metadata: Metadata | Unknown, now: datetime) -> Finding:
+    """Find probe topics that are too old to be in use; the hint is the command that deletes the first of them."""
+    check = "replication.leftovers"
+    if isinstance(metadata, Unknown):
+        return Finding(check, cluster.name, UNKNOWN, metadata.reason)
+    probes = sorted({partition.topic for partition in metadata.partitions if is_probe(partition.topic)})
+    old = [topic for topic in probes if now - _made(topic) > LEFT_BEHIND_AFTER]
+    evidence: dict[str, object] = {"topics": old}
+    if not old:
+        return Finding(check, cluster.name, OK, "no probe topic is left behind", evidence)
+    detail = f"{len(old)} probe topics of interrupted runs are left: {', '.join(old)}"
+    hint = f"fab on {cluster.source or cluster.name} " + " ".join(f"topics.delete {topic}" for topic in old)
+    return Finding(check, cluster.name, WARN, detail, evidence, hint)
+
+
+def _made(topic: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(int(topic[len(PREFIX) :][:8], 16)).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(
+            0
+        ).astimezone()  # not a name of ours, or an ancient one: nobody waits for it
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What is waited for, and how long at most."""
+
+    subject: str
+    what: str
+    limit: timedelta
+
+
+def until(look: Callable[[], T], wait: Wait, *, clock: Clock, emit: Emit) -> T:
+    """Look until there is nothing left to tell, then return None; at the deadline return what was told last."""
+    begun = clock.now()
+    while (told := look()) is not None:
+        elapsed = timedelta(seconds=clock.now() - begun)
+        if elapsed >= wait.limit:
+            return told
+        emit(Waiting(wait.subject, wait.what, elapsed, wait.limit))
+        clock.sleep(LOOK_EVERY)
+    return told
+
+
+def replication(
+    cluster: Cluster,
+    live: Sequence[int],
+    *,
+    admin: KafkaAdmin,
+    clock: Clock,
+    emit: Emit,
+    name: str,
+    records: int = RECORDS,
+) -> tuple[Finding, ...]:
+    """Write, replicate, compare, read back and clean up; ``live`` are the broker ids to lead one partition each.
+
+    ``records`` is a partition's share. Two findings: the records and their replicas, and the removal of the topic, which
+    also happens after a fault or Ctrl-C.
+    """
+    if not live:
+        reason = "not run: no broker is both registered and answering"
+        return (Finding(CHECK, cluster.name, UNKNOWN, reason),)
+    factor = min(3, len(live))
+    ring = [*live, *live]
+    assignment = tuple(tuple(ring[start : start + factor]) for start in range(len(live)))
+    text = f"probing replication with topic {name}: {len(live)} partitions, {factor} replicas each"
+    emit(Note(cluster.name, text))
+    removed: list[Finding] = []
+    try:
+        finding = _Probe(cluster, TopicSpec(name, assignment=assignment), admin, clock, emit).run(records)
+    finally:
+        removed.append(_removed(cluster, name, admin))
+    return (finding, *removed)
+
+
+class _Probe:
+    """One run of the replication probe; the evidence grows with what is learned."""
+
+    def __init__(
+        self, cluster: Cluster, spec: TopicSpec, admin: KafkaAdmin, clock: Clock, emit: Emit
+    ) -> None:
+        self._cluster = cluster
+        self._name = spec.name
+        self._spec = spec
+        self._assignment = spec.assignment or ()
+        self._admin = admin
+        self._clock = clock
+        self._emit = emit
+        self._evidence: dict[str, object] = {
+            "topic": spec.name,
+            "partitions": len(self._assignment),
+            "replication_factor": len(self._assignment[0]),
+        }
+
+    def run(self, records: int) -> Finding:
+        try:
+            created = self._admin.create_topic(self._spec)
+        except Failed as error:
+            return self._verdict(CRIT, error.message)
+        if isinstance(created, Unknown):
+            return self._verdict(UNKNOWN, created.reason)
+        sent = {
+            number: tuple(f"{self._name}/{number}/{count}".encode() for count in range(records))
+            for number in range(len(self._assignment))
+        }
+        written = self._admin.produce(self._name, sent, timeout=RECORDS_LIMIT)
+        if isinstance(written, Unknown):
+            return self._verdict(UNKNOWN, f"records were not acknowledged: {written.reason}")
+        return self._judged(sent, written)
+
+    def _judged(self, sent: Mapping[int, Sequence[bytes]], written: Produced) -> Finding:
+        acked = {number: len(written.offsets.get(number, ())) for number in sent}
+        self._evidence |= {
+            "records": sum(acked.values()),
+            "slowest_ack_ms": round(written.slowest_ack * 1000, 1),
+        }
+        problems = [f"not acknowledged: {text}" for text in written.failed[:3]]
+        if not written.failed and acked != {number: len(values) for number, values in sent.items()}:
+            problems.append(
+                f"{sum(acked.values())} of {sum(map(len, sent.values()))} records were acknowledged"
+            )
+        differing = self._replicas_differ(acked)
+        problems += differing if isinstance(differing, list) else []
+        unknown = [differing] if isinstance(differing, Unknown) else []
+        read = self._admin.consume(self._name, _ends(written), timeout=RECORDS_LIMIT)
+        if isinstance(read, Unknown):
+            unknown.append(Unknown(f"not read back: {read.reason}"))
+        else:
+            problems += _read_back(sent, acked, read, self._evidence)
+        return self._concluded(problems, [missing.reason for missing in unknown])
+
+    def _concluded(self, problems: Sequence[str], unknown: Sequence[str]) -> Finding:
+        if problems or unknown:
+            return self._verdict(CRIT if problems else UNKNOWN, "; ".join([*problems, *unknown]))
+        brokers = len(self._cluster.brokers)
+        if absent := brokers - len(self._assignment):
+            told = _told(self._evidence)
+            return self._verdict(WARN, f"{told}; {absent} of {brokers} brokers took no part")
+        return self._verdict(OK, _told(self._evidence))
+
+    def _replicas_differ(self, acked: Mapping[int, int]) -> list[str] | Unknown | None:
+        """Wait until every replica holds as many bytes as its leader and lags by nothing; else tell what does not."""
+
+        def look() -> list[str] | Unknown | None:
+            states = self._admin.replicas(self._name)
+            if not isinstance(states, tuple):
+                return states
+            behind = _behind(self._assignment, acked, states)
+            self._evidence |= {"replicas": len(states), "lagging": len(behind)}
+            return [f"replicas differ from their leader: {', '.join(behind)}"] if behind else None
+
+        wait = Wait(self._cluster.name, "replicas equal to their leaders", REPLICAS_LIMIT)
+        return until(look, wait, clock=self._clock, emit=self._emit)
+
+    def _verdict(self, severity: Severity, detail: str) -> Finding:
+        return Finding(CHECK, self._cluster.name, severity, detail, self._evidence)
+
+
+def _told(evidence: Mapping[str, object]) -> str:
+    return (
+        f"{evidence['records']} records over {evidence['partitions']} leaders, {evidence['replicas']} replicas equal,"
+        f" 0 lost, 0 duplicates, slowest ack {evidence['slowest_ack_ms']:g} ms"
+    )
+
+
+def _ends(written: Produced) -> dict[int, int]:
+    return {number: max(offsets) + 1 for number, offsets in written.offsets.items() if offsets}
+
+
+def _behind(
+    assignment: Sequence[Sequence[int]], acked: Mapping[int, int], states: Sequence[ReplicaState]
+) -> list[str]:
+    known = {(state.partition, state.broker): state for state in states}
+    told = []
+    for number, brokers in enumerate(assignment):
+        leader = known.get((number, brokers[0]))
+        for broker in brokers:
+            state = known.get((number, broker))
+            if state is None:
+                told.append(f"partition {number} on broker {broker} is missing")
+            elif state.lag or (leader and state.size != leader.size):
+                told.append(
+                    f"partition {number} on broker {broker} has {state.size} bytes, lag {state.lag},"
+                    f" its leader {leader.size if leader else 'unknown'}"
+                )
+            elif acked[number] and not state.size:
+                told.append(f"partition {number} on broker {broker} is empty")
+    return told
+
+
+def _read_back(
+    sent: Mapping[int, Sequence[bytes]],
+    acked: Mapping[int, int],
+    read: Mapping[int, Sequence[bytes]],
+    evidence: dict[str, object],
+) -> list[str]:
+    lost = duplicates = 0
+    disordered = []
+    for number, values in sent.items():
+        got = read.get(number, ())
+        # Acknowledgements come in the order of sending, so these are the records that must be there.
+        wanted = values[: acked[number]]
+        lost += len(set(wanted) - set(got))
+        duplicates += len(got) - len(set(got))
+        if tuple(wanted) != tuple(got):
+            disordered.append(number)
+    evidence |= {"lost": lost, "duplicates": duplicates}
+    problems = [f"{lost} acknowledged records lost"] if lost else []
+    problems += [f"{duplicates} duplicates"] if duplicates else []
+    if disordered and not problems:
+        problems.append(f"records differ from what was sent in partitions {', '.join(map(str, disordered))}")
+    return problems
+
+
+def _removed(cluster: Cluster, name: str, admin: KafkaAdmin) -> Finding:
+    check, hint = "replication.removed", f"fab on {cluster.source or cluster.name} topics.delete {name}"
+    try:
+        deleted = admin.delete_topic(name)
+    except Failed as error:
+        seen = admin.metadata()
+        if not isinstance(seen, Unknown) and not any(p.topic == name for p in seen.partitions):
+            return Finding(check, cluster.name, OK, f"{name} was never made")
+        return Finding(check, cluster.name, WARN, error.message, hint=hint)
+    if isinstance(deleted, Unknown):
+        return Finding(
+            check, cluster.name, UNKNOWN, f"{name} may be left behind: {deleted.reason}", hint=hint
+        )
+    return Finding(check, cluster.name, OK, f"{name} is gone")

@@ -1,0 +1,62 @@
+"""The check of a running cluster: as the inventory says, and doing what a Kafka cluster is for."""
+
+from pathlib import Path
+
+from invoke.context import Context
+
+from kafab.console import Console
+from kafab.errors import Failed
+from kafab.findings import Report
+from kafab.junit import junit as junit_xml
+from kafab.ops import verify as checks
+from kafab.ops.status import findings
+
+from .boundary import task
+from .chain import CHAIN
+
+
+@task(
+    help={
+        "read_only": "leave the cluster untouched: no probe topic",
+        "election": "also force a controller election and time it; asks outside a lab",
+        "yes": "do not ask before the election",
+        "json": "print one JSON document on stdout",
+        "junit": "also write the findings to this file, as JUnit XML",
+    }
+)
+def verify(
+    _context: Context,
+    read_only: bool = False,
+    election: bool = False,
+    yes: bool = False,
+    json: bool = False,
+    junit: str | None = None,
+) -> int:
+    """Check the ensemble, brokers, controller and partitions, and prove replication with records of its own."""
+    session, console = CHAIN.session(), Console(json)
+    if election:
+        question = f"Force a controller election in {session.cluster.name}?"
+        console.confirm(question, yes=yes, lab=session.cluster.lab)
+    report = checks.verify(
+        session.cluster,
+        zookeeper=session.zookeeper,
+        admin=session.admin,
+        clock=session.clock,
+        emit=session.emit,
+        nodes=lambda: findings(session.cluster, fleet=session.fleet, store=session.store),
+        probe=not read_only,
+        election=election,
+    )
+    console.report(report, schema="kafab.verify/1")
+    if junit:
+        _write(Path(junit), report)
+    return report.exit_code
+
+
+def _write(file: Path, report: Report) -> None:
+    try:
+        file.write_text(junit_xml(report, "kafab.verify"), encoding="utf-8")
+    except OSError as error:
+        raise Failed(
+            f"{file}: {error.strerror}", hint="name a file in a folder that you may write to"
+        ) from error

@@ -1,0 +1,168 @@
+"""Real clusters, broken on purpose: verify names what is wrong, and heals with the cluster."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from kafab.adapters.clock import SystemClock
+from kafab.command import Unknown
+from kafab.events import silent
+from kafab.findings import Finding, Report, Severity
+from kafab.metadata import Member, TopicSpec
+from kafab.model import Node, Role, Version
+from kafab.ops.verify import verify
+from tests.kafka_by_hand import KafkaByHand, unpacked, until
+
+pytestmark = pytest.mark.e2e
+
+OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaByHand]:
+    """Yield six JVMs with a topic of three partitions; every test heals what it breaks."""
+    root, version = tmp_path_factory.mktemp("broken"), Version(3, 9, 2)
+    hand = KafkaByHand(root, unpacked(version, root), version)
+    try:
+        hand.start(hand.cluster.nodes)
+        hand.wait_until_healthy()
+        assert (
+            hand.admin.create_topic(TopicSpec("orders", assignment=((1, 2, 3), (2, 3, 1), (3, 1, 2)))) is None
+        )
+        yield hand
+    finally:
+        hand.close()
+
+
+@contextlib.contextmanager
+def stopped(hand: KafkaByHand, *nodes: Node) -> Iterator[None]:
+    """Stop nodes for the length of the block, and wait until the cluster is whole again."""
+    for node in nodes:
+        hand.stop(node)
+    try:
+        yield
+    finally:
+        hand.start(nodes)
+        hand.wait_until_healthy()
+
+
+def checked(hand: KafkaByHand, *, probe: bool = False) -> Report:
+    """Verify, as `fab verify` does."""
+    return verify(
+        hand.cluster,
+        zookeeper=hand.zookeeper,
+        admin=hand.admin,
+        clock=SystemClock(),
+        emit=silent,
+        probe=probe,
+    )
+
+
+def found(report: Report, check: str, subject: str = "hand") -> Finding:
+    """Return the one finding of that check and subject."""
+    (finding,) = (f for f in report.findings if (f.check, f.subject) == (check, subject))
+    return finding
+
+
+def test_one_broker_stopped_is_named_and_the_rest_still_replicates(running: KafkaByHand) -> None:
+    """The missing broker, the replicas it lacks and RF above the live brokers are told; two brokers pass the probe."""
+    with stopped(running, running.node(Role.BROKER, 3)):
+        report = checked(running, probe=True)
+    assert found(report, "broker.registered", "node3/broker").severity is CRIT
+    assert found(report, "broker.registered", "node1/broker").severity is OK
+    assert found(report, "partitions.offline").severity is OK
+    assert found(report, "partitions.under-replicated").evidence["names"] == [
+        "orders-0",
+        "orders-1",
+        "orders-2",
+    ]
+    assert found(report, "partitions.under-min-isr").severity is OK
+    assert found(report, "partitions.at-min-isr").severity is WARN
+    assert found(report, "partitions.replication-factor").severity is WARN
+    probe = found(report, "replication.probe")
+    assert (probe.severity, probe.evidence.get("records"), probe.evidence.get("lost")) == (WARN, 200, 0), (
+        probe
+    )
+    assert "1 of 3 brokers took no part" in probe.detail
+    assert report.exit_code == 1
+
+
+def test_two_brokers_stopped_leave_nothing_writable(running: KafkaByHand) -> None:
+    """Both are named, and every partition is under its min ISR."""
+    with stopped(running, running.node(Role.BROKER, 2), running.node(Role.BROKER, 3)):
+        report = checked(running)
+    missing = [f.subject for f in report.findings if (f.check, f.severity) == ("broker.registered", CRIT)]
+    assert missing == ["node2/broker", "node3/broker", "hand"]
+    assert found(report, "partitions.under-min-isr").evidence["count"] == 3
+    assert found(report, "partitions.under-min-isr").severity is CRIT
+    assert found(report, "controller.elected").evidence["controller"] == 1
+
+
+def test_a_stopped_zookeeper_leader_is_named(running: KafkaByHand) -> None:
+    """The silent server is UNKNOWN, the ensemble has one follower too few, the brokers are well."""
+    members = {node: running.zookeeper.member(node.endpoint) for node in running.cluster.zookeepers}
+    (leader,) = (node for node, m in members.items() if isinstance(m, Member) and m.mode == "leader")
+    with stopped(running, leader):
+
+        def reelected() -> bool:
+            found = [running.zookeeper.member(node.endpoint) for node in running.cluster.zookeepers]
+            return any(isinstance(m, Member) and m.synced_followers == 1 for m in found)
+
+        until(reelected, "a new ZooKeeper leader", 60)
+        until(lambda: not isinstance(running.zookeeper.controller(), Unknown), "a session", 60)
+        report = checked(running)
+    assert found(report, "zookeeper.member", leader.name).severity is UNKNOWN
+    quorum = found(report, "zookeeper.quorum")
+    assert (quorum.severity, quorum.evidence["synced_followers"]) == (CRIT, 1)
+    assert found(report, "partitions.under-replicated").severity is OK
+
+
+def test_a_frozen_broker_is_unknown_and_then_missing(running: KafkaByHand) -> None:
+    """A broker under SIGSTOP is UNKNOWN while its session lives, and CRIT once it is no longer registered."""
+    node = running.node(Role.BROKER, 2)
+    running.signal(node, signal.SIGSTOP)
+    try:
+        before = checked(running)
+
+        def expired() -> bool:
+            known = running.zookeeper.registrations()
+            return not isinstance(known, Unknown) and node.id not in known
+
+        until(expired, "the frozen broker's session ends", 60)
+        after = checked(running)
+    finally:
+        running.signal(node, signal.SIGCONT)
+        running.wait_until_healthy()
+    assert found(before, "broker.registered", node.name).severity is UNKNOWN
+    assert found(before, "controller.agreed", node.name).severity is UNKNOWN
+    assert found(after, "broker.registered", node.name).severity is CRIT
+    assert found(after, "controller.agreed", node.name).severity is CRIT
+    assert found(after, "partitions.under-replicated").severity is CRIT
+
+
+def test_a_stranger_is_named_with_its_address(running: KafkaByHand) -> None:
+    """A broker that the inventory does not know is CRIT, with its id and where it listens."""
+    cluster = running.cluster
+    # As if the inventory had never had the third broker.
+    running.cluster = replace(
+        cluster, nodes=tuple(node for node in cluster.nodes if (node.role, node.id) != (Role.BROKER, 3))
+    )
+    try:
+        report = checked(running)
+    finally:
+        running.cluster = cluster
+    stranger = found(report, "broker.registered")
+    assert stranger.severity is CRIT
+    assert stranger.detail == f"not in the inventory: id 3 at {running.node(Role.BROKER, 3).endpoint}"
+    assert found(report, "partitions.replication-factor").severity is CRIT
+
+
+def test_after_all_that_the_cluster_is_healthy(running: KafkaByHand) -> None:
+    """Healed, nothing but the preferred leaders is told, and the probe finds every record."""
+    report = checked(running, probe=True)
+    told = {f.check for f in report.findings if f.severity is not OK}
+    assert told <= {"partitions.preferred-leader"}
+    assert report.exit_code == 0

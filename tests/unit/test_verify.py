@@ -1,0 +1,285 @@
+"""Verification end to end over the fakes: probe, election, leftovers and JUnit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from kafab.command import Unknown
+from kafab.events import silent
+from kafab.findings import Finding, Report, Severity
+from kafab.junit import junit
+from kafab.metadata import Produced, TopicSpec
+from kafab.ops.probe import probe_name
+from kafab.ops.verify import verify
+from kafab.testing import FakeClock
+from kafab.testing_kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from tests.conftest import cluster_in
+
+OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+
+
+class _Losing(FakeAdmin):
+    """Acknowledges every record and forgets the last one of each partition."""
+
+    def consume(
+        self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
+    ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
+        return {number: self._read(topic, number, end)[:-1] for number, end in upto.items()}
+
+    def _read(self, topic: str, number: int, end: int) -> tuple[bytes, ...]:
+        read = super().consume(topic, {number: end}, timeout=timedelta(seconds=1))
+        assert not isinstance(read, Unknown)
+        return read[number]
+
+
+class _Repeating(_Losing):
+    """Gives the first record of each partition twice."""
+
+    def consume(
+        self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
+    ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
+        read = {number: self._read(topic, number, end) for number, end in upto.items()}
+        return {number: (values[0], *values) for number, values in read.items()}
+
+
+class _Shuffling(_Losing):
+    """Gives each partition's records backwards."""
+
+    def consume(
+        self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
+    ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
+        return {number: self._read(topic, number, end)[::-1] for number, end in upto.items()}
+
+
+class _Unreadable(FakeAdmin):
+    """Cannot be read from."""
+
+    def consume(
+        self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
+    ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
+        return Unknown("no fetch answered")
+
+
+class _Interrupted(FakeAdmin):
+    """The operator presses Ctrl-C while records are written."""
+
+    def produce(
+        self, topic: str, records: Mapping[int, Sequence[bytes]], *, timeout: timedelta
+    ) -> Produced | Unknown:
+        raise KeyboardInterrupt
+
+
+class _Stubborn(FakeZooKeeper):
+    """Takes the order to elect and does nothing."""
+
+    def force_election(self) -> Unknown | None:
+        return None
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> FakeKafka:
+    """Three brokers and three servers, all well, with one topic."""
+    fake = FakeKafka(cluster_in(tmp_path, hosts=3), min_isr=2)
+    FakeAdmin(fake).create_topic(TopicSpec("orders", 6, 3))
+    return fake
+
+
+def checked(
+    kafka: FakeKafka, admin: FakeAdmin | None = None, *, probe: bool = True, election: bool = False
+) -> Report:
+    """Verify at a fixed time."""
+    return verify(
+        kafka.cluster,
+        zookeeper=FakeZooKeeper(kafka),
+        admin=admin or FakeAdmin(kafka),
+        clock=FakeClock(),
+        emit=silent,
+        probe=probe,
+        election=election,
+        now=NOW,
+    )
+
+
+def found(report: Report, check: str) -> Finding:
+    """Return the cluster's finding of that check."""
+    (finding,) = (f for f in report.findings if (f.check, f.subject) == (check, report.cluster))
+    return finding
+
+
+def test_reading_only_changes_nothing(kafka: FakeKafka) -> None:
+    """Without a probe no change is asked for, and the cluster is healthy."""
+    admin = FakeAdmin(kafka)
+    report = checked(kafka, admin, probe=False)
+    assert (report.verdict, admin.calls) == (OK, [])
+
+
+def test_the_findings_about_processes_come_first(kafka: FakeKafka) -> None:
+    """What the hosts said of the processes opens the report and counts for the verdict."""
+    dead = Finding("process", "node1/broker", CRIT, "not running")
+    report = verify(
+        kafka.cluster,
+        zookeeper=FakeZooKeeper(kafka),
+        admin=FakeAdmin(kafka),
+        clock=FakeClock(),
+        emit=silent,
+        nodes=lambda: [dead],
+        probe=False,
+    )
+    assert (report.findings[0], report.exit_code) == (dead, 1)
+
+
+def test_the_probe_is_led_by_every_broker_and_removed(kafka: FakeKafka) -> None:
+    """The topic has one partition led by each broker, 300 records, and is gone afterwards."""
+    report = checked(kafka)
+    evidence = found(report, "replication.probe").evidence
+    assert {key: evidence[key] for key in ("partitions", "replication_factor", "records", "replicas")} == {
+        "partitions": 3,
+        "replication_factor": 3,
+        "records": 300,
+        "replicas": 9,
+    }
+    assert {p.topic for p in kafka.partitions} == {"orders"}
+
+
+@pytest.mark.parametrize(
+    ("admin", "severity", "words"),
+    [
+        (_Losing, CRIT, "3 acknowledged records lost"),
+        (_Repeating, CRIT, "3 duplicates"),
+        (_Shuffling, CRIT, "differ from what was sent in partitions 0, 1, 2"),
+        (_Unreadable, UNKNOWN, "not read back: no fetch answered"),
+    ],
+)
+def test_the_probe_sees_what_goes_wrong(
+    kafka: FakeKafka, admin: type[FakeAdmin], severity: Severity, words: str
+) -> None:
+    """Lost, repeated, reordered and unreadable records are told, and the topic is still removed."""
+    report = checked(kafka, admin(kafka))
+    finding = found(report, "replication.probe")
+    assert (finding.severity, words in finding.detail) == (severity, True)
+    assert {p.topic for p in kafka.partitions} == {"orders"}
+
+
+def test_the_probe_sees_a_replica_that_does_not_follow(kafka: FakeKafka) -> None:
+    """A follower that stays behind its leader until the deadline is named with its numbers."""
+    admin = FakeAdmin(kafka)
+    admin.lagging = {3}
+    finding = found(checked(kafka, admin), "replication.probe")
+    assert finding.severity is CRIT
+    assert "partition 0 on broker 3 has 0 bytes, lag 100, its leader 7000" in finding.detail
+
+
+def test_the_probe_sees_writes_refused(kafka: FakeKafka) -> None:
+    """With one broker left and min ISR 2 nothing is acknowledged."""
+    kafka.stop_broker(2)
+    kafka.stop_broker(3)
+    finding = found(checked(kafka), "replication.probe")
+    assert (finding.severity, finding.evidence["records"]) == (CRIT, 0)
+    assert "Not enough in-sync replicas" in finding.detail
+
+
+def test_the_probe_does_not_run_without_brokers(kafka: FakeKafka) -> None:
+    """No broker, no probe: UNKNOWN, and no topic is asked for."""
+    for broker in (1, 2, 3):
+        kafka.stop_broker(broker)
+    admin = FakeAdmin(kafka)
+    finding = found(checked(kafka, admin), "replication.probe")
+    assert (finding.severity, admin.calls) == (UNKNOWN, [])
+
+
+def test_the_probe_topic_is_removed_after_ctrl_c(kafka: FakeKafka) -> None:
+    """An interruption in the middle leaves no topic behind."""
+    with pytest.raises(KeyboardInterrupt):
+        checked(kafka, _Interrupted(kafka))
+    assert {p.topic for p in kafka.partitions} == {"orders"}
+
+
+@pytest.mark.parametrize(("age", "severity"), [(timedelta(minutes=9), OK), (timedelta(minutes=11), WARN)])
+def test_old_probe_topics_are_told_with_the_command(
+    kafka: FakeKafka, age: timedelta, severity: Severity
+) -> None:
+    """A probe topic of ten minutes ago was left behind; a younger one may be another operator's."""
+    name = probe_name(NOW - age)
+    FakeAdmin(kafka).create_topic(TopicSpec(name, 1, 1))
+    finding = found(checked(kafka, probe=False), "replication.leftovers")
+    assert finding.severity is severity
+    assert finding.hint == (f"fab on small topics.delete {name}" if severity is WARN else None)
+
+
+def test_probe_topics_do_not_count_as_partitions(kafka: FakeKafka) -> None:
+    """Another run's probe topic, half made or half gone, is no fault of the cluster."""
+    kafka.add(probe_name(NOW), [[1]])
+    kafka.lead(kafka.partitions[-1].topic, 0, None)
+    report = checked(kafka, probe=False)
+    assert found(report, "partitions.leaderless").evidence["partitions"] == 6
+    assert report.verdict is OK
+
+
+def test_an_election_is_told_with_both_controllers(kafka: FakeKafka) -> None:
+    """The finding carries the old and new controller and their epochs."""
+    finding = found(checked(kafka, probe=False, election=True), "controller.election")
+    assert finding.severity is OK
+    assert {key: finding.evidence[key] for key in ("old", "new", "old_epoch", "new_epoch", "leaderless")} == {
+        "old": 1,
+        "new": 2,
+        "old_epoch": 1,
+        "new_epoch": 2,
+        "leaderless": 0,
+    }
+
+
+def test_an_election_that_does_not_happen_is_critical(kafka: FakeKafka) -> None:
+    """No new epoch by the deadline is CRIT, after 30 seconds and not later."""
+    clock = FakeClock()
+    report = verify(
+        kafka.cluster,
+        zookeeper=_Stubborn(kafka),
+        admin=FakeAdmin(kafka),
+        clock=clock,
+        emit=silent,
+        probe=False,
+        election=True,
+    )
+    assert found(report, "controller.election").severity is CRIT
+    assert 30 <= clock.time < 31
+
+
+def test_nothing_is_healthy_when_zookeeper_is_silent(kafka: FakeKafka) -> None:
+    """Without a quorum what ZooKeeper alone knows is UNKNOWN, and the exit code says so."""
+    kafka.stopped_servers = {1, 2, 3}
+    report = checked(kafka, probe=False, election=True)
+    unknown = {f.check for f in report.findings if f.severity is UNKNOWN}
+    assert unknown >= {
+        "zookeeper.quorum",
+        "broker.registered",
+        "controller.elected",
+        "cluster.id",
+        "controller.election",
+    }
+    assert report.exit_code == 5
+
+
+def test_junit_has_a_case_for_each_finding() -> None:
+    """CRIT and UNKNOWN fail, WARN passes with its text, OK passes; forbidden characters do not break the file."""
+    report = Report(
+        "small",
+        tuple(
+            Finding("check", str(severity), severity, f"a \x1b<b> {severity}")
+            for severity in (OK, WARN, UNKNOWN, CRIT)
+        ),
+    )
+    root = ET.fromstring(junit(report, "kafab.verify"))
+    (suite,) = root
+    assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
+    assert [[child.tag for child in case] for case in suite] == [[], ["system-out"], ["failure"], ["failure"]]
+    assert suite[3][0].get("message") == "a \N{REPLACEMENT CHARACTER}<b> CRIT"
+
+
+def test_junit_without_findings_fails() -> None:
+    """A report that proved nothing is no success on a build server either."""
+    root = ET.fromstring(junit(Report("small", ()), "kafab.verify"))
+    assert root.get("failures") == "1"
