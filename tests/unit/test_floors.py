@@ -1,0 +1,266 @@
+"""The floors of the house: what each module may import and do.
+
+The table is the one of docs/architecture.md, lowest floor first. A module imports only from modules that stand
+above its own line; what is not in the table fails, so the table stays complete.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A name with a star stands for the modules of a folder, which may import each other as long as no circle arises.
+FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (0, ("kafab", "kafab.errors")),
+    (1, ("kafab.command", "kafab.model")),
+    (
+        2,
+        (
+            "kafab.folders",
+            "kafab.events",
+            "kafab.metadata",
+            "kafab.releases",
+            "kafab.findings",
+            "kafab.problems",
+            "kafab.yamltree",
+            "kafab.defaults",
+            "kafab.texts",
+            "kafab.kinds",
+            "kafab.sections",
+            "kafab.rules",
+            "kafab.schema",
+            "kafab.inventory",
+            "kafab.selection",
+            "kafab.properties",
+            "kafab.render",
+            "kafab.supervisor",
+            "kafab.facts",
+            "kafab.state",
+            "kafab.plan",
+            "kafab.safety",
+            "kafab.health",
+            "kafab.junit",
+            "kafab.archive",
+            "kafab.ports",
+        ),
+    ),
+    (3, ("kafab.executor", "kafab.ops.*", "kafab.lab.*")),
+    (
+        4,
+        (
+            "kafab.adapters.*",
+            "kafab.screens",
+            "kafab.live",
+            "kafab.console",
+            "kafab.cluster_screens",
+            "kafab.topic_screens",
+            "kafab.testing_hosts",
+            "kafab.testing_kafka",
+            "kafab.testing",
+        ),
+    ),
+    (5, ("kafab.wiring",)),
+    (6, ("tasks.*", "kafab.cli", "fabfile")),
+)
+PURE_UP_TO = 3
+OUTSIDE = (
+    "fabric",
+    "invoke",
+    "paramiko",
+    "kazoo",
+    "confluent_kafka",
+    "kafka",
+    "subprocess",
+    "socket",
+    "rich",
+)
+SPEAKS = ("kafab.console",)
+KNOWS_ADAPTERS = ("kafab.wiring",)
+# What every command would pay for at its start, most of them for nothing.
+COSTLY = ("rich", "jinja2", "kazoo", "confluent_kafka", "kafka")
+
+
+def _modules() -> dict[str, Path]:
+    files = [ROOT / "fabfile.py", *(ROOT / "kafab").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")]
+    return {_module(file): file for file in files}
+
+
+def _module(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = _modules()
+
+
+def _line(module: str) -> tuple[int, int, bool] | None:
+    """Return (floor, line in the table, whether the line is a folder's) of a module, None if it has no line."""
+    lines = [(floor, name) for floor, names in FLOORS for name in names]
+    for number, (floor, name) in enumerate(lines):
+        folder = name.endswith(".*")
+        if module == name or (folder and f"{module}.".startswith(name[:-1])):
+            return floor, number, folder
+    return None
+
+
+def _imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                kept = parts[: len(parts) - node.level + package]
+                base = ".".join([*kept, *([node.module] if node.module else [])])
+            # `from kafab import plan` names a module, `from kafab.plan import Plan` does not.
+            submodules = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in MODULES]
+            yield from submodules or [base]
+
+
+def _calls(tree: ast.AST, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name
+        for node in ast.walk(tree)
+    )
+
+
+def offences(module: str, source: str, *, package: bool = False) -> list[str]:
+    """Return what a module does that its floor does not allow, in words."""
+    place = _line(module)
+    if place is None:
+        return [f"{module} is not in the table of floors"]
+    floor, line, folder = place
+    tree = ast.parse(source)
+    found = []
+    for name in sorted(set(_imports(tree, module, package=package))):
+        if floor <= PURE_UP_TO and name.partition(".")[0] in OUTSIDE:
+            found.append(f"{module} (floor {floor}) imports {name}")
+        there = _line(name)
+        if there is None:
+            if name.partition(".")[0] in ("kafab", "tasks"):
+                found.append(f"{module} imports {name}, which is not in the table of floors")
+            continue
+        same_folder = folder and there[1] == line
+        if there[1] >= line and not same_folder:
+            found.append(f"{module} (floor {floor}) imports {name} (floor {there[0]}), which is not below it")
+        if name.startswith("kafab.adapters") and not same_folder and module not in KNOWS_ADAPTERS:
+            found.append(f"{module} imports {name}: only kafab.wiring does")
+    if floor <= PURE_UP_TO and any(_names_sleep(node) for node in ast.walk(tree)):
+        found.append(f"{module} (floor {floor}) names time.sleep: take a Clock")
+    if module not in SPEAKS and _calls(tree, "print"):
+        found.append(f"{module} prints: only kafab.console does")
+    return found
+
+
+def _names_sleep(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "time" and any(alias.name == "sleep" for alias in node.names)
+    return isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_module_keeps_to_its_floor(module: str) -> None:
+    """A module imports only what stands below it, and only the outside world that its floor may know."""
+    file = MODULES[module]
+    assert offences(module, file.read_text(encoding="utf-8"), package=file.stem == "__init__") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "complaint"),
+    [
+        ("kafab.stranger", "", "not in the table"),
+        ("kafab.model", "import socket", "imports socket"),
+        ("kafab.plan", "def late():\n    import kazoo.client", "imports kazoo.client"),
+        ("kafab.errors", "from kafab.model import Host", "not below it"),
+        ("kafab.errors", "from kafab import model", "not below it"),
+        ("kafab.ops.deploy", "from kafab.console import Console", "not below it"),
+        ("kafab.ops.deploy", "from ..wiring import Session", "not below it"),
+        ("kafab.plan", "from kafab.nowhere import x", "kafab.nowhere, which is not in the table"),
+        ("kafab.executor", "import time\ntime.sleep(1)", "time.sleep"),
+        ("kafab.executor", "from time import sleep", "time.sleep"),
+        ("kafab.executor", "import time\nnap = time.sleep", "time.sleep"),
+        ("kafab.adapters.ssh", "print('hello')", "prints"),
+        ("kafab.testing", "from kafab.adapters.clock import SystemClock", "only kafab.wiring"),
+        ("tasks.lab", "from kafab.adapters.store import ReleaseStore", "only kafab.wiring"),
+    ],
+)
+def test_floors_notice_an_offence(module: str, source: str, complaint: str) -> None:
+    """Each rule of the floors can turn red."""
+    assert any(complaint in offence for offence in offences(module, source))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("kafab.ops.deploy", "from kafab.ops.lifecycle import x\nfrom kafab.plan import Plan"),
+        ("kafab.wiring", "def fleet():\n    from kafab.adapters.ssh import SshFleet"),
+        ("kafab.adapters.ssh", "import fabric, time\ntime.sleep(1)"),
+        ("kafab.console", "print('hello')"),
+    ],
+)
+def test_floors_allow_what_is_right(module: str, source: str) -> None:
+    """The rules do not forbid what they are there to allow."""
+    assert offences(module, source) == []
+
+
+def test_table_has_no_line_without_a_module() -> None:
+    """Every line of the table is a module that exists."""
+    names = [name for _, names in FLOORS for name in names]
+    assert [name for name in names if name.removesuffix(".*") not in MODULES] == []
+
+
+def test_architecture_page_shows_this_table() -> None:
+    """docs/architecture.md has the same floors with the same modules in the same order."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| (\d) \| (.*?) \|", page, re.MULTILINE)
+    names = [
+        (str(floor), ", ".join(f"`{name.removeprefix('kafab.')}`" for name in names))
+        for floor, names in FLOORS
+    ]
+    assert shown == names
+
+
+def test_no_circle_of_imports() -> None:
+    """No module imports itself through others, also inside a folder."""
+    graph = {
+        module: {
+            name
+            for name in _imports(
+                ast.parse(file.read_text(encoding="utf-8")), module, package=file.stem == "__init__"
+            )
+            if name in MODULES and name != module
+        }
+        for module, file in MODULES.items()
+    }
+    while graph:
+        free = {module for module, wanted in graph.items() if not wanted & graph.keys()}
+        assert free, f"a circle of imports in {sorted(graph)}"
+        graph = {module: wanted for module, wanted in graph.items() if module not in free}
+
+
+def test_tasks_import_each_other_relatively() -> None:
+    """The wheel carries tasks/ as kafab.tasks, so a module of it names its neighbours with a dot."""
+    absolute = [
+        f"{module}: {node.module}"
+        for module, file in MODULES.items()
+        if module.startswith("tasks")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").startswith("tasks")
+    ]
+    assert absolute == []
+
+
+def test_listing_the_tasks_imports_nothing_costly() -> None:
+    """Every command pays for what importing the tasks imports."""
+    listing = f"import sys, tasks; print([name for name in {COSTLY!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
