@@ -2,9 +2,9 @@
 
 from invoke.context import Context
 
-from kafab import texts
 from kafab.console import Console
 from kafab.errors import UsageError
+from kafab.inventory import texts
 from kafab.lab.local import MAX_HOSTS, HostStatus
 from kafab.model import Version
 from kafab.wiring import open_lab

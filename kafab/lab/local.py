@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from kafab import texts
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit, Note, Waiting
+from kafab.inventory import texts
 from kafab.lab.files import ADDRESS, PORTS_PER_HOST, LabHost, inventory, sshd_config
 from kafab.lab.machine import Machine, Process
 from kafab.model import Version

@@ -4,9 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafab import schema, texts
 from kafab.errors import Failed, UsageError
-from kafab.inventory import InventoryError, cluster_name, load
+from kafab.inventory import InventoryError, cluster_name, load, schema, texts
 from kafab.model import Cluster
 from kafab.problems import Problem
 

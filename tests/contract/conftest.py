@@ -7,7 +7,7 @@ import pytest
 
 from kafab.model import Cluster, Version
 from kafab.ports import KafkaAdmin, ZooKeeper
-from kafab.testing_kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from tests.conftest import cluster_in
 from tests.kafka_by_hand import KafkaByHand, unpacked
 

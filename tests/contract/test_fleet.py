@@ -25,7 +25,7 @@ from kafab.inventory import load
 from kafab.lab.local import LocalLab
 from kafab.model import Host, Ssh
 from kafab.ports import Fleet, Upload
-from kafab.testing import FakeFleet
+from kafab.testing.fleet import FakeFleet
 
 HOSTS = 12
 ROOT = Path(__file__).resolve().parents[2]

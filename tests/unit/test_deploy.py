@@ -11,8 +11,8 @@ from kafab.model import Cluster
 from kafab.ops.deploy import deploy, make_plan
 from kafab.releases import Artifact, release_for
 from kafab.state import Desired, desire
-from kafab.testing import FakeFleet
-from kafab.testing_hosts import FakeHost, fresh_answer
+from kafab.testing.fleet import FakeFleet
+from kafab.testing.hosts import FakeHost, fresh_answer
 from tests.conftest import cluster_in
 
 

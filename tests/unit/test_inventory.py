@@ -11,9 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from kafab import schema, yamltree
 from kafab.errors import UsageError
-from kafab.inventory import InventoryError, load
+from kafab.inventory import InventoryError, load, schema, yamltree
 from kafab.model import Cluster, Role, Ssh
 from kafab.ops import inventories
 

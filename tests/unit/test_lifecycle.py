@@ -17,9 +17,9 @@ from kafab.ops import gates
 from kafab.ops.lifecycle import World, restart, start, stop
 from kafab.releases import Artifact, release_for
 from kafab.state import desire
-from kafab.testing import FakeClock, FakeFleet
-from kafab.testing_hosts import FakeHost, fresh_answer
-from kafab.testing_kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.fleet import FakeClock, FakeFleet
+from kafab.testing.hosts import FakeHost, fresh_answer
+from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from tests.conftest import cluster_in
 
 ALL = ["node1", "node2", "node3"]

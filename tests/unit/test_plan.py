@@ -14,7 +14,7 @@ from kafab.model import Cluster, Version
 from kafab.plan import Plan, WriteFile, diff
 from kafab.releases import Artifact, ReleaseName
 from kafab.state import Desired, Observed, desire
-from kafab.testing_hosts import FakeHost, fresh_answer
+from kafab.testing.hosts import FakeHost, fresh_answer
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yaml"))
 ARTIFACT = Artifact(

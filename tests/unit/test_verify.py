@@ -14,8 +14,8 @@ from kafab.junit import junit
 from kafab.metadata import Produced, TopicSpec
 from kafab.ops.probe import probe_name
 from kafab.ops.verify import verify
-from kafab.testing import FakeClock
-from kafab.testing_kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.fleet import FakeClock
+from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kafab import yamltree
+from kafab.inventory import yamltree
+from kafab.inventory.yamltree import Listing, Scalar, Table, Unreadable, describe, meaning, read
 from kafab.problems import Problems
-from kafab.yamltree import Listing, Scalar, Table, Unreadable, describe, meaning, read
 
 
 def _read(tmp_path: Path, text: str) -> yamltree.Tree:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from kafab import texts
 from kafab.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER
-from kafab.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
+from kafab.inventory import texts
+from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
+from kafab.inventory.sections import Key, Keys, Named, Properties, Short
 from kafab.model import MAX_ID, Paths, Role, Supervisor
-from kafab.sections import Key, Keys, Named, Properties, Short
 
 _KRAFT = "KRaft mode (controller:) comes with a later version; expected zookeeper:"
 _MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, ssh: or paths:"

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kafab import rules, texts, yamltree
 from kafab.errors import UsageError
+from kafab.inventory import rules, texts, yamltree
+from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
+from kafab.inventory.schema import INVENTORY, KAFKA, SSH, ZOOKEEPER
+from kafab.inventory.sections import Section
 from kafab.model import Cluster, Host, Node, Paths, Role, Ssh, Supervisor
 from kafab.problems import START, Problem, Problems
-from kafab.rules import Draft, PlacedHost, PlacedNode
-from kafab.schema import INVENTORY, KAFKA, SSH, ZOOKEEPER
-from kafab.sections import Section
 
 
 class InventoryError(UsageError):

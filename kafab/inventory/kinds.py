@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from kafab.inventory.texts import PlainSecret
+from kafab.inventory.yamltree import Listing, Scalar, Tree, describe, meaning
 from kafab.problems import Place, Problems
-from kafab.texts import PlainSecret
-from kafab.yamltree import Listing, Scalar, Tree, describe, meaning
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

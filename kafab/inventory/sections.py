@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kafab.defaults import reserved
-from kafab.kinds import MAX_TEXT, Json, Kind, Text
+from kafab.inventory.kinds import MAX_TEXT, Json, Kind, Text
+from kafab.inventory.texts import PLAIN_TEXT_FOUND, is_secret
+from kafab.inventory.yamltree import Scalar, Table, Tree, describe, joined, meaning, shortened
 from kafab.model import Role
 from kafab.problems import Place, Problems
-from kafab.texts import PLAIN_TEXT_FOUND, is_secret
-from kafab.yamltree import Scalar, Table, Tree, describe, joined, meaning, shortened
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,217 @@
+"""Text for people, as pure functions: tables, reports, diffs, sizes. `console` decides where it goes and whether it has colour."""
+
+import re
+import textwrap
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TypeAlias
+
+from kafab.command import Unknown
+from kafab.events import Waiting
+from kafab.findings import Finding, Report, Severity
+
+Paint: TypeAlias = Callable[[str, str], str]
+"""``paint(text, style)`` returns the text, in colour where the screen has colour; see ``STYLES``."""
+
+STYLES: Mapping[str, str] = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "magenta": "35",
+    "cyan": "36",
+}
+_SEVERITY_STYLES = {
+    Severity.OK: "green",
+    Severity.WARN: "yellow",
+    Severity.UNKNOWN: "magenta",
+    Severity.CRIT: "red",
+}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_COLOUR_OR_CONTROL = re.compile(rf"({_COLOUR.pattern})|{_CONTROL.pattern}")
+_GAP = "  "
+_NARROWEST = 20  # a last column below this many characters is harder to read than a line the terminal wraps
+
+
+def plain(text: str, _style: str) -> str:
+    """Leave the text as it is: the ``Paint`` of a screen without colour."""
+    return text
+
+
+def colour(text: str, style: str) -> str:
+    """Wrap the text in the terminal's codes for a style: the ``Paint`` of a screen with colour."""
+    return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if text else text
+
+
+def safe(text: str, *, keep_colour: bool = False) -> str:
+    r"""Show control characters as ``\x1b`` instead of sending them: what a host says must not steer a terminal.
+
+    Newlines and tabs stay, and with ``keep_colour`` the codes that only choose a colour.
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        character = found.group()
+        return character if len(character) > 1 else f"\\x{ord(character):02x}"
+
+    return (_COLOUR_OR_CONTROL if keep_colour else _CONTROL).sub(shown, text)
+
+
+def one_line(text: str) -> str:
+    """Return the text, made safe, as one line."""
+    return safe(text).replace("\n", " ")
+
+
+def waiting(event: Waiting) -> str:
+    """Return a wait as one line: for what, how long already, until when."""
+    return (
+        f"{event.subject}  waiting: {event.what} ({duration(event.elapsed)}, at most {duration(event.limit)})"
+    )
+
+
+def width(text: str) -> int:
+    """Return how many terminal columns the text takes; colour codes take none, wide characters two."""
+    visible = _COLOUR.sub("", text)
+    if visible.isascii():
+        return len(visible)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in visible
+    )
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, columns_wide: int | None = None
+) -> str:
+    """Return an aligned table with a heading; whole numbers stand to the right, None is ``-``.
+
+    Nothing is ever cut off. With ``columns_wide`` (a terminal) the last column wraps inside itself where that helps.
+    """
+    values = [list(row) for row in rows]
+    lines = [list(columns), *([_cell(value) for value in row] for row in values)]
+    widths = [max(width(line[i]) for line in lines) for i in range(len(columns))]
+    right = [bool(values) and all(type(row[i]) is int for row in values) for i in range(len(columns))]
+    before_last = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
+    room = None if columns_wide is None else columns_wide - before_last
+    return "\n".join(_line(line, widths, right, room) for line in lines)
+
+
+def report(found: Report, paint: Paint = plain, *, columns_wide: int | None = None) -> str:
+    """Return a report as a table, the hints below it, and one line of counts at the end."""
+    rows = [
+        (paint(str(item.severity), _SEVERITY_STYLES[item.severity]), item.check, item.subject, item.detail)
+        for item in found.findings
+    ]
+    parts = (
+        [table(("SEVERITY", "CHECK", "SUBJECT", "DETAIL"), rows, columns_wide=columns_wide)] if rows else []
+    )
+    parts += [f"hint: {hint}" for hint in _hints(found.findings)]
+    return "\n".join([*parts, _summary(found, paint)])
+
+
+def report_document(found: Report) -> dict[str, object]:
+    """Return a report as a JSON document, ``kafab.report/1``."""
+    return {
+        "schema": "kafab.report/1",
+        "cluster": found.cluster,
+        "verdict": str(found.verdict),
+        "exit_code": found.exit_code,
+        "counts": {str(severity): count for severity, count in _counts(found).items()},
+        "findings": [
+            {
+                "check": item.check,
+                "subject": item.subject,
+                "severity": str(item.severity),
+                "detail": item.detail,
+                "evidence": dict(item.evidence),
+                "hint": item.hint,
+            }
+            for item in found.findings
+        ],
+    }
+
+
+def diff(text: str, paint: Paint = plain) -> str:
+    """Return a unified diff with its removed lines red, its added lines green and its positions cyan."""
+    return "\n".join(_diff_line(line, paint) for line in text.split("\n"))
+
+
+def size(count: int) -> str:
+    """Return bytes in the decimal units that network and disk sizes are sold in: ``56.0 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    value, unit = float(count), "B"
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007  # the unit that the loop ends with is the result
+        value /= 1000
+        if value < 999.95:
+            break
+    return f"{value:.1f} {unit}"
+
+
+def duration(span: timedelta) -> str:
+    """Return a duration as people say it: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    seconds = span.total_seconds()
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return _two(whole // 60, "min", whole % 60, "s")
+    return _two(whole // 3600, "h", whole % 3600 // 60, "min")
+
+
+def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:
+    return f"{first} {first_unit} {second} {second_unit}" if second else f"{first} {first_unit}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, Unknown):
+        return f"unknown ({value.reason})"
+    return str(value).replace("\n", " ")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], room: int | None) -> str:
+    *head, last = (
+        _padded(cell, wide, to_the_right=to_the_right)
+        for cell, wide, to_the_right in zip(cells, widths, right, strict=True)
+    )
+    start = "".join(cell + _GAP for cell in head)
+    last = last.rstrip()
+    # Words with colour codes in them are left to the terminal: wrapping would count and split the codes.
+    if room is not None and _NARROWEST <= room < width(last) and "\x1b" not in last:
+        wrapped = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False)
+        last = ("\n" + " " * width(start)).join(wrapped)
+    return (start + last).rstrip()
+
+
+def _padded(cell: str, wide: int, *, to_the_right: bool) -> str:
+    space = " " * (wide - width(cell))
+    return space + cell if to_the_right else cell + space
+
+
+def _hints(findings: Iterable[Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.hint for finding in findings if finding.hint))
+
+
+def _counts(found: Report) -> dict[Severity, int]:
+    counted = Counter(finding.severity for finding in found.findings)
+    return {severity: counted[severity] for severity in sorted(Severity, reverse=True)}
+
+
+def _summary(found: Report, paint: Paint) -> str:
+    counts = ", ".join(f"{count} {severity}" for severity, count in _counts(found).items() if count)
+    verdict = paint(str(found.verdict), _SEVERITY_STYLES[found.verdict])
+    return f"{found.cluster}: {verdict} ({counts or 'nothing was checked'})"
+
+
+def _diff_line(line: str, paint: Paint) -> str:
+    if line.startswith(("---", "+++")):
+        return paint(line, "bold")
+    styles = {"-": "red", "+": "green", "@": "cyan"}
+    return paint(line, styles[line[0]]) if line[:1] in styles else line

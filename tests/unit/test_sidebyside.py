@@ -1,0 +1,93 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from kafab.adapters.sidebyside import WORKERS, Job, side_by_side
+from kafab.adapters.sshlink import LinkError
+from kafab.command import Unknown
+from kafab.events import Event, Note
+
+
+@pytest.fixture
+def stuck() -> Iterator[threading.Event]:
+    """What a hung call waits for; let go at the end, so that no thread outlives its test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_call_past_its_deadline_is_unknown_and_aborted(stuck: threading.Event) -> None:
+    """A thread that never comes back is reported with its limit, and its host is aborted."""
+
+    def hang(job: Job) -> str:
+        job.allow(0.1, "hanging")
+        stuck.wait()
+        return "late"
+
+    aborted: list[str] = []
+    assert side_by_side({"a": hang, "b": lambda _job: "fine"}, abort=aborted.append) == {
+        "a": Unknown("no answer within 0.1 s (hanging)"),
+        "b": "fine",
+    }
+    assert aborted == ["a"]
+
+
+def test_hung_threads_are_replaced(stuck: threading.Event) -> None:
+    """More hung hosts than threads do not keep the others from their turn."""
+
+    def hang(job: Job) -> str:
+        job.allow(0.1, "hanging")
+        stuck.wait()
+        return "late"
+
+    work = {f"hung{number}": hang for number in range(WORKERS)} | {"last": lambda _job: "fine"}
+    assert side_by_side(work, abort=lambda _name: None)["last"] == "fine"
+
+
+def test_whatever_a_host_makes_fail_is_unknown() -> None:
+    """An exception from a host's work is a reason, whatever its type."""
+
+    def refuse(_job: Job) -> str:
+        raise LinkError("the name does not resolve")
+
+    def stumble(_job: Job) -> str:
+        raise IndexError("a malformed packet")
+
+    assert side_by_side({"a": refuse, "b": stumble}, abort=lambda _name: None) == {
+        "a": Unknown("the name does not resolve"),
+        "b": Unknown("SSH failed: IndexError('a malformed packet')"),
+    }
+
+
+def test_events_reach_the_caller_s_own_thread() -> None:
+    """Progress is told where the caller runs: a console needs no lock for it."""
+    seen: list[tuple[Event, threading.Thread]] = []
+    side_by_side(
+        {"a": lambda job: job.tell(Note("a", "half"))},
+        abort=lambda _name: None,
+        emit=lambda event: seen.append((event, threading.current_thread())),
+    )
+    assert seen == [(Note("a", "half"), threading.current_thread())]
+
+
+def test_exception_of_a_callback_aborts_the_others(stuck: threading.Event) -> None:
+    """What the caller raises goes on, and who is still at work is cut off."""
+
+    def hang(job: Job) -> str:
+        job.allow(60, "hanging")
+        stuck.wait()
+        return "late"
+
+    def each(_name: str, _outcome: str | Unknown) -> None:
+        raise LookupError
+
+    aborted: list[str] = []
+    with pytest.raises(LookupError):
+        side_by_side({"a": hang, "b": lambda _job: "fine"}, abort=aborted.append, each=each)
+    assert aborted == ["a"]
+
+
+def test_no_work_is_no_outcome() -> None:
+    """An empty call returns at once."""
+    assert side_by_side({}, abort=lambda _name: None) == {}
