@@ -6,7 +6,8 @@ from datetime import timedelta
 from kafab.console import Console
 from kafab.model import Cluster
 from kafab.ops.status import NodeStatus
-from kafab.plan import Plan, WriteFile
+from kafab.plan import Plan
+from kafab.steps import WriteFile
 
 DIGEST_SHOWN = 12
 
@@ -81,6 +82,8 @@ def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus])
 STATE_STYLES = {
     "running": "green",
     "stopped": "dim",
+    "restarting": "yellow",
+    "stopping": "yellow",
     "exited": "red",
     "UNKNOWN": "magenta",
     "not deployed": "dim",

@@ -5,6 +5,7 @@ the work: what cannot be shown is left out, and the command goes on.
 """
 
 import atexit
+import codecs
 import json
 import os
 import sys
@@ -90,7 +91,16 @@ class Console:
         Raises Failed when stdout cannot take it (a full disk); a reader that went away is no fault.
         """
         _finish_live()
-        self._write_out(json.dumps(document, indent=2, default=str) if self.json else text)
+        shown = json.dumps(document, indent=2, default=str) if self.json else text
+        self._write_out(shown if not shown or shown.endswith("\n") else shown + "\n")
+
+    def stream(self, chunks: Iterable[bytes]) -> None:
+        """Write text to stdout as it comes, until it ends or nobody reads any more."""
+        _finish_live()
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        for chunk in chunks:
+            if not self._write_out(decode(chunk)):
+                return
 
     def report(self, report: Report, *, schema: str = "kafab.report/1") -> None:
         """Write a report to stdout: the findings as a table, hints and counts; or one document of that schema."""
@@ -187,25 +197,28 @@ class Console:
     def _paint_err(self, text: str, style: str) -> str:
         return screens.colour(text, style) if _lively(self._err) else text
 
-    def _write_out(self, text: str) -> None:
+    def _write_out(self, text: str) -> bool:
+        """Write and say whether anybody reads on."""
         stream = self._out
-        if stream is None or not text:
-            return
+        if stream is None:
+            return False
         if _is_terminal(stream):
             text = screens.safe(text, keep_colour=_lively(stream))
         with _LOCK:
             try:
-                stream.write(_encodable(stream, text if text.endswith("\n") else text + "\n"))
+                stream.write(_encodable(stream, text))
                 stream.flush()
             except (BrokenPipeError, ValueError):
                 # `| head` has seen enough, or the stream is closed: the work goes on.
                 _silence(stream)
+                return False
             except OSError as fault:
                 _silence(stream)
                 raise Failed(
                     f"standard output cannot be written: {fault.strerror}",
                     hint="see that its disk has room, then run the same command again",
                 ) from fault
+        return True
 
 
 @atexit.register

@@ -8,6 +8,8 @@ from kafab.model import Role, Version
 OLDEST = Version(2, 4, 1)
 FIRST_WITHOUT_ZOOKEEPER = Version(4, 0, 0)
 
+SERVICE_USER = "kafka"
+
 # Kafka's own production flags, KAFKA_JVM_PERFORMANCE_OPTS of bin/kafka-run-class.sh.
 PRODUCTION_JVM = (
     "-server",

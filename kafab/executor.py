@@ -1,20 +1,30 @@
 """Runs a Plan over a Fleet: one script a host and stage, compiled from steps that each report their own outcome."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 
 from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.delivery import deliver
 from kafab.events import Emit, Note
-from kafab.plan import FlipLink, InstallRelease, MakeDirectory, Plan, Stage, Step, WriteFile, with_offset_zero
-from kafab.ports import Fleet, Upload
+from kafab.interruption import interruptible
+from kafab.model import Cluster
+from kafab.plan import Plan, Stage
+from kafab.ports import Fleet
 from kafab.render import MANIFEST
+from kafab.steps import (
+    FlipLink,
+    InstallRelease,
+    MakeAccount,
+    MakeDirectory,
+    Step,
+    UseUnit,
+    WriteFile,
+)
 
 SCRIPT_TIMEOUT = timedelta(minutes=2)
-UNPACK_TIMEOUT = timedelta(minutes=10)
-STALE_PART = 75
-"""Exit code of the install script: what lay there was not what the offset said; send everything."""
 
 
 class Fate(str, Enum):
@@ -34,11 +44,15 @@ class HostResult:
     detail: str = ""
 
 
-def execute(plan: Plan, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
+def execute(plan: Plan, cluster: Cluster, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
     """Run the stages in order; a stage begins only when every host is done with the one before it."""
     results = {step.host: HostResult(Fate.NOT_STARTED) for step in plan.steps}
     for number, stage in enumerate(plan.stages):
-        outcomes = _install(stage, fleet, emit) if stage.name == "release" else _configure(stage, fleet, emit)
+        with interruptible(partial(_interrupted, stage, results)):
+            if stage.name == "release":
+                outcomes = _install(stage, cluster, fleet, emit)
+            else:
+                outcomes = _configure(stage, fleet, emit)
         ahead = {step.host for later in plan.stages[number + 1 :] for step in later.steps}
         for host, result in outcomes.items():
             # Done with this stage is not done with the plan.
@@ -49,12 +63,23 @@ def execute(plan: Plan, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
     return results
 
 
-def _install(stage: Stage, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
+def _interrupted(stage: Stage, results: Mapping[str, HostResult]) -> str:
+    in_flight = HostResult(Fate.UNKNOWN, f"interrupted in the {stage.name}")
+    fates = {**results, **{step.host: in_flight for step in stage.steps}}
+    return table(fates)
+
+
+def table(results: Mapping[str, HostResult]) -> str:
+    """Return each host's fate in a line of its own."""
+    return "\n".join(
+        f"  {host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
+        for host, result in results.items()
+    )
+
+
+def _install(stage: Stage, cluster: Cluster, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
     steps = [step for step in stage.steps if isinstance(step, InstallRelease)]
-    outcomes = fleet.send({step.host: _upload(step) for step in steps}, emit)
-    again = [step for step in steps if _code(outcomes[step.host]) == STALE_PART]
-    if again:
-        outcomes |= fleet.send({step.host: _upload(with_offset_zero(step)) for step in again}, emit)
+    outcomes = deliver(steps, cluster, fleet, emit)
     results = {}
     for step in steps:
         outcome = outcomes[step.host]
@@ -66,47 +91,7 @@ def _install(stage: Stage, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
             )
         else:
             results[step.host] = HostResult(Fate.DONE)
-            emit(Note(step.host, f"release {step.artifact.folder} installed"))
     return results
-
-
-def _code(outcome: Outcome) -> int | None:
-    return None if isinstance(outcome, Unknown) else outcome.code
-
-
-def _upload(step: InstallRelease) -> Upload:
-    artifact = step.artifact
-    call = Cmd(
-        "install", step.root, artifact.folder, artifact.name.__str__(), artifact.sha256, artifact.size, step.offset,
-        "-xzf" if artifact.file.suffix in {".tgz", ".gz"} else "-xf",
-    )  # fmt: skip
-    return Upload(artifact.file, Script(f"{_INSTALL}\n{call.sh}\n", UNPACK_TIMEOUT), step.offset)
-
-
-_INSTALL = rf"""
-umask 022
-give_up() {{ rm -rf -- "$part" "$new"; echo "$1" >&2; exit 1; }}
-install() {{  # ROOT FOLDER TOP SHA256 SIZE OFFSET TARFLAGS, the artifact's bytes from OFFSET on stdin
-  root=$1 folder=$2 top=$3 sha=$4 size=$5 offset=$6 flags=$7
-  part=$root/.incoming/$sha.part new=$root/.incoming/$folder.new
-  mkdir -p -- "$root/.incoming"
-  if [ "$offset" -eq 0 ]; then : > "$part"; fi
-  have=$(wc -c < "$part") || have=0
-  [ "$have" -eq "$offset" ] || {{ rm -f -- "$part"; echo "$have bytes were there, not $offset" >&2; exit {STALE_PART}; }}
-  cat >> "$part" || give_up "could not write $part"
-  have=$(wc -c < "$part")
-  # A lost connection ends here: the part stays, and the next upload goes on behind it.
-  [ "$have" -eq "$size" ] || {{ echo "the upload ended after $have of $size bytes" >&2; exit 1; }}
-  sum=$(sha256sum < "$part")
-  [ "${{sum%% *}}" = "$sha" ] || give_up "sha256 is ${{sum%% *}}, not $sha"
-  rm -rf -- "$new"
-  mkdir -- "$new"
-  tar "$flags" "$part" -o -C "$new" < /dev/null || give_up "could not unpack it"
-  [ -d "$new/$top/libs" ] || give_up "it has no $top/libs"
-  [ -d "$root/$folder" ] || mv -T -- "$new/$top" "$root/$folder" || give_up "could not put it in place"
-  rm -rf -- "$new" "$part"
-}}
-""".strip()
 
 
 def _configure(stage: Stage, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
@@ -139,18 +124,34 @@ run() {  # a plain assignment keeps `set -e` at work inside; in a condition the 
   printf 'step %s %s\n' "$1" "$code"
   [ "$code" -eq 0 ] || { printf '%s\n' "$said"; exit 0; }
 }
-put() {  # PATH MODE SHA256, the content on stdin: whole under its name, or not at all
+put() {  # PATH MODE SHA256 [OWNER], the content on stdin: whole under its name, or not at all
   new=$1.kafab-new
   [ ! -d "$1" ] || { echo "$1 is a directory"; return 1; }
+  [ -d "${1%/*}" ] || (umask 022; mkdir -p -- "${1%/*}")
   cat > "$new" || { rm -f -- "$new"; return 1; }
   sum=$(sha256sum < "$new")
   [ "${sum%% *}" = "$3" ] || { rm -f -- "$new"; echo "$1 arrived with sha256 ${sum%% *}, not $3"; return 1; }
+  [ -z "${4-}" ] || chown "$4" "$new"
   chmod "$2" "$new"
   mv -f -- "$new" "$1"
 }
-folder() {  # PATH MODE: the parents keep the mode of the place
+folder() {  # PATH MODE [OWNER]: the parents keep the mode of the place
   (umask 022; mkdir -p -- "${1%/*}")
-  [ -d "$1" ] || mkdir -m "$2" -- "$1"
+  [ ! -d "$1" ] || return 0
+  # Its final name only when it is its owner's: a folder that is there is never given to anybody.
+  new=$1.kafab-new
+  [ -d "$new" ] || mkdir -- "$new"
+  [ -z "${3-}" ] || chown "$3" "$new"
+  chmod "$2" "$new"
+  mv -T -- "$new" "$1"
+}
+account() {  # USER, with a group of the same name
+  id -u -- "$1" >/dev/null 2>&1 ||
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin -- "$1"
+}
+enable() {  # UNIT: at boot; it is neither started nor restarted
+  systemctl daemon-reload
+  systemctl enable --quiet "$1"
 }
 flip() {  # LINK TARGET: readers see the old or the new release, never none
   ln -s -f -n -- "$2" "$1.kafab-new"
@@ -161,13 +162,18 @@ flip() {  # LINK TARGET: readers see the old or the new release, never none
 
 def _body(step: Step) -> str:
     if isinstance(step, MakeDirectory):
-        return Cmd("folder", step.path, step.mode).sh
+        return Cmd("folder", step.path, step.mode, step.owner or "").sh
+    if isinstance(step, MakeAccount):
+        return Cmd("account", step.name).sh
+    if isinstance(step, UseUnit):
+        return Cmd("enable", step.unit).sh
     if isinstance(step, FlipLink):
         return Cmd("flip", step.path, step.target).sh
     if isinstance(step, WriteFile):
         # The delimiter is the digest of the content, which the content cannot contain.
         end = f"KAFAB_{step.file.sha256}"
-        return f"{Cmd('put', step.file.path, step.file.mode, step.file.sha256).sh} <<'{end}'\n{step.file.text}{end}"
+        call = Cmd("put", step.file.path, step.file.mode, step.file.sha256, step.file.owner or "").sh
+        return f"{call} <<'{end}'\n{step.file.text}{end}"
     raise TypeError(f"{step!r} is not a configuration step")
 
 
@@ -202,6 +208,10 @@ def _told(steps: Sequence[Step]) -> dict[str, str]:
             parts.append(f"{'wrote' if step.before is None else 'changed'} {step.file.path.name}")
         elif isinstance(step, FlipLink):
             parts.append(f"switched to {step.target}")
+        elif isinstance(step, MakeAccount):
+            parts.append(f"made the account {step.name}")
+        elif isinstance(step, UseUnit):
+            parts.append(f"enabled {step.unit}")
     for subject, parts in told.items():
         if made := sum(isinstance(step, MakeDirectory) and step.subject == subject for step in steps):
             parts.insert(0, f"made {made} folder{'s' if made > 1 else ''}")

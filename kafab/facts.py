@@ -13,13 +13,12 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from kafab.command import Cmd, Outcome, Script, Unknown
-from kafab.model import Host, Node, Role
+from kafab.model import Host, Node, Role, Supervisor
 from kafab.properties import parse_properties
 from kafab.render import MANIFEST, RenderedFile
 from kafab.supervisor import ALIVE
 
 TIMEOUT = timedelta(seconds=30)
-LARGEST_FILE = 1 << 20
 TICKS_A_SECOND = (
     100  # USER_HZ, the unit of start times in /proc, is 100 on every Linux architecture that runs Java
 )
@@ -32,6 +31,8 @@ class FileFact:
     sha256: str
     mode: str
     text: str | None = None
+    owner: str = ""
+    """``user:group``."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,22 @@ class NodeFacts:
     identities: Mapping[PurePosixPath, Identity] = field(default_factory=dict)
     """Data directory -> identity, where it holds one."""
     process: Process | None = None
+    units: Mapping[PurePosixPath, FileFact] = field(default_factory=dict)
+    """Path of a unit file -> fact, under systemd."""
+    enabled: bool = False
+    """systemd starts it at boot."""
+    unit_state: str = ""
+    """systemd's SubState of a node whose process is not alive: dead, failed, auto-restart."""
 
     @property
     def running(self) -> bool:
-        """True where the recorded process lives."""
-        return self.process is not None and self.process.alive
+        """True where the recorded process lives and nobody has asked it to stop."""
+        return self.process is not None and self.process.alive and not self.process.asked
+
+    @property
+    def stopping(self) -> bool:
+        """True where the recorded process was asked to stop and still lives."""
+        return self.process is not None and self.process.alive and self.process.asked
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ class HostFacts:
     java: str | None = None
     """Path of the java that a start would take; None where there is none."""
     java_version: str | None = None
+    account: bool = False
+    """The service account exists."""
 
 
 def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Script:
@@ -96,6 +110,10 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
     parts = [ALIVE, _PRELUDE, _java(host), Cmd("releases", host.paths.releases).sh]
+    parts += [Cmd("account", host.user).sh] if host.user else []
+    roots = {path.parent for node in nodes for path in node_directories(node)}
+    looked_at = [*sorted(roots), *(path for node in nodes for path in _looked_at(node)), *paths]
+    parts.append(Cmd("readable", *looked_at).sh)
     parts += [_node(node) for node in nodes]
     if paths:
         parts += [f"wanted={Cmd(wanted).sh}", Cmd("files", *paths).sh]
@@ -106,9 +124,19 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
 def _node(node: Node) -> str:
     words = [Cmd("node", node.instance, node.current, node.run / "process", node.config / MANIFEST).sh]
     words += [Cmd("folder", path).sh for path in node_directories(node)]
+    words += [Cmd("unit", node.unit).sh] if node.host.supervisor is Supervisor.SYSTEMD else []
     reader = "myid" if node.role is Role.ZOOKEEPER else "meta"
     words += [Cmd(reader, path).sh for path in node.data]
     return "\n".join(words)
+
+
+def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
+    return (
+        *node_directories(node),
+        node.run / "process",
+        node.config / MANIFEST,
+        *(path / name for path in node.data for name in ("myid", "meta.properties")),
+    )
 
 
 def node_directories(node: Node) -> tuple[PurePosixPath, ...]:
@@ -124,6 +152,12 @@ def _java(host: Host) -> str:
 
 # Every function prints whole lines; a path is always the last word of its line.
 _PRELUDE = r"""
+readable() {  # what is there and closed to us must not look absent
+  for path do
+    [ ! -e "$path" ] || [ -r "$path" ] || echo "unreadable $path"
+    [ ! -d "$path" ] || [ -x "$path" ] || echo "unreadable $path"
+  done
+}
 java_at() {
   for candidate do
     [ -x "$candidate" ] || continue
@@ -147,8 +181,14 @@ releases() {
     [ ! -f "$found" ] || stat -c 'part %s %n' -- "$found"
   done
 }
+account() { ! id -u -- "$1" >/dev/null 2>&1 || echo "account $1"; }
+unit() {
+  [ ! -L "/etc/systemd/system/multi-user.target.wants/$1" ] || echo "enabled $1"
+  [ "$state" = alive ] || echo "unit $(systemctl show --value -p SubState "$1" 2>/dev/null || :)"
+}
 node() {
   echo "node $1"
+  state=none
   target=$(cd -P -- "$2" 2>/dev/null && pwd -P) && echo "link ${target##*/}" || :
   if [ -r "$3" ] && read -r pid start release digest asked < "$3"; then
     state=gone
@@ -156,10 +196,15 @@ node() {
     read -r up _ < /proc/uptime
     echo "process $pid $start $release $digest $state $up $asked"
   fi
-  [ ! -r "$4" ] || while read -r line; do echo "deployed $line"; done < "$4"
+  [ ! -r "$4" ] || while read -r line || [ -n "$line" ]; do echo "deployed $line"; done < "$4"
 }
 folder() { [ ! -d "$1" ] || echo "folder $1"; }
-myid() { if [ -r "$1/myid" ] && read -r id < "$1/myid"; then echo "myid $id $1"; fi; }
+myid() {  # with or without a newline at its end; a file without a number is somebody's all the same
+  [ -r "$1/myid" ] || return 0
+  id=
+  read -r id < "$1/myid" || :
+  echo "myid $1 $id"
+}
 meta() {
   [ -r "$1/meta.properties" ] || return 0
   while IFS= read -r line || [ -n "$line" ]; do echo "meta $1 $line"; done < "$1/meta.properties"
@@ -172,7 +217,7 @@ files() {
       *) echo "content $path"; head -c 1048576 -- "$path" | base64; echo . ;;
     esac
   done
-  stat -c 'stat %a %n' -- "$@" 2>/dev/null </dev/null || :
+  stat -c 'stat %a %U:%G %n' -- "$@" 2>/dev/null </dev/null || :
 }
 """.strip()
 
@@ -186,6 +231,9 @@ def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> HostFacts | Un
         return Unknown(
             f"the observation script ended with {outcome.code}: {outcome.err.strip() or 'no message'}"
         )
+    closed = [line.partition(" ")[2] for line in lines if line.startswith("unreadable ")]
+    if closed:
+        return Unknown(f"the login user may not read {', '.join(dict.fromkeys(closed))}")
     try:
         return _Reader(host, nodes).read(lines)
     except (ValueError, IndexError, binascii.Error) as error:
@@ -209,7 +257,10 @@ class _Reader:
         self.metas: dict[PurePosixPath, list[str]] = {}
         self.myids: dict[PurePosixPath, Identity] = {}
         self.digests: dict[PurePosixPath, str] = {}
-        self.modes: dict[PurePosixPath, str] = {}
+        self.modes: dict[PurePosixPath, tuple[str, str]] = {}
+        self.account = False
+        self.enabled: set[str] = set()
+        self.unit_states: dict[str, str] = {}
         self.texts: dict[PurePosixPath, str] = {}
         self.node = ""
 
@@ -231,6 +282,7 @@ class _Reader:
             directories=frozenset(self.folders),
             java=self.java,
             java_version=self.java_version,
+            account=self.account,
         )
 
     def take(self, word: str, value: str) -> None:
@@ -247,6 +299,15 @@ class _Reader:
 
     def _javaversion(self, value: str) -> None:
         self.java_version = value.strip('"')
+
+    def _account(self, _value: str) -> None:
+        self.account = True
+
+    def _enabled(self, _value: str) -> None:
+        self.enabled.add(self.node)
+
+    def _unit(self, value: str) -> None:
+        self.unit_states[self.node] = value
 
     def _folder(self, value: str) -> None:
         self.folders.add(PurePosixPath(value))
@@ -269,7 +330,7 @@ class _Reader:
         self.deployed.setdefault(self.node, {})[name] = digest
 
     def _myid(self, value: str) -> None:
-        text, path = value.split(" ", 1)
+        path, _, text = value.partition(" ")
         self.myids[PurePosixPath(path)] = Identity(_number(text))
 
     def _meta(self, value: str) -> None:
@@ -281,15 +342,12 @@ class _Reader:
         self.digests[PurePosixPath(path)] = digest
 
     def _stat(self, value: str) -> None:
-        mode, path = value.split(" ", 1)
-        self.modes[PurePosixPath(path)] = mode
+        mode, owner, path = value.split(" ", 2)
+        self.modes[PurePosixPath(path)] = mode, owner
 
     def facts(self, node: Node) -> NodeFacts:
-        files = {
-            path.name: FileFact(digest, self.modes.get(path, "?"), self.texts.get(path))
-            for path, digest in self.digests.items()
-            if path.parent == node.config
-        }
+        files = {path.name: self.file(path) for path in self.digests if path.parent == node.config}
+        units = {path: self.file(path) for path in self.digests if path.name.endswith((".service", ".conf"))}
         identities = {path: self.myids[path] for path in node.data if path in self.myids}
         identities |= {
             path: _identity("\n".join(self.metas[path])) for path in node.data if path in self.metas
@@ -301,7 +359,14 @@ class _Reader:
             directories=frozenset(self.folders & set(node_directories(node))),
             identities=identities,
             process=self.processes.get(node.instance),
+            units=units,
+            enabled=node.instance in self.enabled,
+            unit_state=self.unit_states.get(node.instance, ""),
         )
+
+    def file(self, path: PurePosixPath) -> FileFact:
+        mode, owner = self.modes.get(path, ("?", "?"))
+        return FileFact(self.digests[path], mode, self.texts.get(path), owner)
 
 
 def _process(value: str) -> Process:

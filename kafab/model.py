@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 MAX_ID = 2**31 - 1
-NO_PROPERTIES: Mapping[str, str] = {}
 
 
 class Role(str, Enum):
@@ -26,8 +25,9 @@ class Role(str, Enum):
 
 
 class Supervisor(str, Enum):
-    """What keeps a node's process: a pid file and a session of its own, or (to come) systemd."""
+    """What keeps a node's process: systemd, or (labs, hosts without it) a run record and a session of its own."""
 
+    SYSTEMD = "systemd"
     PROCESS = "process"
 
     def __str__(self) -> str:
@@ -97,7 +97,12 @@ class Host:
     paths: Paths = field(default_factory=Paths)
     rack: str | None = None
     java: PurePosixPath | None = None
-    """The Java home; None means: JAVA_HOME's usual places, then the PATH."""
+    """The Java home; None means: the PATH, then /usr/lib/jvm."""
+    site: str = "default"
+    """Hosts of one site are near each other: a release travels to each site once."""
+    supervisor: Supervisor = Supervisor.PROCESS
+    user: str | None = None
+    """The account the processes run as, its group of the same name; None: the login user."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,8 @@ class Node:
     election_port: int | None = None
     advertised: str = ""
     jmx_port: int | None = None
+    data_mounted: bool = False
+    """True where its data folders must not lie on the root file system: a disk that is not mounted stops a deploy."""
     jvm: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict, hash=False)
 
@@ -156,6 +163,11 @@ class Node:
         return self.host.paths.releases / f"current-{self.instance}"
 
     @property
+    def unit(self) -> str:
+        """The node's systemd unit: an instance of its role's template."""
+        return f"kafka-{self.role}@{self.instance}.service"
+
+    @property
     def ports(self) -> Mapping[str, int]:
         """Every TCP port the process listens on, by what it is for."""
         known = {
@@ -180,6 +192,8 @@ class Cluster:
     scala: str | None = None
     """The release's Scala version; None leaves it to ``releases.release_for``."""
     supervisor: Supervisor = Supervisor.PROCESS
+    user: str | None = None
+    """The service account of every host under systemd."""
     lab: bool = False
     """A throwaway cluster on this machine: kafab never asks before disturbing it."""
     source: Path | None = None

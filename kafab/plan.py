@@ -5,118 +5,30 @@ done everywhere. Nothing here disturbs a running process: a release is put besid
 its files only when it starts.
 """
 
-import difflib
 import hashlib
 import json
-import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TypeAlias
 
 from kafab.command import Unknown
 from kafab.errors import Unreachable, Unsafe
-from kafab.facts import HostFacts, NodeFacts
+from kafab.facts import FileFact, HostFacts, NodeFacts
 from kafab.model import Role
-from kafab.releases import Artifact
-from kafab.render import MANIFEST, RenderedFile
+from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode, Observed
-
-SECRET = re.compile(r"(?im)^([+\- ]?[^#=\n]*(?:password|secret|jaas|token|credential)[^=\n]*=)(.*)$")
-
-
-@dataclass(frozen=True)
-class InstallRelease:
-    """Stream an artifact to a host, check it there and unpack it beside what runs."""
-
-    host: str
-    root: PurePosixPath
-    artifact: Artifact
-    offset: int = 0
-    """Bytes that an interrupted upload has left there."""
-
-    @property
-    def subject(self) -> str:
-        """What the step is about, for people."""
-        return self.host
-
-    def __str__(self) -> str:
-        resumed = f", {self.offset / 1e6:.0f} MB of it there already" if self.offset else ""
-        return f"install release {self.artifact.folder} ({self.artifact.size / 1e6:.0f} MB{resumed})"
-
-
-@dataclass(frozen=True)
-class MakeDirectory:
-    """Make a folder with its parents."""
-
-    host: str
-    node: str
-    path: PurePosixPath
-    mode: str = "750"
-
-    @property
-    def subject(self) -> str:
-        """What the step is about, for people."""
-        return self.node
-
-    def __str__(self) -> str:
-        return f"make {self.path}"
-
-
-@dataclass(frozen=True)
-class WriteFile:
-    """Write a file: temporary name, digest, mode, rename. ``before`` is None where there was none."""
-
-    host: str
-    node: str
-    file: RenderedFile
-    before: str | None
-    edited: bool = False
-    """Somebody changed it on the host since kafab last wrote it."""
-
-    @property
-    def subject(self) -> str:
-        """What the step is about, for people."""
-        return self.node
-
-    def __str__(self) -> str:
-        if self.file.path.name == MANIFEST:
-            return f"record what was deployed in {self.file.path}"
-        if self.before is None:
-            return f"write {self.file.path}"
-        return f"change {self.file.path}" + (" (edited by hand on the host)" if self.edited else "")
-
-    @property
-    def diff(self) -> str:
-        """The change as a unified diff, secrets masked; a manifest only repeats the digests of the other files."""
-        if self.file.path.name == MANIFEST:
-            return ""
-        before = masked(self.before or "").splitlines(keepends=True)
-        after = masked(self.file.text).splitlines(keepends=True)
-        old = "/dev/null" if self.before is None else f"{self.node}:{self.file.path}"
-        return "".join(difflib.unified_diff(before, after, old, f"{self.node}:{self.file.path}", n=1))
-
-
-@dataclass(frozen=True)
-class FlipLink:
-    """Point a node's `current` link to a release folder, in one rename."""
-
-    host: str
-    node: str
-    path: PurePosixPath
-    target: str
-    before: str | None
-
-    @property
-    def subject(self) -> str:
-        """What the step is about, for people."""
-        return self.node
-
-    def __str__(self) -> str:
-        return f"switch {self.path} from {self.before or 'nothing'} to {self.target}"
-
-
-Step: TypeAlias = InstallRelease | MakeDirectory | WriteFile | FlipLink
+from kafab.steps import (
+    COUNTED,
+    FlipLink,
+    InstallRelease,
+    MakeAccount,
+    MakeDirectory,
+    Step,
+    UseUnit,
+    WriteFile,
+    document,
+)
 
 
 @dataclass(frozen=True)
@@ -145,18 +57,23 @@ class Plan:
         return bool(self.steps)
 
     @property
-    def summary(self) -> str:
-        """One line: the counts."""
+    def counts(self) -> str:
+        """How much of what would change, on how many hosts."""
         if not self:
-            return f"{self.cluster}: nothing to do"
-        counts = {"release": 0, "directory": 0, "file": 0, "link": 0}
-        words = {InstallRelease: "release", MakeDirectory: "directory", WriteFile: "file", FlipLink: "link"}
-        for step in self.steps:
-            counts[words[type(step)]] += 1
-        plural = {"release": "releases", "directory": "directories", "file": "files", "link": "links"}
-        parts = [f"{count} {word if count == 1 else plural[word]}" for word, count in counts.items() if count]
+            return "nothing to do"
+        counts = Counter(type(step) for step in self.steps)
+        parts = [
+            f"{counts[kind]} {one if counts[kind] == 1 else many}"
+            for kind, (one, many) in COUNTED.items()
+            if counts[kind]
+        ]
         hosts = len({step.host for step in self.steps})
-        return f"{self.cluster}: {', '.join(parts)} to change on {hosts} host{'s' if hosts > 1 else ''}"
+        return f"{', '.join(parts)} to change on {hosts} host{'s' if hosts > 1 else ''}"
+
+    @property
+    def summary(self) -> str:
+        """One line: the cluster and the counts."""
+        return f"{self.cluster}: {self.counts}"
 
     @property
     def document(self) -> dict[str, object]:
@@ -165,7 +82,7 @@ class Plan:
             "schema": "kafab.plan/1",
             "cluster": self.cluster,
             "stages": [
-                {"name": stage.name, "steps": [_document(step) for step in stage.steps]}
+                {"name": stage.name, "steps": [document(step) for step in stage.steps]}
                 for stage in self.stages
             ],
             "restart_pending": list(self.restart_pending),
@@ -177,43 +94,13 @@ class Plan:
         return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
 
 
-def _document(step: Step) -> dict[str, object]:
-    document: dict[str, object] = {"host": step.host, "action": _action(step), "text": str(step)}
-    if isinstance(step, WriteFile):
-        document |= {
-            "node": step.node,
-            "path": str(step.file.path),
-            "sha256": step.file.sha256,
-            "diff": step.diff,
-        }
-    elif isinstance(step, InstallRelease):
-        document |= {"release": step.artifact.folder, "sha256": step.artifact.sha256}
-    else:
-        document |= {"node": step.node, "path": str(step.path)}
-    return document
-
-
-def _action(step: Step) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", type(step).__name__).lower()
-
-
-def masked(text: str) -> str:
-    """Hide the values of keys that hold secrets; that they changed stays visible through a short digest."""
-    return SECRET.sub(
-        lambda found: f"{found[1]}*** ({hashlib.sha256(found[2].encode()).hexdigest()[:6]})", text
-    )
-
-
 def diff(desired: Desired, observed: Observed) -> Plan:
     """Compare. Raises Unreachable where a host is Unknown, Unsafe where data directories belong to something else."""
     hosts = known(observed)
     guard_identities(desired, hosts)
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
-        Stage(
-            "configuration",
-            tuple(step for wanted in desired.nodes for step in _node_steps(desired, wanted, hosts)),
-        ),
+        Stage("configuration", tuple(_configuration_steps(desired, hosts))),
     )
     return Plan(
         desired.cluster.name,
@@ -249,23 +136,59 @@ def _release_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[In
             yield InstallRelease(name, desired.cluster.host(name).paths.releases, desired.artifact, offset)
 
 
-def _node_steps(desired: Desired, wanted: DesiredNode, hosts: dict[str, HostFacts]) -> Iterator[Step]:
-    node, facts = wanted.node, _facts(wanted, hosts)
+def _configuration_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[Step]:
+    for name in desired.host_names:
+        user = desired.cluster.host(name).user
+        if user and not hosts[name].account:
+            yield MakeAccount(name, user)
+        written: set[PurePosixPath] = set()
+        for wanted in desired.nodes:
+            if wanted.node.host.name == name:
+                yield from _node_steps(desired, wanted, _facts(wanted, hosts))
+                yield from _unit_steps(wanted, _facts(wanted, hosts), written)
+
+
+def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iterator[Step]:
+    node, user = wanted.node, wanted.node.host.user
     for path in wanted.directories:
         if path not in facts.directories:
-            yield MakeDirectory(node.host.name, node.name, path)
+            owner = f"{'root' if path == node.config else user}:{user}" if user else None
+            yield MakeDirectory(node.host.name, node.name, path, owner=owner)
     if wanted.identity and wanted.identity.path.parent not in facts.identities:
         yield WriteFile(node.host.name, node.name, wanted.identity, None)
     for file in wanted.files:
         found = facts.files.get(file.path.name)
-        if found is None:
-            yield WriteFile(node.host.name, node.name, file, None)
-        elif found.sha256 != file.sha256 or found.mode != file.mode:
-            # Equal text with another mode is still written: the rename sets both.
-            before = file.text if found.text is None else found.text
-            yield WriteFile(node.host.name, node.name, file, before, edited=by_hand(facts, file.path.name))
+        if differs(file, found):
+            edited = by_hand(facts, file.path.name)
+            yield WriteFile(node.host.name, node.name, file, _before(file, found), edited)
     if desired.artifact is not None and facts.release != desired.artifact.folder:
         yield FlipLink(node.host.name, node.name, node.current, desired.artifact.folder, facts.release)
+
+
+def _unit_steps(wanted: DesiredNode, facts: NodeFacts, written: set[PurePosixPath]) -> Iterator[Step]:
+    """Write the unit and the drop-in; ``written`` has the units that another node of the host brought already."""
+    node = wanted.node
+    changed = [file for file in wanted.units if differs(file, facts.units.get(file.path))]
+    for file in changed:
+        if file.path not in written:
+            written.add(file.path)
+            yield WriteFile(node.host.name, node.name, file, _before(file, facts.units.get(file.path)))
+    if wanted.units and (changed or not facts.enabled):
+        yield UseUnit(node.host.name, node.name, node.unit)
+
+
+def differs(file: RenderedFile, found: FileFact | None) -> bool:
+    """True where a file is missing, or another text, mode or owner."""
+    if found is None or found.sha256 != file.sha256 or found.mode != file.mode:
+        return True
+    return file.owner is not None and found.owner != file.owner
+
+
+def _before(file: RenderedFile, found: FileFact | None) -> str | None:
+    # The text of a file whose digest is right does not come back: only mode or owner differ.
+    if found is None:
+        return None
+    return file.text if found.text is None else found.text
 
 
 def by_hand(facts: NodeFacts, name: str) -> bool:
@@ -305,8 +228,3 @@ def guard_identities(desired: Desired, hosts: dict[str, HostFacts]) -> None:
             + "\n  ".join(problems),
             hint="name the right directories or ids in the inventory, or move the foreign data away by hand",
         )
-
-
-def with_offset_zero(step: InstallRelease) -> InstallRelease:
-    """Return the step that sends the whole artifact again."""
-    return replace(step, offset=0)

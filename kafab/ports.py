@@ -35,6 +35,16 @@ class Upload:
     offset: int = 0
 
 
+@dataclass(frozen=True)
+class Download:
+    """A file to write here with what one host's script prints. The script's timeout is for the silence between two bytes."""
+
+    target: Path
+    script: Script
+    name: str
+    """What the file is called when its progress is told."""
+
+
 class Fleet(Protocol):
     """All hosts of a cluster over SSH: one connection a host, opened side by side on first use and kept."""
 
@@ -50,6 +60,12 @@ class Fleet(Protocol):
     def send(self, uploads: Mapping[str, Upload], emit: Emit) -> dict[str, Outcome]:
         """Stream one file a host, side by side, to the stdin of the upload's script; progress goes to ``emit``."""
 
+    def receive(self, downloads: Mapping[str, Download], emit: Emit) -> dict[str, Outcome]:
+        """Write the output of one script a host to a file here, side by side; progress goes to ``emit``.
+
+        The file is whole only where the outcome is a Result with exit code 0, whose ``out`` is empty then.
+        """
+
     def follow(self, host: str, script: Script) -> Iterator[bytes]:
         """Yield output as it comes until the script ends or the iterator is closed (which ends it over there)."""
 
@@ -58,6 +74,9 @@ class Fleet(Protocol):
 
         When the block ends, or this process dies, its stdin is closed. It is how a lock lives as long as its owner.
         """
+
+    def host_key(self, host: str) -> str | Unknown:
+        """Return the host key that the open connection to a host has verified, as known_hosts has it: ``type base64``."""
 
     def close(self) -> None:
         """Close every connection."""

@@ -33,11 +33,17 @@ class RenderedFile:
     path: PurePosixPath
     text: str
     mode: str = "644"
+    owner: str | None = None
+    """``user:group``; None leaves it to whoever writes the file."""
 
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the text in UTF-8."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return _sha256(self.text)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
@@ -50,18 +56,18 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
         "main_file": main,
         "names": sorted((main, "launch", "log4j.properties")),
     }
-    files = (
-        RenderedFile(
-            node.config / main, _fill(f"{main}.j2", cluster, node, {"lines": format_properties(mapping)})
-        ),
-        RenderedFile(
-            node.config / "log4j.properties", _fill(f"log4j-{node.role}.properties.j2", cluster, node, {})
-        ),
-        RenderedFile(node.config / "launch", _fill("launch.j2", cluster, node, launch_values), mode="755"),
-    )
-    return (
-        *files,
-        RenderedFile(node.config / MANIFEST, manifest({file.path.name: file.sha256 for file in files})),
+    texts = {
+        main: fill(f"{main}.j2", node=node, lines=format_properties(mapping)),
+        "log4j.properties": fill(f"log4j-{node.role}.properties.j2", node=node),
+        "launch": fill("launch.j2", node=node, **launch_values),
+    }
+    texts[MANIFEST] = manifest({name: _sha256(text) for name, text in texts.items()})
+    # Under a service account only root writes configuration, and only that account reads it.
+    owner = f"root:{node.host.user}" if node.host.user else None
+    modes = {"launch": "750" if owner else "755"}
+    return tuple(
+        RenderedFile(node.config / name, text, modes.get(name, "640" if owner else "644"), owner)
+        for name, text in texts.items()
     )
 
 
@@ -75,7 +81,7 @@ def manifest(digests: Mapping[str, str]) -> str:
 
 def configuration_digest(digests: Mapping[str, str]) -> str:
     """Return the digest a process started from these files records."""
-    return hashlib.sha256(manifest(digests).encode()).hexdigest()
+    return _sha256(manifest(digests))
 
 
 def configuration_files(files: Iterable[RenderedFile]) -> dict[str, str]:
@@ -83,8 +89,9 @@ def configuration_files(files: Iterable[RenderedFile]) -> dict[str, str]:
     return {file.path.name: file.sha256 for file in files if file.path.name != MANIFEST}
 
 
-def _fill(template: str, cluster: Cluster, node: Node, values: Mapping[str, object]) -> str:
-    return _environment().get_template(template).render(cluster=cluster, node=node, **values)
+def fill(template: str, **values: object) -> str:
+    """Return a template of templates/ with these values laid out in it."""
+    return _environment().get_template(template).render(**values)
 
 
 @functools.cache

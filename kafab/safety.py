@@ -7,7 +7,7 @@ A whole cluster may be stopped: nobody is left to be served.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass
 
 from kafab.errors import Unsafe
@@ -63,9 +63,13 @@ def guard_brokers(
     more = f"\n  and {len(dangers) - SHOWN} more" if len(dangers) > SHOWN else ""
     shown = "".join(f"\n  {danger}" for danger in dangers[:SHOWN])
     raise Unsafe(
-        f"stopping {', '.join(stopping.values())} would cost {len(dangers)} partitions of {len(topics)} topics:{shown}{more}",
+        f"stopping {', '.join(stopping.values())} would cost {len(dangers)} partition{_s(dangers)} of {len(topics)} topic{_s(topics)}:{shown}{more}",
         hint=f"{flag} overrides; stopping the whole cluster (no --limit) needs no override",
     )
+
+
+def _s(counted: Sized) -> str:
+    return "" if len(counted) == 1 else "s"
 
 
 def guard_quorum(

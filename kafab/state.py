@@ -10,6 +10,7 @@ from kafab.facts import HostFacts, node_directories
 from kafab.model import Cluster, Node, Role
 from kafab.releases import Artifact
 from kafab.render import RenderedFile, configuration_digest, configuration_files, node_files
+from kafab.units import unit_files
 
 Observed = Mapping[str, HostFacts | Unknown]
 """Host name -> what it said."""
@@ -23,6 +24,8 @@ class DesiredNode:
     files: tuple[RenderedFile, ...]
     identity: RenderedFile | None
     """ZooKeeper's myid, which lives in the data directory and is written once."""
+    units: tuple[RenderedFile, ...] = ()
+    """Its systemd unit, which nodes of its role on the host share, and its drop-in."""
 
     @property
     def directories(self) -> tuple[PurePosixPath, ...]:
@@ -45,7 +48,9 @@ class Desired:
 
     def files(self, host: str) -> dict[Node, tuple[RenderedFile, ...]]:
         """Return the files of one host, by node, as `facts.observation` takes them."""
-        return {wanted.node: wanted.files for wanted in self.nodes if wanted.node.host.name == host}
+        return {
+            wanted.node: wanted.files + wanted.units for wanted in self.nodes if wanted.node.host.name == host
+        }
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -57,7 +62,10 @@ def desire(cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None)
     """Render what these nodes of the cluster should be."""
     return Desired(
         cluster,
-        tuple(DesiredNode(node, node_files(cluster, node), _identity(node)) for node in nodes),
+        tuple(
+            DesiredNode(node, node_files(cluster, node), _identity(node), unit_files(cluster, node))
+            for node in nodes
+        ),
         artifact,
     )
 
@@ -65,7 +73,8 @@ def desire(cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None)
 def _identity(node: Node) -> RenderedFile | None:
     if node.role is not Role.ZOOKEEPER:
         return None
-    return RenderedFile(node.data[0] / "myid", f"{node.id}\n")
+    owner = f"root:{node.host.user}" if node.host.user else None
+    return RenderedFile(node.data[0] / "myid", f"{node.id}\n", "640" if owner else "644", owner)
 
 
 def limited(cluster: Cluster, limit: str | None) -> tuple[Node, ...]:

@@ -1,8 +1,9 @@
 """How a node's process is started, recognised and stopped: shell for the host, and its answers read back.
 
-The `process` supervisor: the node's launch script records pid, start time, release and configuration digest in
-``<run>/process`` and then becomes the Java process, in a session of its own that outlives the SSH connection.
-A process is signalled only when its pid still has the recorded start time; never by name.
+Under either supervisor the node's launch script records pid, start time, release and configuration digest in
+``<run>/process`` and then becomes the Java process: under `process` in a session of its own that outlives the SSH
+connection, under `systemd` as its unit. So a restart by hand with systemctl is seen like any other. A process is
+stopped by its unit, or by its pid where that still has the recorded start time; never by name.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from datetime import timedelta
 from enum import Enum
 
 from kafab.command import Cmd, Outcome, Script, Unknown
-from kafab.model import Node
+from kafab.model import Node, Supervisor
 
 TIMEOUT = timedelta(seconds=30)
+LOOK_TIMEOUT = timedelta(seconds=5)
+"""Short: while one host is silent, the exit of a process on another one waits to be noticed."""
 
 ALIVE = r"""
 alive() {  # PID START: that very process runs; a zombie has ended and only waits to be collected
@@ -27,19 +30,19 @@ alive() {  # PID START: that very process runs; a zombie has ended and only wait
 _COMMON = (
     ALIVE
     + r"""
+closed() {  # RUN: a run record that we may not read must not look absent
+  [ ! -e "$1" ] || { [ -r "$1" ] && [ -x "$1" ]; } || return 0
+  [ -e "$1/process" ] && [ ! -r "$1/process" ]
+}
 recorded() {  # RUN: read the run record; "asked" is set where kafab has asked the process to stop
   [ -r "$1/process" ] && read -r pid start release digest asked < "$1/process"
 }
 say() { printf '%s %s %s\n' "$node" "$1" "${2-}"; }
-tails() {  # LOGS: the last lines of what the process printed and logged
-  for log in "$1/stdout.log" "$1/server.log"; do
-    [ ! -s "$log" ] || { tail -n 15 -- "$log" | while IFS= read -r line; do printf '| %s\n' "$line"; done; }
-  done
-}
+quoted() { while IFS= read -r line; do printf '| %s\n' "$line"; done; }
 """
 )
 
-_START = r"""
+HOLDER = r"""
 holder() {  # PORT: print who listens on it: nothing, or pid and command where this user may see them
   hex=$(printf ':%04X' "$1")
   for table in /proc/net/tcp /proc/net/tcp6; do
@@ -63,50 +66,105 @@ holder() {  # PORT: print who listens on it: nothing, or pid and command where t
     done < "$table"
   done
 }
-start() {  # NODE RUN LAUNCH PORT...
-  node=$1 run=$2 launch=$3
-  shift 3
-  if recorded "$run" && alive "$pid" "$start"; then say running "$pid"; return; fi
+"""
+
+_START = (
+    HOLDER
+    + r"""
+start() {  # NODE RUN LAUNCH UNIT PORT...: one start at a time, also when an earlier one lost its connection
+  ( flock -w 20 8 && start_locked "$@" ) 8>> "$2/starting" || { node=$1; say failed "another start is at work"; }
+}
+start_locked() {
+  node=$1 run=$2 launch=$3 unit=$4
+  shift 4
+  if recorded "$run" && alive "$pid" "$start"; then
+    if [ -n "$asked" ]; then say failed "pid $pid is still shutting down"; else say running "$pid"; fi
+    return
+  fi
   for port do
     held=$(holder "$port")
     [ -z "$held" ] || { say taken "$port $held"; return; }
   done
   rm -f -- "$run/process"
-  setsid sh "$launch" > "$run/launch.out" 2>&1 < /dev/null &
+  begin "$launch" "$run" "$unit"
   tries=0
   until recorded "$run"; do
     tries=$((tries + 1))
-    [ "$tries" -le 100 ] || { say failed "the launch script did not record its process within 5 s"; return; }
-    if [ "$tries" -gt 4 ] && ! kill -0 $! 2>/dev/null; then
-      recorded "$run" || { say failed "$(tail -n 3 -- "$run/launch.out")"; return; }
+    [ "$tries" -le 200 ] || { say failed "no process was recorded within 10 s: $(reason "$run" "$unit")"; return; }
+    if [ "$tries" -gt 4 ] && ended "$unit"; then
+      recorded "$run" || { say failed "$(reason "$run" "$unit")"; return; }
     fi
     sleep 0.05
   done
   say started "$pid"
 }
 """
+)
 
 _CHECK = r"""
-check() {  # NODE RUN LOGS
+check() {  # NODE RUN LOGS UNIT
   node=$1
-  if ! recorded "$2"; then say stopped
-  elif alive "$pid" "$start"; then say running "$pid"
+  if closed "$2"; then say unreadable "$2"
+  elif ! recorded "$2"; then say stopped
+  elif alive "$pid" "$start"; then
+    if [ -n "$asked" ]; then say stopping "$pid"; else say running "$pid"; fi
   elif [ -n "$asked" ]; then say stopped
-  else say exited "$pid"; tails "$3"
+  else after_exit "$3" "$4" "$2"
   fi
 }
 """
 
 _STOP = r"""
-stop() {  # NODE RUN: ask the process to end; its exit is awaited by `check`
+stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check`
   node=$1
-  if recorded "$2" && alive "$pid" "$start"; then
+  if closed "$2"; then say unreadable "$2"
+  elif recorded "$2" && alive "$pid" "$start"; then
     printf '%s %s %s %s asked-to-stop\n' "$pid" "$start" "$release" "$digest" > "$2/process.new"
     mv -f -- "$2/process.new" "$2/process"
-    kill -TERM "$pid"
+    finish "$pid" "$3"
     say stopping "$pid"
-  else say stopped
+  else
+    rest "$3"
+    say stopped
   fi
+}
+"""
+
+
+_PROCESS = r"""
+begin() { setsid sh "$1" > "$2/launch.out" 2>&1 < /dev/null 8>&- & begun=$!; }
+ended() { ! kill -0 "$begun" 2>/dev/null; }
+reason() { tail -n 3 -- "$1/launch.out"; }
+finish() { kill -TERM "$1" || :; }  # it may have ended by itself in this very moment
+rest() { :; }
+after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
+  say exited "$pid"
+  for log in "$1/stdout.log" "$1/server.log"; do
+    [ ! -s "$log" ] || [ "$3/process" -nt "$log" ] || tail -n 15 -- "$log" | quoted
+  done
+}
+"""
+
+_SYSTEMD = r"""
+shown() { systemctl show --value -p "$1" "$2"; }
+begin() {  # a unit that has reached its start limit stays failed until it is reset
+  systemctl reset-failed "$3" 2>/dev/null || :
+  [ "$(shown NeedDaemonReload "$3")" = no ] || systemctl daemon-reload
+  systemctl start --no-block "$3"
+}
+ended() { case $(shown SubState "$1") in failed | auto-restart) ;; *) return 1 ;; esac; }
+reason() { journalctl -q -o cat -n 3 -u "$2"; }
+finish() { systemctl stop --no-block "$2"; }
+rest() {  # nothing runs: let systemd not start it again either
+  case $(shown SubState "$1") in auto-restart) systemctl stop "$1" ;; esac
+}
+after_exit() {  # LOGS UNIT
+  case $(shown SubState "$2") in
+    auto-restart | start* | running) say restarting "$(shown NRestarts "$2")" ;;
+    failed) say exited "$pid" ;;
+    *) say stopped; return ;;
+  esac
+  journalctl -q -o cat -n 15 -u "$2" | quoted
 }
 """
 
@@ -117,7 +175,10 @@ class State(str, Enum):
     RUNNING = "running"
     STARTED = "started"
     STOPPING = "stopping"
+    """It was asked to stop and still runs."""
     STOPPED = "stopped"
+    RESTARTING = "restarting"
+    """It exited, and systemd starts it again; the detail is how often it has done so."""
     EXITED = "exited"
     """The run record is there, its process is not: it ended by itself or was killed."""
     TAKEN = "taken"
@@ -137,23 +198,28 @@ class Report:
 def start(nodes: Sequence[Node]) -> Script:
     """Start these nodes of one host, unless they run; each answers running, started, taken or failed."""
     calls = [
-        Cmd("start", node.name, node.run, node.config / "launch", *node.ports.values()).sh for node in nodes
+        Cmd("start", node.name, node.run, node.config / "launch", node.unit, *node.ports.values())
+        for node in nodes
     ]
-    return _script(_START, calls)
+    return _script(nodes, _START, calls)
 
 
 def check(nodes: Sequence[Node]) -> Script:
-    """Look at these nodes of one host; each answers running, stopped or exited with its last log lines."""
-    return _script(_CHECK, [Cmd("check", node.name, node.run, node.logs).sh for node in nodes])
+    """Look at these nodes of one host; each answers running, stopped, restarting or exited, with its last log lines."""
+    calls = [Cmd("check", node.name, node.run, node.logs, node.unit) for node in nodes]
+    return _script(nodes, _CHECK, calls, LOOK_TIMEOUT)
 
 
 def stop(nodes: Sequence[Node]) -> Script:
-    """Send SIGTERM to these nodes of one host; each answers stopping or stopped."""
-    return _script(_STOP, [Cmd("stop", node.name, node.run).sh for node in nodes])
+    """Ask these nodes of one host to end; each answers stopping or stopped."""
+    return _script(nodes, _STOP, [Cmd("stop", node.name, node.run, node.unit) for node in nodes])
 
 
-def _script(functions: str, calls: Sequence[str]) -> Script:
-    return Script("\n".join([_COMMON, functions, *calls]) + "\n", TIMEOUT)
+def _script(
+    nodes: Sequence[Node], functions: str, calls: Sequence[Cmd], timeout: timedelta = TIMEOUT
+) -> Script:
+    kept_by = {Supervisor.PROCESS: _PROCESS, Supervisor.SYSTEMD: _SYSTEMD}[nodes[0].host.supervisor]
+    return Script("\n".join([_COMMON, kept_by, functions, *(call.sh for call in calls)]) + "\n", timeout)
 
 
 def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]:
@@ -168,7 +234,9 @@ def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]
             log.append(line[2:])
             continue
         name, state, detail = [*line.split(" ", 2), "", ""][:3]
-        if state in list(State):
+        if state == "unreadable":
+            reports[name] = Unknown(f"the login user may not read {detail}")
+        elif state in list(State):
             reports[name] = Report(State(state), detail.strip(), tuple(reversed(log)))
         log = []
     missing = Unknown(f"no answer about it (exit {outcome.code}: {outcome.err.strip() or 'no message'})")

@@ -2,7 +2,7 @@
 
 from kafab import screens
 from kafab.command import Unknown
-from kafab.metadata import Partition
+from kafab.metadata import Partition, TopicSpec
 from kafab.ops.topics import Alteration, Topic
 
 
@@ -45,7 +45,7 @@ def document(topic: Topic) -> dict[str, object]:
     }
 
 
-def change(action: str, name: str, made: Alteration | None = None) -> dict[str, object]:
+def change(action: str, name: str, made: TopicSpec | Alteration | None = None) -> dict[str, object]:
     """Return a change as ``kafab.topic-change/1``; ``action`` is created, altered, unchanged or deleted."""
     return {
         "schema": "kafab.topic-change/1",

@@ -8,6 +8,7 @@ refuses the two Fabric flags that would do harm.
 import functools
 import logging
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -21,8 +22,11 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
 
+from kafab.command import Secret
 from kafab.console import Console
 from kafab.errors import Interrupted, KafabError, UsageError
+
+from .chain import CHAIN
 
 P = ParamSpec("P")
 Body: TypeAlias = Callable[Concatenate[Context, P], int | None]
@@ -61,6 +65,8 @@ def _called(body: Callable[..., int | None], context: Context, *args: Any, **kwa
             "-R/--dry would only pretend that remote commands succeeded",
             hint="`plan` shows what `deploy` would do",
         )
+    if context.config.sudo.password is not None:
+        CHAIN.sudo_password = Secret(context.config.sudo.password)
     return body(context, *args, **kwargs) or 0
 
 
@@ -69,12 +75,18 @@ def _guarded(call: Callable[[], int]) -> int:
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     logging.getLogger("kazoo").addHandler(logging.NullHandler())
     console = Console()
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # an orderly end, with the same goodbye as Ctrl-C
     try:
         return call()
     except KafabError as error:
+        if isinstance(error, Interrupted):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the goodbye
         console.error(error)
         return error.exit_code
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         console.error(Interrupted("interrupted", hint="run the same command again: it observes and goes on"))
         return Interrupted.exit_code
     except BrokenPipeError:

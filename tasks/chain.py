@@ -4,9 +4,13 @@ Invoke copies its configuration for every task, so the selection lives here, onc
 """
 
 import atexit
+import getpass
 import os
+import platform
+from datetime import datetime, timezone
 from pathlib import Path
 
+from kafab.command import Secret
 from kafab.console import Console
 from kafab.inventory import load
 from kafab.selection import find_inventory
@@ -18,13 +22,17 @@ class Chain:
 
     def __init__(self) -> None:
         self._wanted: str | None = None
+        self._accept_new_host_keys = False
+        self.sudo_password: Secret | None = None
+        """What `--prompt-for-sudo-password` was answered with."""
         self._session: Session | None = None
         atexit.register(self.close)
 
-    def select(self, name_or_path: str) -> None:
+    def select(self, name_or_path: str, *, accept_new_host_keys: bool = False) -> None:
         """Take this inventory for the rest of the command line; connections to another cluster are closed."""
         self.close()
         self._wanted = name_or_path
+        self._accept_new_host_keys = accept_new_host_keys
         self.session()  # a wrong name or a broken inventory is told before anything runs
 
     @property
@@ -40,7 +48,12 @@ class Chain:
             console = Console()
             for warning in warnings:
                 console.warn(str(warning))
-            self._session = Session(cluster, console.emit)
+            self._session = Session(
+                cluster,
+                console.emit,
+                sudo_password=self.sudo_password,
+                accept_new_host_keys=self._accept_new_host_keys,
+            )
         return self._session
 
     def forget(self) -> None:
@@ -55,3 +68,9 @@ class Chain:
 
 
 CHAIN = Chain()
+
+
+def owner(command: str) -> str:
+    """Say who holds a lock, for the operator who meets it."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{getpass.getuser()} on {platform.node()} (`{command}`, pid {os.getpid()}) since {now}"

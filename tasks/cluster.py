@@ -1,20 +1,15 @@
 """The life of a cluster: on, plan, deploy, start, stop, restart, status, logs."""
 
-import getpass
-import os
-import platform
-import sys
-from datetime import datetime, timezone
-
 from invoke.context import Context
 
 from kafab.cluster_screens import show_changed, show_deployed, show_plan, show_status
 from kafab.console import Console
 from kafab.ops import lifecycle
+from kafab.ops.world import World
 from kafab.wiring import Session
 
 from .boundary import task
-from .chain import CHAIN
+from .chain import CHAIN, owner
 
 LIMIT = "Only these hosts and nodes, comma-separated: node1,node2/broker."
 JSON = "Print one JSON document."
@@ -22,10 +17,16 @@ YES = "Go ahead without asking."
 UNSAFE = "Stop even what the rest of the cluster needs."
 
 
-@task(positional=["name"], help={"name": "An inventory's name or the path of its file."})
-def on(_context: Context, name: str) -> None:
+@task(
+    positional=["name"],
+    help={
+        "name": "An inventory's name or the path of its file.",
+        "accept_new_host_keys": "Trust hosts that no known_hosts file knows yet, and write their keys down.",
+    },
+)
+def on(_context: Context, name: str, accept_new_host_keys: bool = False) -> None:
     """Select the cluster for the rest of the command line: fab on prod deploy start."""
-    CHAIN.select(name)
+    CHAIN.select(name, accept_new_host_keys=accept_new_host_keys)
 
 
 @task(
@@ -35,77 +36,86 @@ def on(_context: Context, name: str) -> None:
         "detailed_exitcode": "Exit with 10 when changes are pending.",
     }
 )
-def plan(_context: Context, limit: str = "", json: bool = False, detailed_exitcode: bool = False) -> int:
+def plan(
+    _context: Context, limit: str | None = None, json: bool = False, detailed_exitcode: bool = False
+) -> int:
     """Show what deploy would change: files as a diff, secrets masked. Changes nothing."""
     from kafab.ops.deploy import make_plan
 
     session, console = CHAIN.session(), Console(json=json)
-    _, found = make_plan(
-        session.cluster, limit or None, fleet=session.fleet, store=session.store, emit=session.emit
-    )
+    _, found = make_plan(session.cluster, limit, fleet=session.fleet, store=session.store, emit=session.emit)
     show_plan(console, found)
     return 10 if found and detailed_exitcode else 0
 
 
-@task(help={"limit": LIMIT, "json": JSON})
-def deploy(_context: Context, limit: str = "", json: bool = False) -> None:
+@task(
+    help={
+        "limit": LIMIT,
+        "json": JSON,
+        "skip_preflight": "Deploy also where preflight says that it will fail.",
+    }
+)
+def deploy(
+    _context: Context, limit: str | None = None, json: bool = False, skip_preflight: bool = False
+) -> None:
     """Put release and configuration on the hosts. Starts and restarts nothing."""
     from kafab.ops.deploy import deploy as run
 
     session, console = CHAIN.session(), Console(json=json)
     done = run(
         session.cluster,
-        limit or None,
+        limit,
         fleet=session.fleet,
         store=session.store,
         emit=session.emit,
-        owner=_owner("deploy"),
+        owner=owner("deploy"),
+        check=not skip_preflight,
     )
     done.raise_unless_done()
     show_deployed(console, done.plan)
 
 
 @task(help={"limit": LIMIT, "json": JSON})
-def start(_context: Context, limit: str = "", json: bool = False) -> None:
+def start(_context: Context, limit: str | None = None, json: bool = False) -> None:
     """Start what does not run: ZooKeeper, a quorum, brokers; and prove that they serve."""
     session = CHAIN.session()
-    started = lifecycle.start(session.cluster, limit or None, _world(session, "start"))
+    started = lifecycle.start(session.cluster, limit, _world(session, "start"))
     show_changed(Console(json=json), "started", session.cluster, started, nothing="everything runs already")
 
 
 @task(help={"limit": LIMIT, "json": JSON, "yes": YES, "unsafe": UNSAFE})
 def stop(
-    _context: Context, limit: str = "", json: bool = False, yes: bool = False, unsafe: bool = False
+    _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
 ) -> None:
     """Stop the cluster, or some nodes that the rest can spare: brokers first, then ZooKeeper."""
     session, console = CHAIN.session(), Console(json=json)
     console.confirm(f"Stop {limit or 'all'} of {session.cluster.name}?", yes=yes, lab=session.cluster.lab)
-    stopped = lifecycle.stop(session.cluster, limit or None, _world(session, "stop"), unsafe=unsafe)
+    stopped = lifecycle.stop(session.cluster, limit, _world(session, "stop"), unsafe=unsafe)
     show_changed(console, "stopped", session.cluster, stopped, nothing="nothing was running")
 
 
 @task(help={"limit": LIMIT, "json": JSON, "yes": YES, "unsafe": UNSAFE})
 def restart(
-    _context: Context, limit: str = "", json: bool = False, yes: bool = False, unsafe: bool = False
+    _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
 ) -> None:
     """Stop, then start: this interrupts service. A rolling restart comes with a later version."""
     session, console = CHAIN.session(), Console(json=json)
     question = f"Restart {limit or 'all'} of {session.cluster.name}? This interrupts service."
     console.warn(f"restart stops {limit or 'the whole cluster'} first: service is interrupted")
     console.confirm(question, yes=yes, lab=session.cluster.lab)
-    started = lifecycle.restart(session.cluster, limit or None, _world(session, "restart"), unsafe=unsafe)
+    started = lifecycle.restart(session.cluster, limit, _world(session, "restart"), unsafe=unsafe)
     show_changed(console, "restarted", session.cluster, started, nothing="nothing was started")
 
 
 @task(help={"limit": LIMIT, "json": JSON})
-def status(_context: Context, limit: str = "", json: bool = False) -> int:
+def status(_context: Context, limit: str | None = None, json: bool = False) -> int:
     """Show every node on one screen: state, release, configuration, what it leads."""
     from kafab.ops.status import status as run
 
     session = CHAIN.session()
     lines = run(
         session.cluster,
-        limit or None,
+        limit,
         fleet=session.fleet,
         store=session.store,
         zookeeper=session.zookeeper,
@@ -123,33 +133,25 @@ def status(_context: Context, limit: str = "", json: bool = False) -> int:
         "follow": "Go on until Ctrl-C.",
     },
 )
-def logs(_context: Context, node: str, lines: int = 50, follow: bool = False) -> None:
+def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) -> None:
     """Show a node's log."""
     from kafab.ops import logs as run
 
-    session = CHAIN.session()
-    found = run.node_named(session.cluster, node)
-    if not follow:
-        Console().data({}, run.last_lines(found, lines, session.fleet))
-        return
-    for chunk in run.follow(found, lines, session.fleet):
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+    session, console = CHAIN.session(), Console()
+    found, wanted = run.node_named(session.cluster, node), run.line_count(lines)
+    if follow:
+        console.stream(run.follow(found, wanted, session.fleet))
+    else:
+        console.data({}, run.last_lines(found, wanted, session.fleet))
 
 
-def _owner(command: str) -> str:
-    """Say who holds the lock, for the operator who meets it."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{getpass.getuser()} on {platform.node()} (`{command}`, pid {os.getpid()}) since {now}"
-
-
-def _world(session: Session, command: str) -> lifecycle.World:
-    return lifecycle.World(
+def _world(session: Session, command: str) -> World:
+    return World(
         fleet=session.fleet,
         zookeeper=session.zookeeper,
         admin=session.admin,
         store=session.store,
         clock=session.clock,
         emit=session.emit,
-        owner=_owner(command),
+        owner=owner(command),
     )

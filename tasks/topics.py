@@ -1,5 +1,7 @@
 """Topics of the selected cluster, with the names that kafka-topics uses."""
 
+from dataclasses import replace
+
 from invoke.context import Context
 
 from kafab import topic_screens
@@ -64,7 +66,9 @@ def create(
     console = Console(json)
     for warning in topics.warnings(made) if made else ():
         console.warn(warning)
-    console.data(topic_screens.change("created", name), f"Created topic {name}.")
+    count_made = len(made.partitions) if made else spec.partitions
+    document = topic_screens.change("created", name, replace(spec, partitions=count_made))
+    console.data(document, f"Created topic {name}.")
 
 
 @task(

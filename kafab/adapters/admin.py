@@ -106,10 +106,16 @@ class ClientsAdmin:
     def consume(
         self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
     ) -> dict[int, tuple[bytes, ...]] | Unknown:
-        """Read from the beginning, without a group: nothing is created or committed."""
+        """Read from the beginning, without a group: nothing is created or committed.
+
+        The reader starts at the brokers that are in the cluster now: a frozen one of the list would hold it up.
+        """
         from kafab.adapters.clients import read
 
-        return read(self._bootstrap, topic, upto, timeout=timeout)
+        view = self.metadata()
+        if isinstance(view, Unknown):
+            return view
+        return read(",".join(map(str, view.brokers.values())), topic, upto, timeout=timeout)
 
     def close(self) -> None:
         """Close every client."""

@@ -80,6 +80,7 @@ def _cluster(name: str, path: Path, top: Section, problems: Problems) -> Cluster
         chroot=zookeeper.get("chroot"),
         scala=kafka.get("scala"),
         supervisor=Supervisor(top.get("supervisor")),
+        user=_service_user(top),
         lab=top.get("lab"),
         source=path,
     )
@@ -93,7 +94,15 @@ def _host(name: str, section: Section, top: Section, folder: Path) -> Host:
         paths=Paths(**_layered(section.get("paths"), top.get("paths"))),
         rack=section.get("rack"),
         java=section.get("java") or top.get("java"),
+        site=section.get("site"),
+        supervisor=Supervisor(top.get("supervisor") or Supervisor.SYSTEMD),
+        user=_service_user(top),
     )
+
+
+def _service_user(top: Section) -> str | None:
+    # Without systemd nobody is root over there, and so nobody can start a process as somebody else.
+    return top.get("user") if top.get("supervisor") == Supervisor.SYSTEMD else None
 
 
 def _ssh(own: Section | None, shared: Section | None, folder: Path) -> Ssh:
@@ -132,6 +141,7 @@ def _node(host: Host, role: Role, own: Section, cluster: Section, *, numbered: b
         election_port=value("election_port"),
         advertised=own.get("advertised") or "",
         jmx_port=value("jmx_port"),
+        data_mounted=value("data_mounted"),
         jvm=value("jvm"),
         properties=_layered(own.get("properties"), cluster.get("properties")),
     )

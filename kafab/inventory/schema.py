@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from kafab.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER
+from kafab.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER, SERVICE_USER
 from kafab.inventory import texts
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short
@@ -16,6 +16,7 @@ PORT = Integer("a port", 1, 65535)
 BROKER_ID = Integer("a broker id", 0, MAX_ID)
 # ZooKeeper Administrator's Guide: "The id must be unique within the ensemble and should have a value between 1 and 255."
 ZOOKEEPER_ID = Integer("a ZooKeeper id", 1, 255)
+DATA_MOUNTED = "data folders must lie on disks of their own: not on the root file system"
 HEAP = Text("a heap size", texts.heap, texts.HEAP)
 FOLDER = Text("an absolute path", texts.remote_path, texts.PATH)
 FILE = Text("a path on this machine", texts.local_path)
@@ -76,6 +77,7 @@ KAFKA = Keys(
         Key("heap", HEAP, "heap of each broker", "1g"),
         Key("port", PORT, "listener port of each broker", 9092),
         Key("jmx_port", PORT, "JMX port of each broker; no JMX without it"),
+        Key("data_mounted", Flag(), DATA_MOUNTED, False),
         Key("jvm", JVM, "JVM flags of each broker, in place of kafab's own", PRODUCTION_JVM),
         Key("properties", Properties(Role.BROKER), "server.properties of every broker, verbatim"),
     ),
@@ -95,6 +97,7 @@ ZOOKEEPER = Keys(
             "the cluster's path in ZooKeeper",
             "",
         ),
+        Key("data_mounted", Flag(), DATA_MOUNTED, False),
         Key("jvm", JVM, "JVM flags of each server, in place of kafab's own", PRODUCTION_JVM),
         Key("properties", Properties(Role.ZOOKEEPER), "zoo.cfg of every server, verbatim"),
     ),
@@ -120,6 +123,7 @@ def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
             "its data folders" if role is Role.BROKER else "its data folder",
             inherits=f"paths.data/{role}",
         ),
+        Key("data_mounted", Flag(), DATA_MOUNTED, inherits=f"{of_cluster}.data_mounted"),
         Key("heap", HEAP, "its heap", inherits=f"{of_cluster}.heap"),
         Key("jvm", JVM, "its JVM flags", inherits=f"{of_cluster}.jvm"),
         Key("jmx_port", PORT, "its JMX port", inherits="kafka.jmx_port" if role is Role.BROKER else ""),
@@ -132,7 +136,7 @@ def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
 BROKER_KEY, BROKER = _node(Role.BROKER, BROKER_ID)
 ZOOKEEPER_NODE_KEY, ZOOKEEPER_NODE = _node(Role.ZOOKEEPER, ZOOKEEPER_ID)
 
-JAVA = Key("java", FOLDER, "Java home", inherits="JAVA_HOME, the usual places, the PATH")
+JAVA = Key("java", FOLDER, "Java home", inherits="the PATH, then /usr/lib/jvm")
 HOST_NAME = Text("a host name", texts.host_name, f"{texts.HOST_NAME}")
 
 HOST = Keys(
@@ -140,6 +144,10 @@ HOST = Keys(
     (
         Key("address", ADDRESS, "what ssh connects to; IPv6 in brackets", inherits="the host's name"),
         Key("rack", Text("a rack's name", texts.rack, texts.RACK), "broker.rack; for all brokers or none"),
+        Key(
+            *("site", Text("a site's name", texts.rack, texts.RACK)),
+            *("hosts near each other: a release travels to each site once", "default"),
+        ),
         Key("ssh", SSH, "as `ssh` above, for this host"),
         Key("paths", _paths(of_host=True), "as `paths` above, for this host"),
         Key("java", FOLDER, "Java home", inherits="java"),
@@ -160,11 +168,15 @@ INVENTORY = Keys(
         Key("paths", _paths(of_host=False), "root folders on a host"),
         JAVA,
         Key(
+            *("supervisor", Choice(tuple(str(kind) for kind in Supervisor))),
+            *("what keeps the processes; `process` for hosts without systemd", str(Supervisor.SYSTEMD)),
+        ),
+        Key(
+            *("user", Text("an account's name", texts.user, texts.USER)),
             *(
-                "supervisor",
-                Choice(("process",), {"systemd": "systemd comes with a later version; expected process"}),
+                "account the processes run as, made when missing; under `process` the login user",
+                SERVICE_USER,
             ),
-            *("what keeps the processes", str(Supervisor.PROCESS)),
         ),
         Key("lab", Flag(), "a throwaway cluster: kafab never asks before disturbing it", False),
         Key("hosts", Named(HOST_NAME, HOST), "the machines and the nodes on each", required=True),

@@ -7,12 +7,13 @@ started from, and is listed as restart pending.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafab.errors import Failed, KafabError, OutcomeUnknown
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unsafe
 from kafab.events import Emit, Note
-from kafab.executor import Fate, HostResult, execute, worst
+from kafab.executor import Fate, HostResult, execute, table, worst
 from kafab.model import Cluster
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
+from kafab.ops.preflight import blocking, preflight
 from kafab.plan import Plan, diff
 from kafab.ports import Fleet, Store
 from kafab.releases import release_for
@@ -31,13 +32,9 @@ class Deployed:
         fate = worst(self.results.values())
         if fate is Fate.DONE:
             return
-        lines = [
-            f"{host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
-            for host, result in self.results.items()
-        ]
         error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
         raise error(
-            "the deploy is not complete:\n  " + "\n  ".join(lines),
+            f"the deploy is not complete:\n{table(self.results)}",
             hint="running processes were not touched; the same command again goes on from here",
         )
 
@@ -53,20 +50,46 @@ def make_plan(
 
 
 def deploy(
-    cluster: Cluster, limit: str | None, *, fleet: Fleet, store: Store, emit: Emit, owner: str
+    cluster: Cluster,
+    limit: str | None,
+    *,
+    fleet: Fleet,
+    store: Store,
+    emit: Emit,
+    owner: str,
+    check: bool = True,
 ) -> Deployed:
-    """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock."""
+    """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock.
+
+    Before the first change the hosts are looked at (`preflight`, without the network); what is certain to fail or to
+    endanger data refuses the deploy, unless ``check`` is False.
+    """
     desired, plan = make_plan(cluster, limit, fleet=fleet, store=store, emit=emit)
     if not plan:
         return Deployed(plan, {})
+    if check:
+        _refuse_blocked(cluster, limit, fleet, store)
     with operating(cluster, fleet, owner):
         # Another operator may have finished between the look and the lock.
         plan = diff(desired, observe(desired, fleet))
-        emit(Note(cluster.name, plan.summary))
-        results = execute(plan, fleet, emit)
+        emit(Note(cluster.name, plan.counts))
+        results = execute(plan, cluster, fleet, emit)
         if any(result.fate is Fate.UNKNOWN for result in results.values()):
             results = _look_again(desired, fleet, results)
     return Deployed(plan, results)
+
+
+def _refuse_blocked(cluster: Cluster, limit: str | None, fleet: Fleet, store: Store) -> None:
+    blocked = blocking(preflight(cluster, limit, fleet=fleet, store=store, connections=False).report)
+    if blocked:
+        lines = [
+            f"  {found.subject}: {found.detail}" + (f" ({found.hint})" if found.hint else "")
+            for found in blocked
+        ]
+        raise Unsafe(
+            "nothing was changed, the hosts are not ready:\n" + "\n".join(lines),
+            hint="`fab preflight` shows every check; --skip-preflight deploys all the same",
+        )
 
 
 def _look_again(desired: Desired, fleet: Fleet, results: dict[str, HostResult]) -> dict[str, HostResult]:

@@ -3,16 +3,20 @@
 While a gate waits for processes it also watches them: one that exits is told within two seconds, with its last lines.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from kafab import supervisor
 from kafab.command import Script, Unknown
-from kafab.errors import Failed
-from kafab.events import Emit, Note, Waiting
+from kafab.errors import Failed, OutcomeUnknown
+from kafab.events import Note, Waiting
+from kafab.interruption import AGAIN
 from kafab.model import Cluster, Node
-from kafab.ports import Clock, Fleet, KafkaAdmin, ZooKeeper
+from kafab.ops.world import World
+from kafab.ports import Fleet
+from kafab.supervisor import Report, State
 
 LOOK_EVERY = 0.1
 LOOK_AT_HOSTS_EVERY = 0.3
@@ -21,8 +25,12 @@ QUORUM_LIMIT = timedelta(seconds=60)
 REGISTERED_LIMIT = timedelta(minutes=5)
 """Log recovery after an unclean stop can take minutes; a broker that recovers is watched, never restarted."""
 OLD_SESSION_LIMIT = timedelta(seconds=60)
+SILENCE_LIMIT = timedelta(seconds=30)
+"""How long a host may give no answer before the outcome is unknown."""
 STOP_LIMIT = timedelta(minutes=10)
 """The longest a broker's controlled shutdown is waited for; kafab never sends SIGKILL by itself."""
+
+T = TypeVar("T")
 
 Missing: TypeAlias = Mapping[str, str]
 """Node name -> what is still missing; empty when the gate is passed."""
@@ -32,13 +40,13 @@ def wait(
     look: Callable[[], Missing],
     what: str,
     limit: timedelta,
+    world: World,
     *,
-    clock: Clock,
-    emit: Emit,
     watch: Callable[[], None] | None = None,
     every: float = LOOK_EVERY,
 ) -> None:
     """Look until nothing is missing. Raises Failed at the deadline with what each node lacked, or what `watch` raises."""
+    clock = world.clock
     begun = watched = clock.now()
     while True:
         missing = look()
@@ -52,7 +60,7 @@ def wait(
                 hint="`fab status` and `fab logs NODE` tell more",
             )
         subject = next(iter(missing))
-        emit(Waiting(subject, f"{what}: {missing[subject]}", elapsed, limit))
+        world.emit(Waiting(subject, f"{what}: {missing[subject]}", elapsed, limit))
         if watch and clock.now() - watched >= WATCH_EVERY:
             watch()
             watched = clock.now()
@@ -69,48 +77,74 @@ def by_host(nodes: Sequence[Node]) -> dict[str, list[Node]]:
 
 def ask(
     script: Callable[[Sequence[Node]], Script], nodes: Sequence[Node], fleet: Fleet
-) -> dict[str, supervisor.Report | Unknown]:
+) -> dict[str, Report | Unknown]:
     """Run one supervisor script on the hosts of these nodes: node name -> report."""
     grouped = by_host(nodes)
     outcomes = fleet.run({host: script(there) for host, there in grouped.items()})
-    answers: dict[str, supervisor.Report | Unknown] = {}
+    answers: dict[str, Report | Unknown] = {}
     for host, there in grouped.items():
         answers |= supervisor.read(outcomes[host], there)
     return answers
 
 
-def alive(nodes: Sequence[Node], fleet: Fleet) -> None:
-    """Raise Failed for nodes whose process has ended, with its last log lines. An Unknown is left to the gate's deadline."""
-    ended = {
-        name: report
-        for name, report in ask(supervisor.check, nodes, fleet).items()
-        if isinstance(report, supervisor.Report) and report.state is not supervisor.State.RUNNING
-    }
-    if ended:
-        told = "\n".join(
-            f"{name}: the process exited (pid {report.detail}). Its last lines:\n"
-            + "\n".join(f"  {line}" for line in report.log)
-            for name, report in ended.items()
-        )
-        raise Failed(
-            told, hint="the other nodes were left as they are; `fab logs NODE --lines 200` shows more"
-        )
+class Watch:
+    """Looks at the processes of some nodes, again and again: one that ends is told, and one that stays UNKNOWN, too.
+
+    Nodes in ``patient`` ran before us: systemd may be starting them again after a crash, and gives up by itself.
+    """
+
+    def __init__(self, nodes: Sequence[Node], world: World, patient: Collection[str] = ()) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        self._world = world
+        self._patient = patient
+        self._silent_since: dict[str, float] = {}
+
+    def look(self, names: Collection[str]) -> dict[str, Report]:
+        """Ask about these nodes; those that are Unknown are missing. Raises OutcomeUnknown after 30 s of silence."""
+        answers = ask(supervisor.check, [self._nodes[name] for name in names], self._world.fleet)
+        now, reports = self._world.clock.now(), {}
+        for name, answer in answers.items():
+            if isinstance(answer, Report):
+                self._silent_since.pop(name, None)
+                reports[name] = answer
+            elif now - self._silent_since.setdefault(name, now) >= SILENCE_LIMIT.total_seconds():
+                raise OutcomeUnknown(f"{name}: UNKNOWN: {answer.reason}", hint=AGAIN)
+        return reports
+
+    def alive(self) -> None:
+        """Raise Failed for nodes whose process has ended, with its last log lines."""
+        ended = {
+            name: report for name, report in self.look(self._nodes).items() if not self._well(name, report)
+        }
+        if ended:
+            told = "\n".join(
+                f"{name}: the process exited{_how(report)}. Its last lines:\n"
+                + "\n".join(f"  {line}" for line in report.log)
+                for name, report in ended.items()
+            )
+            hint = "the other nodes were left as they are; `fab logs NODE --lines 200` shows more"
+            raise Failed(told, hint=hint)
+
+    def _well(self, name: str, report: Report) -> bool:
+        return report.state is State.RUNNING or (name in self._patient and report.state is State.RESTARTING)
 
 
-def quorum(
-    cluster: Cluster,
-    awaited: Sequence[Node],
-    *,
-    fleet: Fleet,
-    zookeeper: ZooKeeper,
-    clock: Clock,
-    emit: Emit,
-) -> None:
+def _how(report: Report) -> str:
+    if report.state is State.STOPPED:
+        return " after it was asked to stop"
+    if report.state is State.STOPPING:
+        return f" (pid {report.detail} was asked to stop by somebody else)"
+    if report.state is State.RESTARTING:
+        return f"; systemd has started it again {report.detail} times and goes on until its start limit"
+    return f" (pid {report.detail})" if report.detail else ""
+
+
+def quorum(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
     """Wait until the awaited servers and a majority of the ensemble serve, under one leader."""
     size, modes = len(cluster.zookeepers), {"leader", "follower", "observer", "standalone"}
 
     def look() -> Missing:
-        members = {node.name: zookeeper.member(node.endpoint) for node in cluster.zookeepers}
+        members = side_by_side(cluster.zookeepers, lambda node: world.zookeeper.member(node.endpoint))
         silent = {name: member.reason for name, member in members.items() if isinstance(member, Unknown)}
         serving = [m.mode for m in members.values() if not isinstance(m, Unknown) and m.mode in modes]
         missing = {node.name: silent[node.name] for node in awaited if node.name in silent}
@@ -120,85 +154,88 @@ def quorum(
         return missing
 
     wait(
-        look,
-        "ZooKeeper quorum",
-        QUORUM_LIMIT,
-        clock=clock,
-        emit=emit,
-        watch=lambda: alive(awaited, fleet) if awaited else None,
+        look, "ZooKeeper quorum", QUORUM_LIMIT, world, watch=Watch(awaited, world).alive if awaited else None
     )
-    emit(
-        Note(cluster.name, f"ZooKeeper has a quorum and one leader ({size} server{'s' if size > 1 else ''})")
-    )
+    world.emit(Note(cluster.name, f"ZooKeeper has a quorum and one leader ({plural(size, 'server')})"))
 
 
-def old_registrations_gone(
-    brokers: Sequence[Node], *, zookeeper: ZooKeeper, clock: Clock, emit: Emit
-) -> None:
+def old_registrations_gone(brokers: Sequence[Node], world: World) -> None:
     """Wait until ZooKeeper has ended the sessions of killed brokers.
 
     A broker that starts before that exits at once with NodeExists (Kafka's KafkaZkClient.registerBroker).
     """
 
     def look() -> Missing:
-        registered = zookeeper.registrations()
+        registered = world.zookeeper.registrations()
         if isinstance(registered, Unknown):
             return {brokers[0].name: registered.reason}
         return {
             broker.name: f"id {broker.id} is still registered as "
-            f"{', '.join(map(str, registered[broker.id].endpoints))}; its session ends 18 s after a kill"
+            f"{', '.join(map(str, registered[broker.id].endpoints))}, until zookeeper.session.timeout.ms has passed"
             for broker in brokers
             if broker.id in registered
         }
 
-    wait(look, "old registration to go", OLD_SESSION_LIMIT, clock=clock, emit=emit)
+    wait(look, "old registration to go", OLD_SESSION_LIMIT, world)
 
 
-def serving(
-    cluster: Cluster,
-    brokers: Sequence[Node],
-    *,
-    fleet: Fleet,
-    zookeeper: ZooKeeper,
-    admin: KafkaAdmin,
-    clock: Clock,
-    emit: Emit,
-) -> None:
-    """Wait until each broker is registered under its id, answers on its listener, and one controller is elected."""
+def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> None:
+    """Wait until each broker is registered under its id, answers on its listener, and one controller is elected.
+
+    ``started`` names those that we started just now: one that exits is told at once.
+    """
     answered: set[str] = set()
 
+    def ask_broker(broker: Node) -> str:
+        metadata = world.admin.metadata(broker.endpoint, timeout=timedelta(seconds=2))
+        if isinstance(metadata, Unknown):
+            return f"registered, and silent on {broker.endpoint}: {metadata.reason}"
+        if metadata.controller is None:
+            return "knows no controller yet"
+        answered.add(broker.name)
+        return ""
+
     def look() -> Missing:
-        registered = zookeeper.registrations()
+        registered = world.zookeeper.registrations()
         if isinstance(registered, Unknown):
             return {cluster.name: registered.reason}
         missing = {broker.name: "not registered" for broker in brokers if broker.id not in registered}
-        for broker in brokers:
-            if broker.name in missing or broker.name in answered:
-                continue
-            metadata = admin.metadata(broker.endpoint, timeout=timedelta(seconds=2))
-            if isinstance(metadata, Unknown):
-                missing[broker.name] = f"registered, and silent on {broker.endpoint}: {metadata.reason}"
-            elif metadata.controller is None:
-                missing[broker.name] = "knows no controller yet"
-            else:
-                answered.add(broker.name)
-        return missing
+        silent = [broker for broker in brokers if broker.name not in missing and broker.name not in answered]
+        return missing | {name: text for name, text in side_by_side(silent, ask_broker).items() if text}
 
-    wait(
-        look,
-        "brokers to serve",
-        REGISTERED_LIMIT,
-        clock=clock,
-        emit=emit,
-        watch=lambda: alive(brokers, fleet),
-    )
-    controller = zookeeper.controller()
+    patient = {broker.name for broker in brokers} - set(started)
+    watch = Watch(brokers, world, patient)
+    wait(look, "brokers to serve", REGISTERED_LIMIT, world, watch=watch.alive)
+    controller = world.zookeeper.controller()
     if isinstance(controller, Unknown) or controller.broker is None:
         reason = controller.reason if isinstance(controller, Unknown) else "nobody is elected"
         raise Failed(f"{cluster.name}: no controller: {reason}", hint="`fab verify` tells more")
-    emit(
-        Note(
-            cluster.name,
-            f"{len(brokers)} brokers serve, controller {controller.broker}, epoch {controller.epoch}",
-        )
-    )
+    elected = f"controller {controller.broker}, epoch {controller.epoch}"
+    world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and answering, {elected}"))
+
+
+def gone(nodes: Sequence[Node], world: World, stopped: Callable[[str], None]) -> None:
+    """Wait until the processes of these nodes have ended; ``stopped`` is called with each name as it does."""
+    watch, left = Watch(nodes, world), [node.name for node in nodes]
+
+    def look() -> Missing:
+        for name, report in watch.look(left).items():
+            if report.state not in (State.RUNNING, State.STOPPING):
+                stopped(name)
+                left.remove(name)
+        return dict.fromkeys(left, "its process still runs")
+
+    wait(look, "clean shutdown", STOP_LIMIT, world, every=LOOK_AT_HOSTS_EVERY)
+
+
+def side_by_side(nodes: Sequence[Node], question: Callable[[Node], T]) -> dict[str, T]:
+    """Ask about each node at the same time: silent ones must not add up. Node name -> answer."""
+    if not nodes:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(32, len(nodes))) as pool:
+        return dict(zip([node.name for node in nodes], pool.map(question, nodes), strict=True))
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 broker`` or ``3 brokers``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

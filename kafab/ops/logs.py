@@ -24,6 +24,13 @@ def node_named(cluster: Cluster, name: str) -> Node:
     return nodes[0]
 
 
+def line_count(text: str) -> int:
+    """Read ``--lines``. Raises UsageError for anything but a number."""
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(f"found --lines {text}; expected a number like 50")
+    return int(text)
+
+
 def last_lines(node: Node, lines: int, fleet: Fleet) -> str:
     """Return the last lines of the node's log, and of what its JVM printed where that is not empty."""
     host = node.host.name

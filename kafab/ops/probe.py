@@ -52,7 +52,13 @@ def judge_leftovers(cluster: Cluster, metadata: Metadata | Unknown, now: datetim
     old = [topic for topic in probes if now - _made(topic) > LEFT_BEHIND_AFTER]
     evidence: dict[str, object] = {"topics": old}
     if not old:
-        return Finding(check, cluster.name, OK, "no probe topic is left behind", evidence)
+        return Finding(
+            check,
+            cluster.name,
+            OK,
+            f"no probe topic older than {LEFT_BEHIND_AFTER.total_seconds() / 60:.0f} min is left behind",
+            evidence,
+        )
     detail = f"{len(old)} probe topics of interrupted runs are left: {', '.join(old)}"
     hint = f"fab on {cluster.source or cluster.name} " + " ".join(f"topics.delete {topic}" for topic in old)
     return Finding(check, cluster.name, WARN, detail, evidence, hint)

@@ -3,7 +3,6 @@
 Status reads and never judges; `verify` does that. What does not answer is shown as UNKNOWN, with the reason.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from datetime import timedelta
 from kafab.command import Unknown
 from kafab.facts import NodeFacts, Process
 from kafab.findings import Finding, Severity
-from kafab.metadata import Controller, Member, Metadata
+from kafab.metadata import Controller, Member, Metadata, Registration
 from kafab.model import Cluster, Node, Role
 from kafab.ops.observing import look
-from kafab.plan import by_hand, restart_pending
+from kafab.plan import by_hand, differs, restart_pending
 from kafab.ports import Fleet, KafkaAdmin, Store, ZooKeeper
 from kafab.state import Desired, DesiredNode, Observed, limited
 
@@ -28,7 +27,7 @@ class NodeStatus:
 
     node: Node
     state: str
-    """running, stopped, exited, not deployed or UNKNOWN."""
+    """running, stopping, restarting, stopped, exited, not deployed or UNKNOWN."""
     pid: int | None = None
     uptime: timedelta | None = None
     release: str = ""
@@ -99,8 +98,11 @@ def node_status(desired: Desired, wanted: DesiredNode, observed: Observed) -> No
 
 def _state(facts: NodeFacts, process: Process | None) -> str:
     if process is not None and process.alive:
-        return "running"
-    if process is not None and not process.asked:
+        return "stopping" if process.asked else "running"
+    if facts.unit_state == "auto-restart":
+        return "restarting"
+    # systemd tells an orderly stop (dead) from an exit of its own (failed); a run record alone cannot.
+    if process is not None and not process.asked and facts.unit_state != "dead":
         return "exited"
     return "stopped" if facts.files and facts.release else "not deployed"
 
@@ -108,11 +110,13 @@ def _state(facts: NodeFacts, process: Process | None) -> str:
 def _configuration(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> str:
     if not facts.files:
         return ""
-    if any(by_hand(facts, name) for name in facts.files):
-        return "edited by hand"
-    on_disk = {name: file.sha256 for name, file in facts.files.items()}
     current_release = desired.artifact is None or facts.release == desired.artifact.folder
-    if on_disk != {file.path.name: file.sha256 for file in wanted.files} or not current_release:
+    other = [file.path.name for file in wanted.files if differs(file, facts.files.get(file.path.name))]
+    # A file that is as wanted was not edited, whatever an interrupted deploy left in the manifest.
+    if any(by_hand(facts, name) for name in other):
+        return "edited by hand"
+    changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
+    if changed or not current_release:
         return "deploy pending"
     return "restart pending" if restart_pending(desired, wanted, facts) else "as deployed"
 
@@ -121,34 +125,39 @@ def _leads(running: Sequence[Node], zookeeper: ZooKeeper, admin: KafkaAdmin) -> 
     """Return node name -> what it leads, asked side by side."""
     servers = [node for node in running if node.role is Role.ZOOKEEPER]
     brokers = [node for node in running if node.role is Role.BROKER]
-    with ThreadPoolExecutor(max_workers=len(servers) + 2) as pool:
+    with ThreadPoolExecutor(max_workers=min(64, len(running) + 2)) as pool:
         members = {node.name: pool.submit(zookeeper.member, node.endpoint) for node in servers}
+        views = {node.name: pool.submit(admin.metadata, node.endpoint, timeout=ASK) for node in brokers}
         controller = pool.submit(zookeeper.controller) if servers else None
-        metadata = pool.submit(lambda: admin.metadata(timeout=ASK)) if brokers else None
+        registrations = pool.submit(zookeeper.registrations) if servers else None
         told = {name: _member(member.result()) for name, member in members.items()}
-        if metadata is not None:
-            told |= _brokers(
-                brokers, metadata.result(), controller.result() if controller else Unknown("not asked")
-            )
-    return told
+        answers = {name: view.result() for name, view in views.items()}
+        elected = controller.result() if controller else Unknown("no ZooKeeper server runs")
+        registered = registrations.result() if registrations else Unknown("no ZooKeeper server runs")
+    return told | {node.name: _broker(node, answers, elected, registered) for node in brokers}
 
 
 def _member(member: Member | Unknown) -> str:
     return f"UNKNOWN: {member.reason}" if isinstance(member, Unknown) else member.mode
 
 
-def _brokers(
-    brokers: Sequence[Node], metadata: Metadata | Unknown, controller: Controller | Unknown
-) -> dict[str, str]:
-    if isinstance(metadata, Unknown):
-        return {broker.name: f"UNKNOWN: {metadata.reason}" for broker in brokers}
-    leaders = Counter(partition.leader for partition in metadata.partitions)
-    elected = metadata.controller if isinstance(controller, Unknown) else controller.broker
-    return {
-        broker.name: f"{leaders[broker.id]} partition{'' if leaders[broker.id] == 1 else 's'}"
-        + (", controller" if broker.id == elected else "")
-        for broker in brokers
-    }
+def _broker(
+    node: Node,
+    views: Mapping[str, Metadata | Unknown],
+    controller: Controller | Unknown,
+    registered: Mapping[int, Registration] | Unknown,
+) -> str:
+    """Say what a broker leads; that its process runs does not make one healthy that is silent or not registered."""
+    view = views[node.name]
+    if isinstance(view, Unknown):
+        return f"UNKNOWN: {view.reason}"
+    leads = sum(partition.leader == node.id for partition in view.partitions)
+    words = [f"{leads} partition{'' if leads == 1 else 's'}"]
+    if node.id == (view.controller if isinstance(controller, Unknown) else controller.broker):
+        words.append("controller")
+    if not isinstance(registered, Unknown) and node.id not in registered:
+        words.append("not registered")
+    return ", ".join(words)
 
 
 def findings(cluster: Cluster, *, fleet: Fleet, store: Store) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Unreachable
 from kafab.events import Emit, Transfer
-from kafab.ports import Clock, Fleet, Upload
+from kafab.ports import Clock, Download, Fleet, Upload
 
 Handler: TypeAlias = Callable[[Script], Outcome]
 
@@ -68,6 +68,10 @@ class FakeFleet:
         """Read each file from its offset on and hand it over."""
         return {host: self._received(host, upload, emit) for host, upload in uploads.items()}
 
+    def receive(self, downloads: Mapping[str, Download], emit: Emit) -> dict[str, Outcome]:
+        """Write the output of each host's function to its file."""
+        return {host: self._fetched(host, wanted, emit) for host, wanted in downloads.items()}
+
     def follow(self, host: str, script: Script) -> Iterator[bytes]:
         """Yield the whole output of the host's function at once."""
         outcome = self._outcome(host, script)
@@ -87,6 +91,10 @@ class FakeFleet:
         finally:
             self.held.remove(host)
 
+    def host_key(self, host: str) -> str | Unknown:
+        """Return a key that names the host."""
+        return Unknown(self.unreachable[host]) if host in self.unreachable else f"ssh-ed25519 {host}"
+
     def close(self) -> None:
         """Note that it was closed."""
         self.closed = True
@@ -96,6 +104,18 @@ class FakeFleet:
             return Unknown(self.unreachable[host])
         self.ran.append((host, script))
         return self._hosts[host](script)
+
+    def _fetched(self, host: str, wanted: Download, emit: Emit) -> Outcome:
+        outcome = self._outcome(host, wanted.script)
+        if isinstance(outcome, Unknown):
+            return outcome
+        try:
+            wanted.target.write_bytes(outcome.out)
+        except OSError as error:
+            return Unknown(f"{wanted.target} cannot be written here: {error.strerror}")
+        if not outcome.code:
+            emit(Transfer(host, wanted.name, len(outcome.out), len(outcome.out)))
+        return Result(outcome.code, b"", outcome.err)
 
     def _received(self, host: str, upload: Upload, emit: Emit) -> Outcome:
         if host in self.unreachable:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from kafab.command import Result
 from kafab.model import Role
+from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode
 
 START = 1000
@@ -29,18 +30,18 @@ class FakeHost:
     def answer(self, host: str, asked: Desired) -> Result:
         """Return what this host prints when it is asked about what ``asked`` wants of it."""
         lines = ["java /usr/bin/java", 'javaversion "17.0.15"']
+        if self.deployed.cluster.user:
+            lines.append(f"account {self.deployed.cluster.user}")
         if self.deployed.artifact:
             lines.append(f"release {self.deployed.artifact.folder}")
         before = {wanted.node.name: wanted for wanted in self.deployed.nodes if wanted.node.host.name == host}
-        expected = {file.path: file.sha256 for wanted in asked.nodes for file in wanted.files}
+        expected = {file.path: file.sha256 for wanted in asked.nodes for file in wanted.files + wanted.units}
         for wanted in asked.nodes:
             if wanted.node.host.name == host:
                 lines.append(f"node {wanted.node.instance}")
                 lines += self._node(before[wanted.node.name])
-        for old in before.values():
-            lines += [
-                line for file in old.files for line in self._file(file.path, file.text, file.mode, expected)
-            ]
+        files = {file.path: file for old in before.values() for file in old.files + old.units}
+        lines += [line for file in files.values() for line in self._file(file, expected)]
         return Result(0, "\n".join([*lines, "end", ""]).encode(), "")
 
     def _node(self, wanted: DesiredNode) -> list[str]:
@@ -49,24 +50,24 @@ class FakeHost:
         if self.running:
             up = START / 100 + UPTIME
             lines.append(f"process {100 + node.id} {START} {release} {wanted.configuration} alive {up} ")
+        if wanted.units:
+            lines.append(f"enabled {node.unit}")
         lines += [f"deployed {line}" for line in wanted.files[-1].text.splitlines()]
         lines += [f"folder {path}" for path in wanted.directories]
         if node.role is Role.ZOOKEEPER:
-            lines.append(f"myid {node.id} {node.data[0]}")
+            lines.append(f"myid {node.data[0]} {node.id}")
         for path, text in self.identities.items():
             if path in node.data:
                 lines += [f"meta {path} {line}" for line in text.splitlines()]
         return lines
 
-    def _file(
-        self, path: PurePosixPath, text: str, mode: str, expected: Mapping[PurePosixPath, str]
-    ) -> list[str]:
-        now = self.edits.get(path, text)
+    def _file(self, file: RenderedFile, expected: Mapping[PurePosixPath, str]) -> list[str]:
+        now = self.edits.get(file.path, file.text)
         digest = hashlib.sha256(now.encode()).hexdigest()
-        lines = [f"sha {digest} {path}"]
-        if expected.get(path) != digest:
-            lines += [f"content {path}", base64.b64encode(now.encode()).decode(), "."]
-        return [*lines, f"stat {mode} {path}"]
+        lines = [f"sha {digest} {file.path}"]
+        if expected.get(file.path) != digest:
+            lines += [f"content {file.path}", base64.b64encode(now.encode()).decode(), "."]
+        return [*lines, f"stat {file.mode} {file.owner or 'ops:ops'} {file.path}"]
 
 
 def fresh_answer() -> Result:

@@ -265,3 +265,15 @@ def _runs(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_whole_life_in_one_command_line(tmp_path: Path) -> None:
+    """From nothing to a verified cluster and back to nothing, typed as one chain."""
+    fab = Fab(tmp_path)
+    chain = ("lab.up", "deploy", "start", "verify", "status", "stop", "lab.down")
+    try:
+        done = fab(*chain)
+        left = (tmp_path / "labs" / "lab").exists()
+        assert (done.code, "(29 OK)" in done.out, left) == (0, True, False), done.err
+    finally:
+        fab("lab.down")

@@ -49,6 +49,9 @@ class Hosts:
                 )
             if "lock()" in script.text:
                 return Result(0, b"locked\n", "")
+            if "serve()" in script.text:
+                # One script a host and stage is enough here.
+                return Result(0, b"refused nobody lends here\n", "")
             stage = "release" if "install()" in script.text else "configuration"
             self.stages[host].append(stage)
             if (host, stage) in self.fail:
@@ -62,7 +65,13 @@ class Hosts:
 
     def deploy(self, limit: str | None = None) -> None:
         """Deploy, and raise what the task would show."""
-        world = {"fleet": self.fleet, "store": self.store, "emit": lambda _event: None, "owner": "ann"}
+        world = {
+            "fleet": self.fleet,
+            "store": self.store,
+            "emit": lambda _event: None,
+            "owner": "ann",
+            "check": False,
+        }
         deploy(self.cluster, limit, **world).raise_unless_done()  # type: ignore[arg-type]  # a store with fetch() only
 
 

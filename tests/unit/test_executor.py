@@ -1,8 +1,5 @@
 """The scripts that change a host, run in a real shell against a temporary folder."""
 
-import hashlib
-import io
-import tarfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -10,11 +7,9 @@ import pytest
 
 from kafab.command import Outcome, Result, Unknown
 from kafab.events import Event
-from kafab.executor import Fate, HostResult, _read, _upload, compile_steps, worst
-from kafab.model import Version
-from kafab.plan import FlipLink, InstallRelease, MakeDirectory, Step, WriteFile
-from kafab.releases import Artifact, ReleaseName
+from kafab.executor import Fate, HostResult, _read, compile_steps, worst
 from kafab.render import RenderedFile
+from kafab.steps import FlipLink, MakeDirectory, Step, WriteFile
 
 Shell = Callable[..., Result]
 NASTY = "a $(touch pwned) `id` 'quoted' \"double\" \\ back {{ braces }}\nEOF\n-leading\n"
@@ -120,61 +115,3 @@ def test_each_done_step_is_told(tmp_path: Path) -> None:
 def test_worst_fate_decides(fates: list[Fate], expected: Fate) -> None:
     """A certain failure outweighs what is not known, and that outweighs what was not begun."""
     assert worst(HostResult(fate) for fate in fates) is expected
-
-
-def release(tmp_path: Path) -> tuple[InstallRelease, bytes]:
-    """Return the step that installs a tiny release below ``tmp_path/opt``, and the archive's bytes."""
-    name = ReleaseName(Version(3, 9, 2), "2.13")
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        content = b"a jar" * 1000
-        member = tarfile.TarInfo(f"{name}/libs/kafka-clients-3.9.2.jar")
-        member.size = len(content)
-        tar.addfile(member, io.BytesIO(content))
-    data = buffer.getvalue()
-    artifact = Artifact(
-        name, tmp_path / f"{name}.tar", hashlib.sha256(data).hexdigest(), len(data), "added by hand"
-    )
-    return InstallRelease("node1", PurePosixPath(tmp_path / "opt"), artifact), data
-
-
-def installed(tmp_path: Path) -> list[str]:
-    """Return what stands in the release root, parts included, relative to it."""
-    root = tmp_path / "opt"
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
-
-
-def test_release_is_installed_whole(tmp_path: Path, shell: Shell) -> None:
-    """All bytes give the release's folder, and the part is gone."""
-    step, data = release(tmp_path)
-    shell(_upload(step).script, data)
-    assert installed(tmp_path) == [f"{step.artifact.folder}/libs/kafka-clients-3.9.2.jar"]
-
-
-def test_cut_upload_leaves_only_the_part(tmp_path: Path, shell: Shell) -> None:
-    """A lost connection leaves nothing under a final name (fault 3)."""
-    step, data = release(tmp_path)
-    code = shell(_upload(step).script, data[:1000]).code
-    assert (code, installed(tmp_path)) == (1, [f".incoming/{step.artifact.sha256}.part"])
-
-
-def test_upload_goes_on_behind_the_part(tmp_path: Path, shell: Shell) -> None:
-    """The second upload sends only what the first one did not."""
-    step, data = release(tmp_path)
-    shell(_upload(step).script, data[:1000])
-    rest = InstallRelease(step.host, step.root, step.artifact, offset=1000)
-    assert (shell(_upload(rest).script, data[1000:]).code, len(installed(tmp_path))) == (0, 1)
-
-
-def test_wrong_bytes_are_refused(tmp_path: Path, shell: Shell) -> None:
-    """Bytes with another digest are never unpacked, and are removed."""
-    step, data = release(tmp_path)
-    result = shell(_upload(step).script, data[:-1] + b"x")
-    assert (result.code, "sha256" in result.err, installed(tmp_path)) == (1, True, [])
-
-
-def test_stale_offset_asks_for_everything(tmp_path: Path, shell: Shell) -> None:
-    """Where the part is not as long as the offset says, the script asks for the whole artifact."""
-    step, _ = release(tmp_path)
-    wrong = InstallRelease(step.host, step.root, step.artifact, offset=500)
-    assert shell(_upload(wrong).script, b"").code == 75

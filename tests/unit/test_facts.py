@@ -98,6 +98,21 @@ def test_identity_of_data_is_read(desired: Desired, shell: Shell) -> None:
     assert look(desired, shell).nodes["broker"].identities == {data: Identity(7, "abc")}
 
 
+@pytest.mark.parametrize(("text", "expected"), [("9", 9), ("9\n", 9), ("", None), ("nine\n", None)])
+def test_any_myid_is_an_identity(desired: Desired, shell: Shell, text: str, expected: int | None) -> None:
+    """A myid without a newline, without a number or without anything is somebody's: never an empty directory."""
+    data = desired.cluster.zookeepers[0].data[0]
+    Path(data).mkdir(parents=True)
+    Path(data / "myid").write_text(text)
+    assert look(desired, shell).nodes["zookeeper"].identities == {data: Identity(expected)}
+
+
+def test_what_may_not_be_read_is_unknown(small: Cluster) -> None:
+    """A file that is there and closed to the login user does not look absent."""
+    facts = parse(small.hosts[0], small.nodes, Result(0, b"unreadable /etc/kafka/broker\nend\n", ""))
+    assert facts == Unknown("the login user may not read /etc/kafka/broker")
+
+
 def test_process_of_another_start_time_is_gone(desired: Desired, shell: Shell) -> None:
     """A recorded pid that another process has by now is no running node."""
     run = desired.cluster.brokers[0].run

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafab.command import Outcome, Result, Script, Unknown
-from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe
+from kafab.errors import Failed, Interrupted, Locked, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Event, Note, Waiting
 from kafab.model import Cluster
 from kafab.ops import gates
-from kafab.ops.lifecycle import World, restart, start, stop
+from kafab.ops.lifecycle import restart, start, stop
+from kafab.ops.world import World
 from kafab.releases import Artifact, release_for
 from kafab.state import desire
 from kafab.testing.fleet import FakeClock, FakeFleet
@@ -50,6 +51,13 @@ class Cosmos:
     stubborn: set[str] = field(default_factory=set)
     """Nodes that do not end when they are asked to."""
     lock: str = "locked"
+    asked: set[str] = field(default_factory=set)
+    """Nodes that were asked to stop and still run."""
+    java: bool = True
+    on_lock: Callable[[], None] | None = None
+    """What happens between the first look and the lock."""
+    cluster_ids: dict[str, str] = field(default_factory=dict)
+    """Host -> cluster.id of its broker's data."""
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
@@ -109,6 +117,8 @@ class Cosmos:
             calls = script.text.rsplit("\n}\n", 1)[-1].splitlines()
             called = [shlex.split(line) for line in calls if line]
             if called[-1][0] == "lock":
+                if self.on_lock:
+                    self.on_lock()
                 return Result(0, f"{self.lock}\n".encode(), "")
             return Result(0, "".join(self._call(words[0], words[1]) for words in called).encode(), "")
 
@@ -118,11 +128,25 @@ class Cosmos:
         if not self.deployed:
             return fresh_answer()
         desired = desire(self.cluster, self.cluster.nodes, self.store.artifact)
-        text = FakeHost(desired).answer(host, desired).text
+        data = {
+            node.data[0]: f"broker.id={node.id}\ncluster.id={self.cluster_ids[host]}"
+            for node in self.cluster.brokers
+            if node.host.name == host and host in self.cluster_ids
+        }
+        text = FakeHost(desired, identities=data).answer(host, desired).text
         for node in self.cluster.on(self.cluster.host(host)):
             if node.name not in self.running:
                 head, mark, tail = text.partition(f"node {node.instance}\n")
                 text = head + mark + tail.replace(" alive ", " gone ", 1)
+            elif node.name in self.asked:
+                head, mark, tail = text.partition(f"node {node.instance}\n")
+                record, newline, rest = tail.partition("\n")
+                while not record.startswith("process"):
+                    head, mark = head + mark + record, newline
+                    record, newline, rest = rest.partition("\n")
+                text = head + mark + record.rstrip() + " asked-to-stop" + newline + rest
+        if not self.java:
+            text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("java "))
         return Result(0, text.encode(), "")
 
     def _call(self, call: str, name: str) -> str:
@@ -134,7 +158,8 @@ class Cosmos:
             return f"{name} started 123\n"
         if call == "stop" and name not in self.stubborn:
             self._change(name, False)
-        return f"{name} {'running 123' if name in self.running else 'stopped'}\n"
+        state = "stopping 123" if name in self.asked else "running 123" if name in self.running else "stopped"
+        return f"{name} {state}\n"
 
 
 @pytest.fixture
@@ -249,7 +274,7 @@ def test_lost_connection_at_start_is_unknown(cosmos: Cosmos) -> None:
 
 def test_other_operator_is_named(cosmos: Cosmos) -> None:
     """The second operator is refused with the first one's words (fault 20)."""
-    cosmos.lock = "held ann on desk (`start`, pid 1)"
+    cosmos.lock = "held 77 ann on desk (`start`, pid 1)"
     with pytest.raises(Locked, match="ann on desk"):
         start(cosmos.cluster, None, cosmos.world)
 
@@ -309,6 +334,124 @@ def test_state_that_cannot_be_read_stops_nothing(cosmos: Cosmos) -> None:
     assert cosmos.of("stop") == []
 
 
+def test_what_another_operator_has_stopped_counts(cosmos: Cosmos) -> None:
+    """The verdict is made under the lock: a broker stopped between our look and our lock can cost the next one."""
+    cosmos.up().kafka.min_isr = 2
+    cosmos.kafka.add("orders", [(1, 2, 3)])
+    cosmos.on_lock = lambda: cosmos._change("node1/broker", False)
+    with pytest.raises(Unsafe, match="orders-0"):
+        stop(cosmos.cluster, "node2/broker", cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
+def test_node_that_another_operator_has_started_is_left(cosmos: Cosmos) -> None:
+    """A broker that came up between our look and our lock is neither waited for nor started again."""
+    cosmos.up()._change("node2/broker", False)
+    cosmos.on_lock = lambda: cosmos._change("node2/broker", True)
+    assert (start(cosmos.cluster, None, cosmos.world), cosmos.of("start")) == ((), [])
+
+
+@pytest.mark.parametrize(
+    "run", [lambda c: start(c.cluster, None, c.world), lambda c: stop(c.cluster, None, c.world, unsafe=False)]
+)
+def test_host_that_falls_silent_is_unknown(cosmos: Cosmos, run: Callable[[Cosmos], object]) -> None:
+    """A host that gives no answer for 30 s in the middle is told as UNKNOWN, not as a state (fault 4)."""
+    if "stop" in run.__code__.co_names:
+        cosmos.up()
+    cosmos.stubborn = {"node3/broker"}
+    cosmos.answers["start", "node3/broker"] = "started 123"
+
+    def falls_silent(now: float) -> None:
+        cosmos.fleet.unreachable = {"node3": "no answer within 5 s"}
+
+    cosmos.clock._during = falls_silent
+    with pytest.raises(OutcomeUnknown, match="node3/broker: UNKNOWN: no answer"):
+        run(cosmos)
+    assert 30 <= cosmos.clock.now() < 40
+
+
+def test_data_of_another_cluster_is_refused(cosmos: Cosmos) -> None:
+    """A broker whose data belongs to another cluster than ZooKeeper's is not started, also when it alone is named."""
+    cosmos.up()._change("node3/broker", False)
+    cosmos.cluster_ids["node3"] = "anotheranotheranotherA"
+    with pytest.raises(Unsafe, match=r"belongs to cluster anotheranother"):
+        start(cosmos.cluster, "node3/broker", cosmos.world)
+    assert cosmos.of("start") == []
+
+
+def test_first_dead_host_does_not_keep_the_lock(cosmos: Cosmos) -> None:
+    """With the first host down the lock is taken on the next one, so --limit helps as the hint says."""
+    cosmos.up().kafka.add("orders", [(1, 2, 3)])
+    cosmos.fleet.unreachable = {"node1": "no route"}
+    assert stop(cosmos.cluster, "node3/broker", cosmos.world, unsafe=True) == ("node3/broker",)
+
+
+def test_interrupted_stop_says_where(cosmos: Cosmos) -> None:
+    """Ctrl-C while waiting tells what is stopped, what was asked to, and what was left (fault 1)."""
+    cosmos.up().stubborn = {"node3/broker"}
+
+    def interrupted(_now: float) -> None:
+        raise KeyboardInterrupt
+
+    cosmos.clock._during = interrupted
+    with pytest.raises(Interrupted) as caught:
+        stop(cosmos.cluster, None, cosmos.world, unsafe=False)
+    assert caught.value.message.splitlines()[1:] == [
+        "  stopped: node1/broker, node2/broker",
+        "  asked to stop: node1/broker, node2/broker, node3/broker",
+        "  left as they were: node1/zookeeper, node2/zookeeper, node3/zookeeper",
+    ]
+
+
+def test_dead_broker_does_not_count_as_in_sync(cosmos: Cosmos) -> None:
+    """A broker that was killed a moment ago is still in the ISR: the next one is not stopped on its account."""
+    cosmos.up().kafka.min_isr = 2
+    cosmos.kafka.add("orders", [(1, 2, 3)])
+    cosmos.kill("node1/broker")
+    with pytest.raises(Unsafe, match="from 2 to 1"):
+        stop(cosmos.cluster, "node2/broker", cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
+def test_silent_broker_forbids_a_stop(cosmos: Cosmos) -> None:
+    """Whether a frozen broker is in sync is unknown, whatever the ISR says."""
+    cosmos.up().kafka.add("orders", [(1, 2, 3)])
+    cosmos.kafka.frozen.add(1)
+    with pytest.raises(Unsafe, match="run and do not answer"):
+        stop(cosmos.cluster, "node2/broker", cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
+def test_start_waits_for_a_stop_that_is_not_over(cosmos: Cosmos) -> None:
+    """A broker that was asked to stop and still runs is not running: it is awaited, and then started."""
+    cosmos.up().stubborn = {"node2/broker"}
+    cosmos.asked = {"node2/broker"}
+
+    def ends(now: float) -> None:
+        if now >= 3 and "node2/broker" in cosmos.asked:
+            cosmos.asked.clear()
+            cosmos._change("node2/broker", False)
+
+    cosmos.clock._during = ends
+    assert start(cosmos.cluster, None, cosmos.world) == ("node2/broker",)
+
+
+def test_restart_without_java_stops_nothing(cosmos: Cosmos) -> None:
+    """What forbids a start forbids the stop before it."""
+    cosmos.up().java = False
+    with pytest.raises(Failed, match="no Java"):
+        restart(cosmos.cluster, "node1/broker", cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
+def test_restart_into_another_cluster_stops_nothing(cosmos: Cosmos) -> None:
+    """With another chroot ZooKeeper has no such cluster id: the brokers would not come back, so they are not stopped."""
+    cosmos.up().cluster_ids["node1"] = "anotheranotheranotherA"
+    with pytest.raises(Unsafe, match="belongs to cluster"):
+        restart(cosmos.cluster, "node1/broker", cosmos.world, unsafe=False)
+    assert cosmos.of("stop") == []
+
+
 def test_restart_stops_and_starts(cosmos: Cosmos) -> None:
     """After a restart every process is another one and everything serves."""
     restarted = restart(cosmos.up().cluster, None, cosmos.world, unsafe=False)
@@ -332,10 +475,7 @@ def test_gate_without_an_answer_is_not_passed(cosmos: Cosmos) -> None:
         gates.quorum(
             cosmos.cluster,
             cosmos.cluster.zookeepers,
-            fleet=cosmos.up().fleet,
-            zookeeper=_Silent(),  # type: ignore[arg-type]  # only member() is asked
-            clock=cosmos.clock,
-            emit=cosmos.events.append,
+            replace(cosmos.up().world, zookeeper=_Silent()),  # type: ignore[arg-type]  # only member() is asked
         )
     assert not cosmos.told(Note)
 

@@ -1,10 +1,11 @@
 """The operator's lock, taken by real shells."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from kafab.command import Cmd
 from kafab.ops.lock import _LOCK
@@ -26,14 +27,15 @@ def contender(run: Path, owner: str) -> Iterator[tuple[subprocess.Popen[str], st
 def test_second_operator_is_told_the_first(tmp_path: Path) -> None:
     """Whoever comes second gets the holder's own words (fault 20)."""
     with contender(tmp_path, "ann on desk, fab deploy"), contender(tmp_path, "bob") as (_, answer):
-        assert answer == "held ann on desk, fab deploy"
+        assert answer.split(" ", 2)[::2] == ["held", "ann on desk, fab deploy"]
 
 
 def test_lock_ends_with_its_owners_connection(tmp_path: Path) -> None:
-    """When the owner's stdin closes, nothing is left of the lock."""
+    """When the owner's stdin closes, the next operator is locked in at once."""
     with contender(tmp_path, "ann"):
         pass
-    assert list(tmp_path.iterdir()) == []
+    with contender(tmp_path, "bob") as (_, answer):
+        assert answer == "locked"
 
 
 def test_next_operator_takes_over_from_a_killed_shell(tmp_path: Path) -> None:
@@ -51,11 +53,14 @@ def test_loser_leaves_the_winners_lock(tmp_path: Path) -> None:
         with contender(tmp_path, "bob") as (shell, _):
             shell.wait(WAIT)
         with contender(tmp_path, "cleo") as (_, answer):
-            assert answer == "held ann"
+            assert answer.split()[::2] == ["held", "ann"]
 
 
-def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
-    """Eight operators at the same moment: exactly one is locked in."""
+@pytest.mark.parametrize("before", [None, "1 somebody whose host was reset\n"])
+def test_of_many_at_once_one_wins(tmp_path: Path, before: str | None) -> None:
+    """Eight operators at the same moment, also over a file that was left behind: exactly one is locked in."""
+    if before:
+        (tmp_path / "lock").write_text(before)
     text = f"{_LOCK}\n{Cmd('lock', tmp_path, 'one of many').sh}\n"
     shells = [
         subprocess.Popen(["sh", "-euc", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -65,12 +70,3 @@ def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
     for shell in shells:
         shell.communicate(timeout=WAIT)
     assert sorted(answers) == ["held"] * 7 + ["locked"]
-
-
-def test_released_lock_can_be_taken_at_once(tmp_path: Path) -> None:
-    """The lock is free as soon as its owner has ended."""
-    deadline = time.monotonic() + WAIT
-    with contender(tmp_path, "ann"):
-        pass
-    with contender(tmp_path, "bob") as (_, answer):
-        assert (answer, time.monotonic() < deadline) == ("locked", True)

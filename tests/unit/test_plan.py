@@ -11,9 +11,10 @@ from kafab.errors import Unreachable, Unsafe
 from kafab.facts import parse
 from kafab.inventory import load
 from kafab.model import Cluster, Version
-from kafab.plan import Plan, WriteFile, diff
+from kafab.plan import Plan, diff
 from kafab.releases import Artifact, ReleaseName
 from kafab.state import Desired, Observed, desire
+from kafab.steps import WriteFile
 from kafab.testing.hosts import FakeHost, fresh_answer
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yaml"))

@@ -42,7 +42,7 @@ def test_verdict(found: Partition, min_isr: int, stopping: set[int], reason: str
 def test_refusal_names_partitions_counts_and_flag() -> None:
     """Unsafe shows a few partitions, says how many there are, and names the flag that overrides."""
     partitions = [Partition("orders", number, 1, (1,), (1,)) for number in range(9)]
-    with pytest.raises(Unsafe, match=r"(?s)9 partitions of 1 topics.*orders-0.*and 4 more") as caught:
+    with pytest.raises(Unsafe, match=r"(?s)9 partitions of 1 topic:.*orders-0.*and 4 more") as caught:
         guard_brokers(partitions, {"orders": 1}, {1: "node1/broker"}, "--unsafe")
     assert "--unsafe" in str(caught.value.hint)
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,9 +84,9 @@ def test_stop_ends_the_recorded_process(broker: Node, shell: Shell) -> None:
 
 
 def test_exit_is_told_with_the_last_lines(broker: Node, shell: Shell) -> None:
-    """A process that ended by itself is `exited`, with what it printed."""
-    Path(broker.logs / "server.log").write_text("the reason\n")
-    launch(broker, "true")
+    """A process that ended by itself is `exited`, with what it wrote, and not with what the one before it wrote."""
+    Path(broker.logs / "stdout.log").write_text("of the run before\n")
+    launch(broker, f"sh -c 'echo the reason > {broker.logs}/server.log'")
     shell(supervisor.start([broker]))
     until(lambda: only(shell(supervisor.check([broker])), broker).state, State.EXITED)
     report = only(shell(supervisor.check([broker])), broker)
@@ -112,6 +113,25 @@ def test_taken_port_is_named_with_its_holder(broker: Node, shell: Shell) -> None
         State.TAKEN,
         True,
     )
+
+
+def test_two_starts_at_once_start_one_process(broker: Node, shell: Shell) -> None:
+    """A start that comes while another one is at work finds its process."""
+    launch(broker, "sleep 60")
+    with ThreadPoolExecutor() as pool:
+        reports = list(pool.map(lambda _: only(shell(supervisor.start([broker])), broker), range(4)))
+    assert (len({report.detail for report in reports}), sorted(report.state for report in reports)) == (
+        1,
+        [State.RUNNING] * 3 + [State.STARTED],
+    )
+
+
+def test_closed_run_folder_is_unknown(broker: Node) -> None:
+    """A run record that the login user may not read is not a stopped node."""
+    report = supervisor.read(Result(0, f"{broker.name} unreadable /run\n".encode(), ""), [broker])[
+        broker.name
+    ]
+    assert report == Unknown("the login user may not read /run")
 
 
 def test_broken_launch_script_is_told(broker: Node, shell: Shell) -> None:

@@ -1,0 +1,19 @@
+"""What an operation that changes a running cluster works with."""
+
+from dataclasses import dataclass
+
+from kafab.events import Emit
+from kafab.ports import Clock, Fleet, KafkaAdmin, Store, ZooKeeper
+
+
+@dataclass(frozen=True)
+class World:
+    """The ports, and ``owner``: who runs the command, from where, since when."""
+
+    fleet: Fleet
+    zookeeper: ZooKeeper
+    admin: KafkaAdmin
+    store: Store
+    clock: Clock
+    emit: Emit
+    owner: str

@@ -1,0 +1,187 @@
+"""Hosts compared with each other: clocks, the memory of machines that several hosts share, names, cluster ids."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from statistics import median_low
+
+from kafab.command import Unknown
+from kafab.facts import NodeFacts
+from kafab.findings import Finding, Severity
+from kafab.model import Cluster, Node, Role
+from kafab.preflight.local import Look
+from kafab.preflight.network import is_loopback, names, targets
+from kafab.preflight.sizes import heap_bytes, size
+
+SKEW_WARN, SKEW_FAIL = 1.0, 30.0
+"""Seconds. Kafka orders records by time stamps of many machines, and expires tokens and segments by them."""
+HERE = "this machine"
+SHOWN = 5
+_NOTHING = NodeFacts()
+
+
+def judge_across(
+    cluster: Cluster, looks: Mapping[str, Look], arrivals: Mapping[str, float]
+) -> tuple[Finding, ...]:
+    """Judge what only a comparison shows. ``arrivals``: host name -> our clock (epoch seconds) when its answer came."""
+    skews = {name: look.clock - arrivals[name] for name, look in looks.items()}
+    return (
+        *judge_clocks(cluster, skews),
+        *judge_memory(cluster, looks),
+        *judge_names(cluster, looks),
+        *judge_cluster_ids(cluster, looks),
+    )
+
+
+def judge_clocks(cluster: Cluster, skews: Mapping[str, float]) -> Iterator[Finding]:
+    """Judge seconds each host is ahead of this machine.
+
+    The majority of hosts is right: one wrong clock is one finding, be it a host's or ours. A single host that differs
+    from us does not say whose clock is wrong.
+    """
+    ahead = list(skews.values())
+    if len(ahead) > 2 or (len(ahead) == 2 and max(ahead) - min(ahead) <= SKEW_WARN):
+        reference = median_low(ahead)
+        for name, skew in skews.items():
+            yield _clock(name, skew - reference, "the other hosts", Severity.CRIT)
+        if abs(reference) > SKEW_WARN:
+            # Our own clock dates no record: it is worth a word, and stops nothing.
+            yield _clock(HERE, -reference, f"the hosts of {cluster.name}", Severity.WARN)
+        return
+    for name, skew in skews.items():
+        yield _clock(name, skew, HERE, Severity.CRIT if len(ahead) > 1 else Severity.WARN)
+
+
+def _clock(subject: str, skew: float, against: str, worst: Severity) -> Finding:
+    evidence = {"host": subject, "found": round(skew, 3), "wanted": SKEW_WARN, "unit": "s"}
+    if abs(skew) <= SKEW_WARN:
+        # What is left is the way of the answer to us, which cannot be told from a small difference.
+        return Finding("clock", subject, Severity.OK, f"within {SKEW_WARN:g} s of {against}", evidence)
+    detail = (
+        f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} {against}; wanted: within {SKEW_WARN:g} s"
+    )
+    severity = worst if abs(skew) > SKEW_FAIL else Severity.WARN
+    return Finding(
+        "clock", subject, severity, detail, evidence, f"start chrony or systemd-timesyncd on {subject}"
+    )
+
+
+def judge_memory(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding]:
+    """Judge the heaps of all nodes of a machine against its memory; hosts with one address are one machine."""
+    machines: dict[str, list[str]] = {}
+    for host in cluster.hosts:
+        machines.setdefault(host.address, []).append(host.name)
+    for hosts in machines.values():
+        asked = next((name for name in hosts if name in looks), None)
+        if asked is None:
+            continue
+        memory = looks[asked].memory
+        nodes = [node for node in cluster.nodes if node.host.name in hosts]
+        total = memory.get("cgroup", memory.get("MemTotal"))
+        subject = asked if len(hosts) == 1 else f"{asked} and {len(hosts) - 1} more"
+        if total is None:
+            yield Finding(
+                "memory", subject, Severity.UNKNOWN, "/proc/meminfo cannot be read", {"host": asked}
+            )
+            continue
+        yield _memory(cluster, nodes, total, host=asked, subject=subject)
+
+
+def _memory(cluster: Cluster, nodes: list[Node], total: int, *, host: str, subject: str) -> Finding:
+    heaps = sum(heap_bytes(node.heap) for node in nodes)
+    detail = f"{size(total)} memory, {size(heaps)} heaps of {len(nodes)} node{'s' if len(nodes) > 1 else ''}"
+    evidence = {"host": host, "found": total, "heaps": heaps, "wanted": heaps * 2, "unit": "bytes"}
+    hint = "make heap: smaller, or move nodes: Kafka reads and writes through the memory that is left"
+    if heaps > 0.9 * total:
+        text = f"{detail}; wanted: heaps below 90 %"
+        return Finding("memory", subject, Severity.CRIT, text, evidence, hint)
+    if heaps > total / 2 and not cluster.lab and any(node.role is Role.BROKER for node in nodes):
+        text = f"{detail}; wanted: half of it left for the page cache"
+        return Finding("memory", subject, Severity.WARN, text, evidence, hint)
+    return Finding("memory", subject, Severity.OK, detail, evidence)
+
+
+def judge_names(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding]:
+    """One finding for each name that somebody cannot resolve, or that leads a peer back to itself."""
+    missing: dict[str, list[str]] = {}
+    astray: dict[str, list[str]] = {}
+    alive = {node.endpoint.host for node in cluster.nodes if node.host.name in looks}
+    machines = len({host.address for host in cluster.hosts})
+    for name, look in looks.items():
+        host = cluster.host(name)
+        wanted = [word for word in names(cluster, host) if word in alive]
+        if isinstance(look.names, Unknown):
+            if wanted:
+                yield Finding("names", name, Severity.UNKNOWN, look.names.reason, {"host": name})
+            continue
+        peers = {target.endpoint.host for target in targets(cluster, host) if target.node.host.name != name}
+        # ZooKeeper binds its quorum port to what its own name resolves to; Kafka binds to every address.
+        bound = {
+            node.endpoint.host
+            for node in cluster.on(host)
+            if node.role is Role.ZOOKEEPER and node.quorum_port
+        }
+        bad = 0
+        for word in wanted:
+            addresses = look.names.get(word, ())
+            if not addresses:
+                missing.setdefault(word, []).append(name)
+                bad += 1
+            elif machines > 1 and word in peers | bound and all(map(is_loopback, addresses)):
+                astray.setdefault(word, []).append(f"{name} ({addresses[0]})")
+                bad += 1
+        if wanted and not bad:
+            yield Finding("names", name, Severity.OK, f"{len(wanted)} names resolve", {"host": name})
+    for word, hosts in missing.items():
+        detail = f"{word} ({_whose(cluster, word)}) does not resolve on {_some(hosts)}; wanted: on every host"
+        yield Finding(
+            "names",
+            word,
+            Severity.CRIT,
+            detail,
+            {"hosts": hosts},
+            f"add {word} to DNS or to /etc/hosts of these hosts",
+        )
+    for word, hosts in astray.items():
+        detail = f"{word} ({_whose(cluster, word)}) is a loopback address on {_some(hosts)}; wanted: an address peers reach"
+        yield Finding(
+            "names",
+            word,
+            Severity.CRIT,
+            detail,
+            {"hosts": hosts},
+            f"take {word} off the 127.* line of /etc/hosts there",
+        )
+
+
+def _whose(cluster: Cluster, name: str) -> str:
+    return ", ".join(node.name for node in cluster.nodes if node.endpoint.host == name)
+
+
+def judge_cluster_ids(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding]:
+    """Name the data directories of another cluster: those whose cluster.id is not the one that most of them have."""
+    found = {
+        (node.name, str(path)): identity.cluster_id
+        for node in cluster.brokers
+        if node.host.name in looks
+        for path, identity in looks[node.host.name]
+        .facts.nodes.get(node.instance, _NOTHING)
+        .identities.items()
+        if identity.cluster_id is not None and identity.id == node.id
+    }
+    counted = Counter(found.values()).most_common(2)
+    if len(counted) < 2:
+        return
+    (usual, most), (_, second) = counted
+    tie = most == second
+    for (node, path), cluster_id in found.items():
+        if tie or cluster_id != usual:
+            detail = f"{path} belongs to cluster.id {cluster_id}; wanted: " + (
+                "one cluster.id on every broker" if tie else f"{usual}, as on {most} other directories"
+            )
+            hint = "name the right directory in the inventory, or move the foreign data away by hand"
+            evidence = {"host": node.partition("/")[0], "found": cluster_id, "wanted": None if tie else usual}
+            yield Finding("data", node, Severity.CRIT, detail, evidence, hint)
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")

@@ -1,0 +1,313 @@
+"""What a host says of itself: one POSIX sh script, in one round trip with `facts`, and the pure parser of its answer.
+
+It writes nothing, starts no JVM, and needs sh and coreutils; `getent` and `systemctl` are asked where they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import PurePosixPath
+
+from kafab import facts
+from kafab.command import Cmd, Outcome, Result, Script, Unknown
+from kafab.facts import HostFacts
+from kafab.model import Host, Node, Supervisor
+from kafab.supervisor import HOLDER
+
+TIMEOUT = timedelta(seconds=60)
+"""For a host whose name service is dead: 5 s a name, side by side, beside everything else."""
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a folder lies, or would lie once it is made: the file system of its nearest existing ancestor. In bytes."""
+
+    path: PurePosixPath
+    existing: PurePosixPath
+    """The nearest ancestor that exists (links resolved), the folder itself included."""
+    writable: bool
+    kind: str
+    """The file system's type: ext4, xfs, overlay."""
+    mount: PurePosixPath
+    options: frozenset[str]
+    size: int
+    free: int
+    inodes: int
+    """0 where the file system has no fixed number of them."""
+    inodes_free: int
+    unmounted: PurePosixPath | None = None
+    """A mount point of /etc/fstab on the way to the folder that nothing is mounted on now."""
+
+
+@dataclass(frozen=True)
+class OpenFiles:
+    """How many files a node's process may hold open, and what that was read from."""
+
+    limit: int
+    source: str
+    """``process`` (it runs), ``unit`` (as deployed, capped by the machine), ``system`` (not deployed yet) or ``login``."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One host's answer. What could not be read is missing from the mappings, never made up."""
+
+    facts: HostFacts
+    root: bool
+    systemd: bool
+    clock: float
+    """Seconds since the epoch, at the end of the script."""
+    system: Mapping[str, str] = field(default_factory=dict)
+    """Of /etc/os-release: ID, VERSION_ID, PRETTY_NAME."""
+    kernel: str = ""
+    architecture: str = ""
+    memory: Mapping[str, int] = field(default_factory=dict)
+    """Bytes by /proc/meminfo's names, and ``cgroup`` where a container is limited."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """swappiness, max_map_count, transparent_hugepage as the kernel prints them."""
+    places: Mapping[PurePosixPath, Place] = field(default_factory=dict)
+    held: Mapping[int, str] = field(default_factory=dict)
+    """Port -> who listens on it; a free port is missing."""
+    open_files: Mapping[str, OpenFiles] = field(default_factory=dict)
+    """Node instance -> limit."""
+    names: Mapping[str, tuple[str, ...]] | Unknown = field(default_factory=dict)
+    """Host name -> addresses it resolves to there; none where it does not resolve."""
+
+
+def probe(host: Host, nodes: Sequence[Node], names: Sequence[str]) -> Script:
+    """Return the script that asks one host about itself and these nodes; ``names`` are resolved there."""
+    places = dict.fromkeys([host.paths.releases, *(path for node in nodes for path in node_places(node))])
+    ports = dict.fromkeys(port for node in nodes for port in node.ports.values())
+    calls = [Cmd("machine"), Cmd("memory"), Cmd("settings"), Cmd("places", *places), Cmd("held", *ports)]
+    systemd = host.supervisor is Supervisor.SYSTEMD
+    calls += [Cmd("open_files", node.instance, node.run, node.unit if systemd else "-") for node in nodes]
+    calls += [Cmd("names", *names)] if names else []
+    observed = facts.observation(host, dict.fromkeys(nodes, ()))
+    last = ["echo clock $(date +%s.%N)", "echo end"]
+    return Script(
+        "\n".join([observed.text, HOLDER, _PRELUDE, *(call.sh for call in calls), *last, ""]), TIMEOUT
+    )
+
+
+def node_places(node: Node) -> tuple[PurePosixPath, ...]:
+    """Return the folders of a node that hold what it writes."""
+    return (*node.data, node.logs, node.run)
+
+
+# Every function prints whole lines, and a word that was asked for comes back in its line.
+_PRELUDE = r"""
+value() {  # WORD FILE: `read` takes single bytes, and files of /proc/sys give the first one only
+  [ ! -r "$2" ] || echo "$1 $(cat -- "$2")"
+}
+machine() {
+  echo "uid $(id -u)"
+  echo "uname $(uname -sm)"
+  [ ! -d /run/systemd/system ] || echo systemd
+  [ ! -r /etc/os-release ] || while IFS='=' read -r key text || [ -n "$key" ]; do
+    case $key in ID | VERSION_ID | PRETTY_NAME) echo "os $key $text" ;; esac
+  done < /etc/os-release
+}
+memory() {
+  while read -r key kib _; do
+    case $key in MemTotal: | MemAvailable: | SwapTotal:) echo "memory ${key%:} $kib" ;; esac
+  done < /proc/meminfo
+  value cgroup /sys/fs/cgroup/memory.max
+  value cgroup /sys/fs/cgroup/memory/memory.limit_in_bytes
+}
+settings() {
+  value 'setting swappiness' /proc/sys/vm/swappiness
+  value 'setting max_map_count' /proc/sys/vm/max_map_count
+  value 'setting transparent_hugepage' /sys/kernel/mm/transparent_hugepage/enabled
+}
+places() {  # PATH...: where each lies, or would lie
+  theres=
+  for path do
+    there=$path
+    while [ ! -e "$there" ]; do there=${there%/*}; [ -n "$there" ] || there=/; done
+    there=$(cd -P -- "$there" 2>/dev/null && pwd -P) || there=/
+    writable=no
+    [ ! -w "$there" ] || writable=yes
+    echo "place $path $there $writable"
+    theres="$theres $there"
+  done
+  while read -r _ mount _ options _; do
+    for there in $theres; do
+      case $there/ in "${mount%/}"/*) echo "mount $mount $options"; break ;; esac
+    done
+  done < /proc/self/mounts
+  [ ! -r /etc/fstab ] || while read -r device mount _ options _ || [ -n "$device" ]; do
+    case $device in '' | '#'*) continue ;; esac
+    for path do
+      case $path/ in "${mount%/}"/?*) echo "fstab $mount $options"; break ;; esac
+    done
+  done < /etc/fstab
+  # a dead NFS server makes df wait for ever
+  timeout 10 df -k --output=size,avail,itotal,iavail,fstype,target -- $theres 2>/dev/null </dev/null |
+    while read -r line; do echo "df $line"; done
+}
+held() {  # PORT...
+  for port do
+    owner=$(holder "$port")
+    [ -z "$owner" ] || echo "held $port $owner"
+  done
+}
+nofile() {  # INSTANCE SOURCE PID: the hard limit, which a JVM makes its own (-XX:+MaxFDLimit)
+  [ -r "/proc/$3/limits" ] || return 0
+  while read -r a b c _ hard _; do
+    [ "$a $b $c" != 'Max open files' ] || echo "nofile $1 $2 $hard"
+  done < "/proc/$3/limits"
+}
+open_files() {  # INSTANCE RUN UNIT
+  if [ -r "$2/process" ] && read -r pid start _ < "$2/process" && alive "$pid" "$start"; then
+    nofile "$1" process "$pid"
+    return
+  fi
+  if [ "$3" = - ]; then
+    nofile "$1" login $$
+    return
+  fi
+  nofile "$1" system 1
+  systemctl show -p LoadState -p LimitNOFILE "$3" 2>/dev/null | {
+    loaded=no limit=
+    while IFS='=' read -r key text; do
+      case $key=$text in LoadState=loaded) loaded=yes ;; LimitNOFILE=*) limit=$text ;; esac
+    done
+    [ "$loaded" = no ] || echo "nofile $1 unit $limit"
+  }
+}
+names() {  # NAME...: all side by side, for a dead name service takes seconds each
+  command -v getent >/dev/null || { echo 'noname getent is not there'; return; }
+  for name do
+    (
+      found=$(timeout 5 getent ahosts "$name" </dev/null | while read -r address kind _; do
+        [ "$kind" != STREAM ] || printf ' %s' "$address"
+      done)
+      echo "name $name$found"
+    ) &
+  done
+  wait
+}
+""".strip()
+
+
+def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> Look | Unknown:
+    """Read the answer to `probe`. A cut-off, failed or unreadable answer is Unknown."""
+    if isinstance(outcome, Unknown):
+        return outcome
+    lines = outcome.text.splitlines()
+    if outcome.code != 0 or lines.count("end") < 2 or lines[-1] != "end":
+        reason = outcome.err.strip() or "no message"
+        return Unknown(f"the preflight script ended with {outcome.code}: {reason}")
+    first = lines.index("end") + 1
+    seen = facts.parse(host, nodes, Result(0, "\n".join([*lines[:first], ""]).encode(), outcome.err))
+    if isinstance(seen, Unknown):
+        return seen
+    try:
+        return _read(seen, lines[first:-1])
+    except (ValueError, KeyError, IndexError) as error:
+        return Unknown(f"the preflight script's answer cannot be read: {error!r}")
+
+
+def _read(seen: HostFacts, lines: Sequence[str]) -> Look:
+    told: dict[str, list[str]] = {}
+    for line in lines:
+        word, _, value = line.partition(" ")
+        if word not in _WORDS:
+            raise ValueError(f"unexpected line {word!r}")
+        told.setdefault(word, []).append(value)
+    kernel, architecture = told["uname"][0].split()
+    return Look(
+        facts=seen,
+        root=told["uid"] == ["0"],
+        systemd="systemd" in told,
+        clock=float(told["clock"][0]),
+        system={key: text.strip("\"'") for key, text in _pairs(told, "os")},
+        kernel=kernel,
+        architecture=architecture,
+        memory=_memory(told),
+        settings=dict(_pairs(told, "setting")),
+        places=_places(told),
+        held={int(port): owner for port, owner in _pairs(told, "held")},
+        open_files=_open_files(told),
+        names=_names(told),
+    )
+
+
+_WORDS = frozenset(
+    {"uid", "uname", "systemd", "os", "memory", "cgroup", "setting", "place", "mount", "fstab", "df", "held"}
+    | {"nofile", "name", "noname", "clock"}
+)
+
+
+def _pairs(told: Mapping[str, Sequence[str]], word: str) -> list[tuple[str, str]]:
+    return [(key, rest) for key, _, rest in (line.partition(" ") for line in told.get(word, ()))]
+
+
+def _memory(told: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    memory = {key: int(kib) * KIB for key, kib in _pairs(told, "memory")}
+    # cgroup v1 spells "no limit" as a number beyond any memory, v2 as "max".
+    limits = [int(text) for text in told.get("cgroup", ()) if text.isdecimal()]
+    least = min(limits, default=memory["MemTotal"])
+    return memory | ({"cgroup": least} if least < memory["MemTotal"] else {})
+
+
+def _places(told: Mapping[str, Sequence[str]]) -> dict[PurePosixPath, Place]:
+    asked = [line.split() for line in told.get("place", ())]
+    # The heading comes first, then one line a folder in the order they were asked; an error leaves one out.
+    sizes = [line.split(None, 5) for line in told.get("df", ())[1:]]
+    if len(asked) != len(sizes):
+        return {}
+    options = {PurePosixPath(mount): frozenset(text.split(",")) for mount, text in _pairs(told, "mount")}
+    fstab = [
+        PurePosixPath(mount)
+        for mount, text in _pairs(told, "fstab")
+        if "noauto" not in text.split(",") and PurePosixPath(mount) not in options
+    ]
+    places = {}
+    for (path, there, writable), (size, free, inodes, inodes_free, kind, target) in zip(
+        asked, sizes, strict=True
+    ):
+        mount = PurePosixPath(target)
+        places[PurePosixPath(path)] = Place(
+            path=PurePosixPath(path),
+            existing=PurePosixPath(there),
+            writable=writable == "yes",
+            kind=kind,
+            mount=mount,
+            options=options.get(mount, frozenset()),
+            size=_count(size) * KIB,
+            free=_count(free) * KIB,
+            inodes=_count(inodes),
+            inodes_free=_count(inodes_free),
+            unmounted=next((point for point in fstab if PurePosixPath(path).is_relative_to(point)), None),
+        )
+    return places
+
+
+def _open_files(told: Mapping[str, Sequence[str]]) -> dict[str, OpenFiles]:
+    found: dict[str, dict[str, int]] = {}
+    for line in told.get("nofile", ()):
+        instance, source, limit = line.split()
+        found.setdefault(instance, {})[source] = _limit(limit)
+    limits = {}
+    for instance, by_source in found.items():
+        source = next(source for source in ("process", "login", "unit", "system") if source in by_source)
+        # In a container the unit's number is what was asked for, not what is had: `systemctl show` still says 100000.
+        number = min(by_source[source], by_source.get("system", by_source[source]))
+        limits[instance] = OpenFiles(number, source)
+    return limits
+
+
+def _names(told: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]] | Unknown:
+    if "noname" in told:
+        return Unknown(told["noname"][0])
+    return {name: tuple(addresses.split()) for name, addresses in _pairs(told, "name")}
+
+
+def _count(text: str) -> int:
+    return 0 if text == "-" else int(text)
+
+
+def _limit(text: str) -> int:
+    return 2**63 if text in ("unlimited", "infinity") else int(text)

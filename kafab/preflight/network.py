@@ -1,0 +1,307 @@
+"""Does every node reach its peers: which connections are needed, the scripts that try them, and the judgement.
+
+A connection is tried with bash's /dev/tcp, which sends nothing, else with ssh. Where no node runs yet nobody would answer:
+there systemd-socket-activate listens for the length of the trial, and ends by itself after a minute whatever happens.
+"""
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from kafab.command import Cmd, Outcome, Raw, Script, Unknown
+from kafab.findings import Finding, Severity
+from kafab.model import Cluster, Endpoint, Host, Node, Role
+from kafab.supervisor import ALIVE, HOLDER
+
+LISTENER = "KAFAB_PREFLIGHT"
+"""In the command line of a temporary listener, so that nobody takes it for a stranger."""
+LISTEN_SECONDS = 60
+TRY_SECONDS = 3
+AT_ONCE = 50
+SHOWN = 5
+
+
+class Answer(str, Enum):
+    """How a connection ended."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    SILENT = "no answer"
+    NO_ROUTE = "no route"
+    NO_NAME = "its name does not resolve"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a node must be reached, and by which use of its port: client, quorum or election."""
+
+    node: Node
+    use: str
+    endpoint: Endpoint
+
+    @property
+    def loopback(self) -> bool:
+        """True where no network lies between."""
+        return self.endpoint.host == "localhost" or is_loopback(self.endpoint.host)
+
+
+def is_address(host: str) -> bool:
+    """Tell an IP address from a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether this is an IP address of the machine itself."""
+    return is_address(address) and ipaddress.ip_address(address).is_loopback
+
+
+def targets(cluster: Cluster, host: Host) -> tuple[Target, ...]:
+    """Return what the nodes of a host must reach: brokers every broker and ZooKeeper server, servers each other."""
+    roles = {node.role for node in cluster.on(host)}
+    needed: dict[Target, None] = {}
+    if Role.BROKER in roles:
+        needed |= {Target(node, "client", node.endpoint): None for node in cluster.nodes}
+    if Role.ZOOKEEPER in roles:
+        for node in cluster.zookeepers:
+            if node.host.name == host.name:
+                continue
+            for use in ("quorum", "election"):
+                if use in node.ports:
+                    needed[Target(node, use, Endpoint(node.endpoint.host, node.ports[use]))] = None
+    return tuple(needed)
+
+
+def names(cluster: Cluster, host: Host) -> tuple[str, ...]:
+    """Return the names (not addresses) that a host must resolve."""
+    own = [node.endpoint.host for node in cluster.on(host)]
+    wanted = dict.fromkeys([*own, *(target.endpoint.host for target in targets(cluster, host))])
+    return tuple(name for name in wanted if not is_address(name))
+
+
+def listen(ports: Collection[int]) -> Script:
+    """Listen on these free ports for a minute at most; the answer is read by `listening`."""
+    flags = [word for port in ports for word in ("-l", str(port))]
+    command = Cmd("systemd-socket-activate", "-E", f"{LISTENER}=1", "-a", "--inetd", *flags, "/bin/true")
+    text = f"""{ALIVE}
+{HOLDER}
+command -v systemd-socket-activate >/dev/null || {{ echo 'none systemd-socket-activate is not there'; exit 0; }}
+setsid timeout {LISTEN_SECONDS} {command.sh} >/dev/null 2>&1 </dev/null &
+pid=$!
+read -r stat < "/proc/$pid/stat"
+set -- ${{stat##*) }}
+start=${{20}}
+for port in {" ".join(map(str, ports))}; do
+  tries=0
+  while [ -z "$(holder "$port")" ]; do
+    tries=$((tries + 1))
+    alive "$pid" "$start" || {{ echo "none the listener ended at once"; exit 0; }}
+    [ "$tries" -le 60 ] || {{ kill "$pid"; echo "none port $port did not open within 3 s"; exit 0; }}
+    sleep 0.05
+  done
+done
+echo "listening $pid $start"
+"""
+    return Script(text, timedelta(seconds=30))
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A temporary listener on a host, by pid and start time."""
+
+    pid: int
+    start: int
+
+
+def listening(outcome: Outcome) -> Listener | Unknown:
+    """Read the answer to `listen`."""
+    if isinstance(outcome, Unknown):
+        return outcome
+    word, _, rest = outcome.text.strip().partition(" ")
+    numbers = rest.split()
+    if (
+        outcome.code == 0
+        and word == "listening"
+        and len(numbers) == 2
+        and rest.isascii()
+        and all(map(str.isdecimal, numbers))
+    ):
+        return Listener(int(numbers[0]), int(numbers[1]))
+    return Unknown(rest if word == "none" else outcome.err.strip() or "no answer from the listener")
+
+
+def hush(listener: Listener) -> Script:
+    """End a temporary listener, if it still is that very process."""
+    call = f"! alive {listener.pid} {listener.start} || kill {listener.pid}"
+    return Script(f"{ALIVE}\n{call}\n", timedelta(seconds=10))
+
+
+_REACH = f"""
+tool=none
+! command -v ssh >/dev/null || tool=ssh
+! command -v bash >/dev/null || tool=bash
+reach() {{  # HOST PORT
+  case $tool in
+    bash) said=$(timeout {TRY_SECONDS} bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1) && code=0 || code=$? ;;
+    ssh) said=$(ssh -v -F none -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null \\
+      -o ConnectTimeout={TRY_SECONDS} -p "$2" -- "$1" true 2>&1 | grep -v '^debug1: Connecting') || :
+      code=1
+      case $said in *'Connection established'*) code=0 ;; esac ;;
+  esac
+  echo "tcp $1 $2 $code $(echo "$said" | tail -n 3 | tr '\\r\\n' '  ')"
+}}
+""".strip()
+
+
+def reach(wanted: Sequence[Target]) -> Script:
+    """Try these connections from one host, fifty at once, each for three seconds."""
+    endpoints = dict.fromkeys(target.endpoint for target in wanted)
+    calls = []
+    for number, endpoint in enumerate(endpoints, 1):
+        calls.append(Cmd("reach", endpoint.host, endpoint.port, Raw("&")).sh)
+        if number % AT_ONCE == 0:
+            calls.append("wait")
+    lines = [_REACH, '[ "$tool" != none ] || { echo "notool neither bash nor ssh is there"; exit 0; }']
+    rounds = len(endpoints) // AT_ONCE + 1
+    return Script("\n".join([*lines, *calls, "wait", "echo end", ""]), timedelta(seconds=30 + 4 * rounds))
+
+
+def reached(outcome: Outcome) -> Mapping[Endpoint, Answer] | Unknown:
+    """Read the answer to `reach`."""
+    if isinstance(outcome, Unknown):
+        return outcome
+    lines = outcome.text.splitlines()
+    if lines and lines[0].startswith("notool "):
+        return Unknown(lines[0].partition(" ")[2])
+    if outcome.code != 0 or not lines or lines[-1] != "end":
+        return Unknown(f"the trial ended with {outcome.code}: {outcome.err.strip() or 'no message'}")
+    found = {}
+    for line in lines[:-1]:
+        word, host, port, code, said = [*line.split(" ", 4), "", "", "", ""][:5]
+        if word != "tcp" or not (port.isdecimal() and port.isascii()):
+            return Unknown(f"the trial's answer cannot be read: {line[:80]!r}")
+        found[Endpoint(host, int(port))] = _answer(code, said)
+    return found
+
+
+def _answer(code: str, said: str) -> Answer:
+    if code == "0":
+        return Answer.OPEN
+    if "refused" in said:
+        return Answer.REFUSED
+    if code == "124" or "timed out" in said:
+        return Answer.SILENT
+    if "No route" in said or "unreachable" in said:
+        return Answer.NO_ROUTE
+    if "not known" in said or "resolve" in said or "name resolution" in said:
+        return Answer.NO_NAME
+    return Answer.FAILED
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Every connection that was tried. ``answers``: host name -> endpoint -> how it ended, or why none was tried."""
+
+    answers: Mapping[str, Mapping[Endpoint, Answer] | Unknown]
+    running: frozenset[str]
+    """Nodes that run, by name."""
+    listeners: frozenset[str]
+    """Hosts on which something listened in place of the nodes that do not run."""
+    unreached: frozenset[str]
+    """Hosts that could not be asked: whether they can be reached says nothing new."""
+
+
+def judge(cluster: Cluster, trial: Trial) -> tuple[Finding, ...]:
+    """Return one finding for each host that reaches its peers, and one for each that is not reached or reaches nobody."""
+    findings: list[Finding] = []
+    failed: dict[str, dict[Target, Answer]] = {}
+    silent = Severity.OK if cluster.lab else Severity.WARN
+    for name, answers in trial.answers.items():
+        if isinstance(answers, Unknown):
+            findings.append(Finding("network", name, Severity.UNKNOWN, answers.reason, {"host": name}))
+            continue
+        wanted = [
+            target for target in targets(cluster, cluster.host(name))
+            if target.node.host.name not in trial.unreached and target.endpoint in answers
+        ]  # fmt: skip
+        bad = {target: answers[target.endpoint] for target in wanted if _bad(target, answers, trial)}
+        untried = [target for target in wanted if target not in bad and _unproven(target, answers, trial)]
+        others = {target.node.host.name for target in wanted} - {name}
+        if len(others) > 1 and {target.node.host.name for target in bad} >= others:
+            findings.append(_cut_off(name, bad))
+            continue
+        failed[name] = bad
+        if bad:
+            continue
+        detail = f"reaches {len(wanted) - len(untried)} of {len(wanted)} addresses of its peers"
+        evidence = {"host": name, "tried": len(wanted), "not_proven": len(untried)}
+        if untried:
+            places = _some([str(target.endpoint) for target in untried])
+            detail += f"; {places} refuse, and nothing listens there yet: run this again after the start"
+        findings.append(Finding("network", name, silent if untried else Severity.OK, detail, evidence))
+    return (*findings, *_not_reached(failed))
+
+
+def _bad(target: Target, answers: Mapping[Endpoint, Answer], trial: Trial) -> bool:
+    answer = answers[target.endpoint]
+    if answer is Answer.REFUSED:
+        return not _idle(target, trial)
+    return answer not in (Answer.OPEN, Answer.NO_NAME)  # a missing name has a finding of its own
+
+
+def _idle(target: Target, trial: Trial) -> bool:
+    """Tell whether it is right that nobody listens: only a ZooKeeper leader has its quorum port open."""
+    if target.node.name in trial.running:
+        return target.use == "quorum"
+    return target.loopback or target.node.host.name not in trial.listeners
+
+
+def _unproven(target: Target, answers: Mapping[Endpoint, Answer], trial: Trial) -> bool:
+    answer = answers[target.endpoint]
+    return answer is Answer.REFUSED and not target.loopback and target.node.name not in trial.running
+
+
+def _cut_off(name: str, bad: Mapping[Target, Answer]) -> Finding:
+    ways = _some([f"{target.endpoint}" for target in bad])
+    kinds = ", ".join(sorted({answer.value for answer in bad.values()}))
+    return Finding(
+        "network", name, Severity.CRIT, f"reaches no other host: {ways} ({kinds}); wanted: every peer's ports",
+        {"host": name, "failed": {str(target.endpoint): answer.value for target, answer in bad.items()}},
+        f"look at {name}'s routes and at the firewall for what goes out of it",
+    )  # fmt: skip
+
+
+def _not_reached(failed: Mapping[str, Mapping[Target, Answer]]) -> Iterator[Finding]:
+    """One finding for each host that peers cannot reach, with the ports and who tried."""
+    by_host: dict[str, dict[Target, dict[str, Answer]]] = {}
+    for source, bad in failed.items():
+        for target, answer in bad.items():
+            by_host.setdefault(target.node.host.name, {}).setdefault(target, {})[source] = answer
+    for host, missed in by_host.items():
+        ways = [
+            f"{target.endpoint} ({target.node.name} {target.use}) from {_some(list(sources))}: "
+            + ", ".join(sorted({answer.value for answer in sources.values()}))
+            for target, sources in missed.items()
+        ]
+        evidence = {
+            "host": host,
+            "failed": {
+                f"{source} -> {target.endpoint}": answer.value
+                for target, sources in missed.items()
+                for source, answer in sources.items()
+            },
+        }
+        hint = f"open these ports in the firewalls on and before {host}, or mend advertised: and address: in the inventory"
+        yield Finding(
+            "network", host, Severity.CRIT, f"not reached at {'; '.join(ways[:SHOWN])}", evidence, hint
+        )
+
+
+def _some(words: Sequence[str]) -> str:
+    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")

@@ -1,0 +1,57 @@
+"""The check of hosts before anything is put on them."""
+
+from invoke.context import Context
+
+from kafab.console import Console
+from kafab.errors import UsageError
+from kafab.model import Supervisor
+from kafab.ops import preflight as checks
+from kafab.preflight.sysctl import FILE
+from kafab.preflight_screens import show_preflight
+from kafab.wiring import Session
+
+from .boundary import task
+from .chain import CHAIN
+
+
+@task(
+    help={
+        "limit": "Only these hosts and nodes, comma-separated: node1,node2/broker.",
+        "json": "Print one JSON document with every check.",
+        "fix": "Write the sysctl drop-in where swappiness or max_map_count are wrong; asks first.",
+        "yes": "Do not ask before --fix writes.",
+    }
+)
+def preflight(
+    _context: Context, limit: str | None = None, json: bool = False, fix: bool = False, yes: bool = False
+) -> int:
+    """Check hosts before a deploy: login, Java, disks, ports, names, network, clocks, limits, kernel."""
+    session, console = CHAIN.session(), Console(json)
+    found = _look(session, limit)
+    refused: tuple[str, ...] = ()
+    if fix and _agreed(session, console, found, yes=yes):
+        refused = checks.fix(found.fixes, fleet=session.fleet, emit=session.emit)
+        found = _look(session, limit)
+    show_preflight(console, session.cluster, found.report)
+    return found.exit_code or int(bool(refused))
+
+
+def _look(session: Session, limit: str | None) -> checks.Preflight:
+    return checks.preflight(session.cluster, limit, fleet=session.fleet, store=session.store)
+
+
+def _agreed(session: Session, console: Console, found: checks.Preflight, *, yes: bool) -> bool:
+    """Show what would be written, and ask. Returns False where there is nothing to do."""
+    if session.cluster.supervisor is not Supervisor.SYSTEMD:
+        raise UsageError(
+            "--fix needs root on the hosts, which `supervisor: process` does not have",
+            hint=f"as root on each host: write {FILE}, then `sysctl --system`; docs/preflight.md has its lines",
+        )
+    if not found.fixes:
+        console.warn("--fix: nothing to do, no host would gain by it")
+        return False
+    for name, drop_in in found.fixes.items():
+        console.warn(f"{name}: --fix would write {FILE} and apply it:\n{drop_in}".rstrip())
+    hosts = ", ".join(found.fixes)
+    console.confirm(f"Write {FILE} on {hosts}?", yes=yes, lab=session.cluster.lab)
+    return True

@@ -1,0 +1,371 @@
+"""Preflight of a cluster: hosts compared, the network trial, the operation, and its screen."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+
+from kafab.command import Outcome, Result, Script, Unknown
+from kafab.console import Console
+from kafab.events import Note
+from kafab.facts import HostFacts, Identity, NodeFacts
+from kafab.findings import Finding, Report, Severity
+from kafab.model import Cluster, Host
+from kafab.ops.preflight import blocking, fix, preflight
+from kafab.preflight import across, network, sysctl
+from kafab.preflight.across import judge_clocks
+from kafab.preflight.local import Look
+from kafab.preflight.network import Answer, Trial
+from kafab.preflight_screens import show_preflight
+from kafab.releases import Artifact, ReleaseName
+from kafab.testing.fleet import FakeFleet
+from tests.preflight_hosts import (
+    CLUSTER,
+    GB,
+    NODE,
+    RECORDED,
+    healthy,
+    three,
+)
+
+
+@pytest.mark.parametrize(
+    ("skews", "expected"),
+    [
+        ({"a": 0.3, "b": -0.4}, {}),
+        ({"a": 0.0, "b": 5.0}, {"b": "WARN"}),
+        ({"a": 0.0, "b": 0.0, "c": -3600.0}, {"c": "CRIT"}),
+        ({"a": 0.0, "b": 20.0, "c": 0.1}, {"b": "WARN"}),
+        ({"a": 90.0, "b": 90.1, "c": 90.2}, {"this machine": "WARN"}),
+        ({"a": -90.0, "b": -90.1}, {"this machine": "WARN"}),
+        ({"a": 90.0}, {"a": "WARN"}),
+        ({"a": 0.0, "b": 90.0}, {"b": "CRIT"}),
+        ({}, {}),
+    ],
+)
+def test_clocks(skews: Mapping[str, float], expected: Mapping[str, str]) -> None:
+    """One wrong clock is one finding; from three hosts on the majority is right, also against this machine."""
+    found = {item.subject: str(item.severity) for item in judge_clocks(CLUSTER, skews) if item.severity}
+    assert found == expected
+
+
+def resolving(cluster: Cluster, wrong: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, Look]:
+    """Return looks of hosts on which every name resolves but those of ``wrong``: host -> name -> addresses."""
+    return {
+        host.name: replace(
+            healthy(),
+            names=dict.fromkeys(network.names(cluster, host), ("10.0.0.9",)) | dict(wrong.get(host.name, {})),
+        )
+        for host in cluster.hosts
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, []),
+        ({"node1": {"k3": ()}}, ["k3 (node3/zookeeper, node3/broker) does not resolve on node1"]),
+        (
+            {"node1": {"k3": ()}, "node2": {"k3": ()}},
+            ["k3 (node3/zookeeper, node3/broker) does not resolve on node1, node2"],
+        ),
+        (
+            {"node2": {"k2": ("127.0.1.1",)}},
+            ["k2 (node2/zookeeper, node2/broker) is a loopback address on node2 (127.0.1.1)"],
+        ),
+        (
+            {"node1": {"k2": ("127.0.0.1",)}},
+            ["k2 (node2/zookeeper, node2/broker) is a loopback address on node1 (127.0.0.1)"],
+        ),
+    ],
+)
+def test_names(wrong: Mapping[str, Mapping[str, tuple[str, ...]]], said: list[str]) -> None:
+    """A name that is missing somewhere, or leads back to the host itself, is one line, whoever misses it."""
+    cluster = three("k{}")
+    found = [item for item in across.judge_names(cluster, resolving(cluster, wrong)) if item.severity]
+    assert [item.detail.partition("; ")[0] for item in found] == said
+
+
+def test_missing_getent_is_unknown() -> None:
+    """Where names cannot be looked up they are not taken for resolved."""
+    cluster = three("k{}")
+    looks = resolving(cluster, {}) | {"node2": replace(healthy(), names=Unknown("getent is not there"))}
+    found = [(item.subject, item.severity) for item in across.judge_names(cluster, looks) if item.severity]
+    assert found == [("node2", Severity.UNKNOWN)]
+
+
+def test_data_of_another_cluster_is_the_odd_one_out() -> None:
+    """Two brokers agree on cluster.id, the third's directory is foreign."""
+    cluster = three()
+    looks = {
+        host.name: replace(
+            healthy(),
+            facts=HostFacts(
+                {"broker": NodeFacts(identities={PurePosixPath("/d"): Identity(at, "x" if at < 3 else "y")})}
+            ),
+        )
+        for at, host in enumerate(cluster.hosts, 1)
+    }
+    (finding,) = across.judge_cluster_ids(cluster, looks)
+    assert (finding.subject, finding.severity) == ("node3/broker", Severity.CRIT)
+    assert finding.detail == "/d belongs to cluster.id y; wanted: x, as on 2 other directories"
+
+
+def test_hosts_of_one_address_share_their_memory() -> None:
+    """Heaps are summed over a machine, not over a host of the inventory."""
+    shared = three("10.0.0.1")
+    looks = {host.name: replace(healthy(), memory={"MemTotal": 4 * GB}) for host in shared.hosts}
+    found = list(across.judge_memory(shared, looks))
+    assert [(item.subject, item.severity) for item in found] == [("node1 and 2 more", Severity.CRIT)]
+
+
+def test_connections_that_are_needed() -> None:
+    """A broker reaches every node's client port, a server its peers' quorum and election ports, no more."""
+    cluster = three()
+    wanted = {(target.node.name, target.use) for target in network.targets(cluster, cluster.hosts[0])}
+    clients = {(node.name, "client") for node in cluster.nodes}
+    peers = {(f"node{at}/zookeeper", use) for at in (2, 3) for use in ("quorum", "election")}
+    assert wanted == clients | peers
+
+
+def tried(
+    cluster: Cluster, bad: Callable[[str, network.Target], Answer | None], **changes: Any
+) -> list[tuple[str, str, str]]:
+    """Return (subject, severity, detail) of what is not OK when these connections end differently from open."""
+    answers = {
+        host.name: {
+            target.endpoint: bad(host.name, target) or Answer.OPEN
+            for target in network.targets(cluster, host)
+        }
+        for host in cluster.hosts
+    }
+    trial = Trial(answers, frozenset(), frozenset({"node1", "node2", "node3"}), frozenset())
+    found = network.judge(cluster, replace(trial, **changes))
+    return [(item.subject, str(item.severity), item.detail) for item in found if item.severity]
+
+
+def test_open_network_is_green() -> None:
+    """Every connection opened: nothing to say."""
+    assert tried(three(), lambda _source, _target: None) == []
+
+
+def test_host_behind_a_firewall_is_one_line() -> None:
+    """All peers miss one host: the line is about that host, with ports and who tried."""
+    found = tried(
+        three(), lambda source, target: Answer.SILENT if source != target.node.host.name == "node3" else None
+    )
+    ((subject, severity, detail),) = found
+    assert (subject, severity) == ("node3", "CRIT")
+    assert "10.0.0.3:9092 (node3/broker client) from node1, node2: no answer" in detail
+
+
+def test_host_that_reaches_nobody_is_one_line() -> None:
+    """One host misses all its peers: the line is about that host."""
+    found = tried(
+        three(),
+        lambda source, target: Answer.NO_ROUTE if source == "node3" != target.node.host.name else None,
+    )
+    ((subject, severity, detail),) = found
+    assert (subject, severity, "reaches no other host" in detail) == ("node3", "CRIT", True)
+
+
+def test_refused_at_a_listener_is_a_firewall() -> None:
+    """Where our listener is known to listen, "refused" is an answer of something in between."""
+    found = tried(
+        three(),
+        lambda source, target: (
+            Answer.REFUSED if source == "node1" and target.node.name == "node2/broker" else None
+        ),
+    )
+    assert [(subject, severity) for subject, severity, _ in found] == [("node2", "CRIT")]
+
+
+@pytest.mark.parametrize(("lab", "count"), [(False, 3), (True, 0)])
+def test_refused_where_nobody_could_listen_is_not_proven(lab: bool, count: int) -> None:
+    """Without a listener "refused" shows that packets come and go, and no more: a warning that says so."""
+    found = tried(three(lab=lab), lambda _source, _target: Answer.REFUSED, listeners=frozenset())
+    assert [severity for _, severity, detail in found if "nothing listens there yet" in detail] == [
+        "WARN"
+    ] * count
+
+
+def test_follower_may_have_its_quorum_port_closed() -> None:
+    """Only a ZooKeeper leader listens on its quorum port; a running node's client port must be open."""
+    cluster = three()
+    running = frozenset(node.name for node in cluster.nodes)
+    followers = tried(
+        cluster, lambda _source, target: Answer.REFUSED if target.use == "quorum" else None, running=running
+    )
+    deaf = tried(
+        cluster, lambda source, target: Answer.REFUSED if source == "node1" and target.node.name == "node2/broker" else None,
+        running=running,
+    )  # fmt: skip
+    assert (followers, [subject for subject, _, _ in deaf]) == ([], ["node2"])
+
+
+def test_unreachable_host_is_not_told_twice() -> None:
+    """That its peers cannot reach a host that is down says nothing new."""
+    found = tried(
+        three(),
+        lambda _source, target: Answer.SILENT if target.node.host.name == "node3" else None,
+        unreached=frozenset({"node3"}),
+    )
+    assert found == []
+
+
+def test_host_without_a_tool_is_unknown() -> None:
+    """Neither bash nor ssh there: what was not tried is not open."""
+    cluster = three()
+    missing = network.reached(Result(0, b"notool neither bash nor ssh is there\n", ""))
+    found = network.judge(cluster, Trial({"node1": missing}, frozenset(), frozenset(), frozenset()))
+    assert [(item.severity, item.detail) for item in found] == [
+        (Severity.UNKNOWN, "neither bash nor ssh is there")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("0 ", Answer.OPEN),
+        ("1 bash: connect: Connection refused bash: /dev/tcp/h/1: Connection refused", Answer.REFUSED),
+        ("124 ", Answer.SILENT),
+        ("1 ssh: connect to host h port 1: Connection timed out", Answer.SILENT),
+        ("1 bash: connect: No route to host", Answer.NO_ROUTE),
+        ("1 bash: connect: Network is unreachable", Answer.NO_ROUTE),
+        ("1 bash: h: Name or service not known bash: /dev/tcp/h/1: Invalid argument", Answer.NO_NAME),
+        ("1 ssh: Could not resolve hostname h: Temporary failure in name resolution", Answer.NO_NAME),
+        ("1 something else", Answer.FAILED),
+    ],
+)
+def test_recorded_answers_of_connections(said: str, answer: Answer) -> None:
+    """What bash and ssh print of a connection, recorded."""
+    found = network.reached(Result(0, f"tcp h 1 {said}\nend\n".encode(), ""))
+    assert isinstance(found, dict)
+    assert list(found.values()) == [answer]
+
+
+class Hosts:
+    """Hosts that answer a preflight: well, unless told otherwise; ``scripts`` records what each was asked."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.scripts: list[str] = []
+        self.refuses = ""
+
+    def answer(self, script: Script) -> Outcome:
+        """Answer by what the script asks."""
+        self.scripts.append(script.text)
+        if "60-kafab.conf" in script.text:
+            return Result(1, b"", self.refuses) if self.refuses else Result(0, b"", "")
+        if "machine" in script.text:
+            return Result(0, RECORDED.replace("held 9092 pid 77, nginx: master process\n", "").encode(), "")
+        if "systemd-socket-activate" in script.text:
+            return Result(0, b"listening 7 100\n", "")
+        if "reach()" in script.text:
+            endpoints = re.findall(r"^reach (\S+) (\d+) &$", script.text, re.MULTILINE)
+            lines = [f"tcp {host} {port} 0 " for host, port in endpoints]
+            return Result(0, "\n".join([*lines, "end", ""]).encode(), "")
+        return Result(0, b"", "")
+
+
+class NoStore:
+    """A store without a release."""
+
+    def find(self, _name: ReleaseName) -> Artifact | None:
+        """Have none."""
+        return None
+
+
+def looked(cluster: Cluster, hosts: Hosts, **unreachable: str) -> Any:
+    """Run the operation on fake hosts."""
+    fleet = FakeFleet({host.name: hosts.answer for host in cluster.hosts}, unreachable=unreachable)
+    return preflight(cluster, None, fleet=fleet, store=NoStore(), now=lambda: 1795256054.7)  # type: ignore[arg-type]  # find() is all it asks
+
+
+def test_listeners_are_ended() -> None:
+    """What was started to be reached is ended before the report is made."""
+    hosts = Hosts(CLUSTER)
+    looked(CLUSTER, hosts)
+    kinds = [
+        next(word for word in ("machine", "systemd-socket-activate -E", "reach()", "kill 7") if word in text)
+        for text in hosts.scripts
+    ]
+    assert kinds == ["machine", "systemd-socket-activate -E", "reach()", "kill 7"]
+
+
+def test_running_nodes_need_no_listener() -> None:
+    """One round trip for all that is local and one for the network: no port of a loopback host is listened on."""
+    host = replace(NODE.host, address="127.0.0.1")
+    cluster = replace(CLUSTER, hosts=(host,), nodes=(replace(NODE, host=host),))
+    hosts = Hosts(cluster)
+    looked(cluster, hosts)
+    assert len(hosts.scripts) == 2
+
+
+def test_unreachable_host_has_exit_code_4() -> None:
+    """A host that is down is one CRIT line, and the code says what to mend first."""
+    found = looked(CLUSTER, Hosts(CLUSTER), node1="no answer from 10.0.0.1 port 22 within 10 s")
+    assert (found.exit_code, [item.check for item in found.report.findings]) == (4, ["ssh.reachable"])
+
+
+def test_missing_sudo_has_exit_code_1() -> None:
+    """The host answers, so it is not unreachable."""
+    assert looked(CLUSTER, Hosts(CLUSTER), node1="sudo wants a password for ops").exit_code == 1
+
+
+def test_blocking_is_what_is_certain() -> None:
+    """A deploy stops at CRIT; advice and what could not be read do not stop it."""
+    findings = tuple(Finding(str(severity), "x", severity, "") for severity in Severity)
+    assert [item.check for item in blocking(Report("c", findings))] == ["CRIT"]
+
+
+def test_fix_is_offered_where_it_helps() -> None:
+    """The drop-in is for hosts that lack a setting, and never lowers one."""
+    poor = replace(healthy(), settings={"swappiness": "1", "max_map_count": "65530"})
+    rich = replace(healthy(), settings={"swappiness": "1", "max_map_count": "1048576"})
+    assert (sysctl.lacking(poor), sysctl.lacking(rich), sysctl.lacking(replace(rich, settings={}))) == (
+        True,
+        False,
+        False,
+    )
+    assert sysctl.text(rich).splitlines()[1:] == ["vm.swappiness = 1", "vm.max_map_count = 1048576"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "refused", "said"),
+    [
+        ("", (), "wrote /etc/sysctl.d/60-kafab.conf and applied it"),
+        (
+            "sh: cannot create /proc/sys/vm/swappiness: Read-only file system",
+            ("node1",),
+            "refused, nothing was written",
+        ),
+    ],
+)
+def test_fix_tells_each_host(refusal: str, refused: tuple[str, ...], said: str) -> None:
+    """A kernel that refuses, as a container's does, is named with its words."""
+    hosts, notes = Hosts(CLUSTER), list[Any]()
+    hosts.refuses = refusal
+    drop_in = sysctl.text(healthy())
+    assert fix({"node1": drop_in}, fleet=FakeFleet({"node1": hosts.answer}), emit=notes.append) == refused
+    assert [isinstance(note, Note) and said in note.text and refusal in note.text for note in notes] == [True]
+
+
+def test_large_cluster_shows_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three hundred hosts two have something to say: two rows, their lines, and one line of counts."""
+    hosts = tuple(Host(f"node{at}", f"10.0.1.{at}") for at in range(300))
+    cluster = replace(CLUSTER, hosts=hosts)
+    findings = [Finding("java", host.name, Severity.OK, "17", {"host": host.name}) for host in hosts]
+    findings += [
+        Finding("port", f"node{at}/broker", Severity.CRIT, "held", {"host": f"node{at}"}, "end it")
+        for at in (7, 250)
+    ]
+    show_preflight(Console(), cluster, Report("prod", tuple(findings)))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "HOST", "node7", "node250", "CRIT", "end", "CRIT", "end", "prod:"
+    ]  # fmt: skip
+    assert lines[-1] == "prod: CRIT, 300 hosts (2 CRIT, 300 OK)"
