@@ -5,7 +5,8 @@ from invoke.context import Context
 from kafab.console import Console
 from kafab.errors import UsageError
 from kafab.inventory import texts
-from kafab.lab.local import MAX_HOSTS, HostStatus
+from kafab.lab.kinds import Kind
+from kafab.lab.local import MAX_HOSTS
 from kafab.model import Version
 from kafab.wiring import open_lab
 
@@ -21,18 +22,25 @@ JSON = "Print one JSON document."
         "hosts": "How many hosts: 3 if it is left out.",
         "version": "Kafka's version: 3.9.2 if it is left out.",
         "name": NAME,
+        "kind": "local (an sshd on loopback a host), docker (a container with systemd a host) or vagrant (a virtual machine a host); local if it is left out.",
     }
 )
-def up(_context: Context, hosts: str | None = None, version: str | None = None, name: str = "lab") -> None:
-    """Make hosts on this machine (sshd on loopback) and their inventory; later tasks use it."""
-    lab = open_lab(name, Console().emit)
+def up(
+    _context: Context,
+    hosts: str | None = None,
+    version: str | None = None,
+    name: str = "lab",
+    kind: str | None = None,
+) -> None:
+    """Make hosts on this machine and their inventory; later tasks use it."""
+    lab = open_lab(name, Console().emit, _kind(kind))
     lab.up(_count(hosts), _version(version))
-    CHAIN.forget()
+    CHAIN.select(str(lab.inventory))
 
 
 @task(help={"name": NAME, "json": JSON})
 def status(_context: Context, name: str = "lab", json: bool = False) -> None:
-    """Show the lab's hosts: port and pid of each sshd, and how many nodes run."""
+    """Show the lab's hosts: where each is, whether it is up, and how many of its nodes run."""
     console = Console(json=json)
     lab = open_lab(name, console.emit)
     hosts = lab.status()
@@ -44,23 +52,31 @@ def status(_context: Context, name: str = "lab", json: bool = False) -> None:
         "inventory": str(lab.inventory) if up else None,
         "hosts": [vars(host) for host in hosts],
     }
-    rows = [(host.name, host.port, host.sshd or "not running", _nodes(host)) for host in hosts]
-    text = console.table(("HOST", "SSH PORT", "SSHD PID", "NODES"), rows) if rows else f"{name} is not up"
+    rows = [host.cells for host in hosts]
+    text = (
+        console.table(tuple(rows[0]), [tuple(row.values()) for row in rows]) if rows else f"{name} is not up"
+    )
     console.data(document, text)
 
 
 @task(help={"name": NAME})
 def down(_context: Context, name: str = "lab") -> None:
-    """End the lab: its nodes, its sshds, its folder; and nothing else."""
+    """End the lab: its nodes, its hosts, its folder; and nothing else."""
     CHAIN.forget()
     console = Console()
     if not open_lab(name, console.emit).down():
         console.warn(f"{name} is not up: nothing to do")
 
 
-def _nodes(host: HostStatus) -> str:
-    ended = host.recorded - host.running
-    return f"{host.running} running" + (f", {ended} ended" if ended else "")
+def _kind(text: str | None) -> Kind | None:
+    if text is None:
+        return None
+    try:
+        return Kind(text)
+    except ValueError as error:
+        raise UsageError(
+            f"found --kind {text}; expected {' or '.join(kind.value for kind in Kind)}"
+        ) from error
 
 
 def _count(text: str | None) -> int | None:

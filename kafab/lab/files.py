@@ -33,8 +33,13 @@ class LabHost:
         """The folder that stands for the host's file system."""
         return self.folder / "root"
 
+    @property
+    def home(self) -> Path:
+        """The home folder of whoever logs in, beside the file system: real hosts do not share one either."""
+        return self.folder / "home"
 
-def sshd_config(host: LabHost, authorized_keys: Path) -> str:
+
+def sshd_config(host: LabHost) -> str:
     """Return the configuration of one host's sshd, which any user may run for himself (sshd_config(5)).
 
     PAM and the strict look at file modes need root. SHLVL keeps bash from reading ~/.bashrc, which it does for sshd at
@@ -45,7 +50,7 @@ def sshd_config(host: LabHost, authorized_keys: Path) -> str:
         "ListenAddress": ADDRESS,
         "HostKey": host.folder / "host_key",
         "PidFile": host.folder / "sshd.pid",
-        "AuthorizedKeysFile": authorized_keys,
+        "AuthorizedKeysFile": host.home / ".ssh" / "authorized_keys",
         "AllowUsers": host.user,
         "AuthenticationMethods": "publickey",
         "PasswordAuthentication": "no",
@@ -56,7 +61,7 @@ def sshd_config(host: LabHost, authorized_keys: Path) -> str:
         "PrintMotd": "no",
         "PrintLastLog": "no",
         "X11Forwarding": "no",
-        "SetEnv": "SHLVL=1",
+        "SetEnv": f"SHLVL=1 HOME={host.home}",
         "Subsystem": "sftp internal-sftp",
     }
     return "".join(f"{key} {value}\n" for key, value in lines.items())
@@ -68,6 +73,16 @@ def inventory(hosts: list[LabHost], version: Version, java: Path | None) -> str:
         "lab": True,
         **({"java": str(java)} if java else {}),
         "supervisor": "process",
+        **processes(version),
+        "ssh": {"user": hosts[0].user, "identity": "id_ed25519", "known_hosts": "known_hosts"},
+        "hosts": {host.name: _host(host, zookeeper=host.number <= zookeepers(len(hosts))) for host in hosts},
+    }
+    return document(tree)
+
+
+def processes(version: Version) -> dict[str, object]:
+    """Return how Kafka and ZooKeeper are set in any lab: small, and quick to start."""
+    return {
         "kafka": {
             "version": str(version),
             "heap": "256m",
@@ -83,9 +98,11 @@ def inventory(hosts: list[LabHost], version: Version, java: Path | None) -> str:
             },
         },
         "zookeeper": {"heap": "64m", "chroot": "/kafka", "jvm": list(_JVM)},
-        "ssh": {"user": hosts[0].user, "identity": "id_ed25519", "known_hosts": "known_hosts"},
-        "hosts": {host.name: _host(host, zookeeper=host.number <= zookeepers(len(hosts))) for host in hosts},
     }
+
+
+def document(tree: dict[str, object]) -> str:
+    """Return an inventory's tree as the text of ``cluster.yaml``."""
     return _HEADER + yaml.safe_dump(tree, sort_keys=False, width=200)
 
 

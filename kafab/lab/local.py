@@ -8,7 +8,7 @@ a lab that has it is whole.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,6 +42,17 @@ class HostStatus:
     running: int
     recorded: int
     """Nodes that were started once, running or not."""
+
+    @property
+    def cells(self) -> Mapping[str, object]:
+        """The host as a row of a table."""
+        ended = self.recorded - self.running
+        return {
+            "HOST": self.name,
+            "SSH PORT": self.port,
+            "SSHD PID": self.sshd or "not running",
+            "NODES": f"{self.running} running" + (f", {ended} ended" if ended else ""),
+        }
 
 
 class LocalLab:
@@ -118,14 +129,16 @@ class LocalLab:
         self.folder.mkdir(mode=0o700, parents=True)
         (self.folder / "lab.json").write_text(json.dumps({"hosts": count, "version": str(version)}))
         public = self._machine.make_key(self.folder / "id_ed25519", f"kafab lab {self.name}")
-        keys = self.folder / "authorized_keys"
-        keys.write_text(public + "\n")
         known = []
         for host in hosts:
             host.root.mkdir(parents=True)
+            keys = host.home / ".ssh" / "authorized_keys"
+            keys.parent.mkdir(mode=0o700, parents=True)
+            keys.touch(mode=0o600)
+            keys.write_text(public + "\n")
             key = self._machine.make_key(host.folder / "host_key", host.name)
             known.append(f"[{ADDRESS}]:{host.port} {' '.join(key.split()[:2])}\n")
-            (host.folder / "sshd_config").write_text(sshd_config(host, keys))
+            (host.folder / "sshd_config").write_text(sshd_config(host))
             self._start_sshd(host.folder)
         (self.folder / "known_hosts").write_text("".join(known))
         new = self.folder / "cluster.yaml.new"

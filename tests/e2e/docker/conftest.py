@@ -1,0 +1,50 @@
+"""A docker lab for the tests of this folder."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import cannot_run
+from tests.docker_hosts import DockerLab, docker
+from tests.fab import Fab
+
+
+@pytest.fixture(scope="session")
+def docker_here() -> None:
+    """Docker answers on this machine; where it does not, the tests that need it cannot run."""
+    if not shutil.which("docker"):
+        cannot_run("docker is not on this machine: scripts/docker-daemon")
+    done = docker("version")
+    if done.returncode:
+        cannot_run(f"no Docker daemon answers: {done.stderr.strip()} (scripts/docker-daemon)")
+
+
+@pytest.fixture(scope="session")
+def docker_lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
+    """Three hosts for all tests of the session: what a test changes there it puts back."""
+    lab = DockerLab(Fab(tmp_path_factory.mktemp("docker") / "home"))
+    try:
+        lab.fab.must("lab.up", "--kind", "docker")
+        yield lab
+    finally:
+        lab.fab("lab.down")
+
+
+@pytest.fixture
+def new_docker_lab(docker_here: None, tmp_path: Path) -> Iterator[Callable[..., DockerLab]]:
+    """Make a lab that only this test has; it takes the options of lab.up after --kind docker."""
+    made: list[DockerLab] = []
+
+    def make(*options: str) -> DockerLab:
+        lab = DockerLab(Fab(tmp_path / f"home{len(made)}"))
+        made.append(lab)
+        lab.fab.must("lab.up", "--kind", "docker", *options)
+        return lab
+
+    try:
+        yield make
+    finally:
+        for lab in made:
+            lab.fab("lab.down")
