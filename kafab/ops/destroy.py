@@ -1,0 +1,275 @@
+"""destroy: take away what kafab placed on the hosts, and nothing else.
+
+It observes first, and what it then does is a value that was shown: under the lock it observes again, and goes on only
+where nothing has come up that was not shown. One script a host does it all; each step looks again at what it removes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
+from kafab.events import Emit, Note
+from kafab.executor import Fate, HostResult, worst
+from kafab.model import Cluster, Host
+from kafab.ops.lock import operating
+from kafab.ops.observing import observe
+from kafab.plan import known
+from kafab.ports import Fleet
+from kafab.remains import INCOMING, NEW, HostRemains, observation, parse
+from kafab.removal import GONE, LOCK, Removal, Removals, What, removals
+from kafab.state import desire, limited
+from kafab.supervisor import ALIVE
+from kafab.units import UNITS
+
+TIMEOUT = timedelta(minutes=10)
+DATA_TIMEOUT = timedelta(hours=1)
+"""Some file systems take minutes to let go of terabytes."""
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What a destroy did: its steps, and each changed host's fate."""
+
+    removals: Removals
+    results: Mapping[str, HostResult]
+
+    def raise_unless_done(self) -> None:
+        """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
+        fate = worst(self.results.values())
+        if fate is Fate.DONE:
+            return
+        lines = [
+            f"{host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
+            for host, result in self.results.items()
+        ]
+        error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
+        raise error(
+            "the destroy is not complete:\n  " + "\n  ".join(lines),
+            hint="the same command again goes on from here",
+        )
+
+
+def prepare(cluster: Cluster, limit: str | None, *, data: bool, fleet: Fleet) -> Removals:
+    """Observe and decide; changes nothing. ``data`` asks for data and logs too.
+
+    Raises Unreachable, Unsafe (nodes run; data is another's or nobody's) or UsageError (limit).
+    """
+    desired = desire(cluster, limited(cluster, limit), None)
+    facts = known(observe(desired, fleet))
+    asked = {name: cluster.host(name) for name in desired.host_names}
+    outcomes = fleet.run({name: _observation(cluster, limit, host) for name, host in asked.items()})
+    return removals(desired, facts, _known({name: parse(outcomes[name]) for name in asked}), data=data)
+
+
+def destroy(
+    cluster: Cluster, limit: str | None, agreed: Removals, *, data: bool, fleet: Fleet, emit: Emit, owner: str
+) -> Destroyed:
+    """Remove what was agreed to, or what is still there of it. With nothing to do, nothing is written, not even a lock.
+
+    Raises Unsafe where there is more to remove now than was agreed to, Locked while another operator is at work.
+    """
+    if not agreed:
+        return Destroyed(agreed, {})
+    with operating(cluster, fleet, owner):
+        found = prepare(cluster, limit, data=data, fleet=fleet)
+        _guard_agreed(found, agreed)
+        last = [step for step in found.steps if _waits_for_the_lock(cluster, step)]
+        first = [step for step in found.steps if step not in last]
+        results = _seen(cluster, limit, _carry_out(cluster, limit, first, fleet), data=data, fleet=fleet)
+    if worst(results.values()) is Fate.DONE:
+        results |= _seen(cluster, limit, _carry_out(cluster, limit, last, fleet), data=data, fleet=fleet)
+    for host, result in results.items():
+        if result.fate is Fate.DONE:
+            count = len(found.on(host))
+            emit(Note(host, f"{count} thing{'s' * (count > 1)} removed"))
+    return Destroyed(found, results)
+
+
+def _observation(cluster: Cluster, limit: str | None, host: Host) -> Script:
+    return observation(host, [node for node in limited(cluster, limit) if node.host.name == host.name])
+
+
+def _known(found: Mapping[str, HostRemains | Unknown]) -> dict[str, HostRemains]:
+    unknown = {host: there.reason for host, there in found.items() if isinstance(there, Unknown)}
+    if unknown:
+        raise Unreachable(unknown, hint="nothing was changed; --limit leaves hosts out")
+    return {host: there for host, there in found.items() if isinstance(there, HostRemains)}
+
+
+def _guard_agreed(found: Removals, agreed: Removals) -> None:
+    before = {(step.host, step.what, step.path) for step in agreed.steps}
+    # An empty folder is nobody's loss, and the lock itself makes one.
+    new = [step for step in found.steps if step.what is not What.FOLDER]
+    more = [step for step in new if (step.host, step.what, step.path) not in before]
+    if more:
+        raise Unsafe(
+            f"{agreed.cluster} has changed since this was shown; there is more now:\n  "
+            + "\n  ".join(f"{step.host}: {step}" for step in more),
+            hint="nothing was changed; the same command again shows it all",
+        )
+
+
+def _waits_for_the_lock(cluster: Cluster, step: Removal) -> bool:
+    """The lock is a file below the run folder of one of the hosts, so those folders go last."""
+    return step.what is What.FOLDER and step.path in (cluster.host(step.host).paths.run / LOCK).parents
+
+
+def _carry_out(
+    cluster: Cluster, limit: str | None, steps: Sequence[Removal], fleet: Fleet
+) -> dict[str, HostResult]:
+    by_host: dict[str, list[Removal]] = {}
+    for step in steps:
+        by_host.setdefault(step.host, []).append(step)
+    outcomes = fleet.run({name: _script(cluster, limit, name, found) for name, found in by_host.items()})
+    return {name: _read(found, outcomes[name]) for name, found in by_host.items()}
+
+
+def _script(cluster: Cluster, limit: str | None, host: str, steps: Sequence[Removal]) -> Script:
+    """Return one script for one host: that its nodes are stopped is looked at again, then step by step."""
+    idle = [Cmd("idle", node.name, node.run).sh for node in limited(cluster, limit) if node.host.name == host]
+    calls = [
+        f"run {number} {Cmd(step.what.value, step.path, *step.details).sh}"
+        for number, step in enumerate(steps)
+    ]
+    slow = any(step.what is What.DATA for step in steps)
+    text = "\n".join([ALIVE, _FUNCTIONS, *idle, *calls])
+    return Script(text + "\n", DATA_TIMEOUT if slow else TIMEOUT)
+
+
+_FUNCTIONS = rf"""
+run() {{  # NUMBER FUNCTION WORD...: a plain assignment keeps `set -e` at work inside; none runs after one that failed
+  number=$1
+  shift
+  set +e
+  said=$(set -e; "$@" 2>&1)
+  code=$?
+  set -e
+  printf 'step %s %s\n' "$number" "$code"
+  [ "$code" -eq 0 ] || {{ printf '%s\n' "$said"; exit 0; }}
+}}
+idle() {{  # NODE RUN
+  {{ [ -r "$2/process" ] && read -r pid start _ < "$2/process"; }} || return 0
+  ! alive "$pid" "$start" || {{ echo "$1 runs, pid $pid" >&2; exit 1; }}
+}}
+there() {{ [ -e "$1" ] || [ -L "$1" ]; }}
+enter() {{ [ ! -L "$1" ] || {{ echo "$1 is a link now"; return 1; }}; cd -P -- "$1"; }}
+mounted() {{  # whether a file system is mounted on the folder we are in
+  here=$(pwd -P)
+  while read -r _ _ _ _ point _; do [ "$point" != "$here" ] || return 0; done < /proc/self/mountinfo
+  return 1
+}}
+mounted_below() {{
+  here=$(pwd -P)
+  while read -r _ _ _ _ point _; do
+    case $point in "$here"/*) echo "$point is mounted"; return 0 ;; esac
+  done < /proc/self/mountinfo
+  return 1
+}}
+files() {{ enter "$1"; shift; rm -f -- "$@"; }}
+folder() {{  # an empty one, but for the file of a lock that nobody holds
+  {{ [ ! -L "$1" ] && [ -d "$1" ]; }} || return 0
+  if [ -f "$1/{LOCK}" ]; then
+    exec 9>> "$1/{LOCK}"
+    flock -n 9 || return 0
+    rm -f -- "$1/{LOCK}"
+  fi
+  rmdir -- "$1"
+}}
+link() {{ [ ! -L "$1" ] || rm -f -- "$1"; }}
+logs() {{ tree "$1"; }}
+tree() {{  # rm does not follow links
+  there "$1" || return 0
+  (enter "$1"; if mounted || mounted_below; then echo "a file system is mounted there"; exit 1; fi)
+  rm -rf -- "$1"
+}}
+marked() {{  # MARK ID: the mark of a data directory, in the folder we are in, says that it is this node's
+  case $1 in
+    myid) {{ read -r line || [ -n "$line" ]; }} < "$1" && [ "$line" = "$2" ] ;;
+    *) while read -r line || [ -n "$line" ]; do
+         case $line in "broker.id=$2" | "node.id=$2") return 0 ;; esac
+       done < "$1"
+       return 1 ;;
+  esac
+}}
+data() {{  # PATH MARK ID: the mark goes last, so that what is left of an interrupted removal still says whose it is
+  path=$1 mark=$2 id=$3 keep=
+  there "$path" || return 0
+  enter "$path"
+  if mounted; then keep=lost+found; fi
+  if mounted_below; then return 1; fi
+  if [ -e "$mark" ]; then marked "$mark" "$id" || {{ echo "its $mark does not say $id"; return 1; }}; fi
+  set --
+  for entry in * .[!.]* ..?*; do
+    there "./$entry" || continue
+    case $entry in "$mark" | "$keep") continue ;; esac
+    [ -e "$mark" ] || {{ echo "it has no $mark, and $entry in it"; return 1; }}
+    set -- "$@" "./$entry"
+    [ $# -lt 100 ] || {{ rm -rf -- "$@"; set --; }}
+  done
+  [ $# -eq 0 ] || rm -rf -- "$@"
+  rm -f -- "$mark"
+  cd /
+  [ -n "$keep" ] || rmdir -- "$path"
+}}
+release() {{  # PATH: it goes under a name that no deploy takes for a release, whenever this is interrupted
+  root=${{1%/*}} name=${{1##*/}}
+  [ -d "$1" ] || return 0
+  enter "$root"
+  here=$(pwd -P)
+  for entry in * .[!.]*; do
+    [ -L "$entry" ] || continue
+    case $(readlink -f -- "$entry")/ in "$here/$name"/*) echo "$entry leads to it now"; return 1 ;; esac
+  done
+  [ ! -L {INCOMING} ] || {{ echo "{INCOMING} is a link"; return 1; }}
+  mkdir -p -- {INCOMING}
+  rm -rf -- "{INCOMING}/$name{GONE}"
+  mv -T -- "$name" "{INCOMING}/$name{GONE}"
+  rm -rf -- "{INCOMING}/$name{GONE}"
+  rmdir -- {INCOMING} 2>/dev/null || :
+}}
+uploads() {{ [ -L "$1" ] || rm -rf -- "$1"; }}
+instance() {{  # DROP-IN UNIT: not at boot any more
+  for link in {UNITS}/*.wants/"$2" {UNITS}/*.requires/"$2"; do
+    [ ! -L "$link" ] || rm -f -- "$link"
+  done
+  [ -L "${{1%/*}}" ] || {{ rm -f -- "$1" "$1{NEW}"; rmdir -- "${{1%/*}}" 2>/dev/null || :; }}
+  systemctl daemon-reload
+  systemctl reset-failed "$2" 2>/dev/null || :
+}}
+unit() {{ rm -f -- "$1" "$1{NEW}"; systemctl daemon-reload; }}
+""".strip()
+
+
+def _read(steps: Sequence[Removal], outcome: Outcome) -> HostResult:
+    if isinstance(outcome, Unknown):
+        return HostResult(Fate.UNKNOWN, outcome.reason)
+    lines = outcome.text.splitlines()
+    for number, step in enumerate(steps):
+        answer = next((at for at, line in enumerate(lines) if line.startswith(f"step {number} ")), None)
+        if answer is None and number == 0 and outcome.code == 1:
+            return HostResult(Fate.FAILED, outcome.err.strip())
+        if answer is None:
+            reason = f"{step}: no answer (exit {outcome.code}: {outcome.err.strip()})"
+            return HostResult(Fate.UNKNOWN, reason)
+        if lines[answer] != f"step {number} 0":
+            return HostResult(Fate.FAILED, f"{step}: {' '.join(lines[answer + 1 :]) or lines[answer]}")
+    return HostResult(Fate.DONE)
+
+
+def _seen(
+    cluster: Cluster, limit: str | None, results: dict[str, HostResult], *, data: bool, fleet: Fleet
+) -> dict[str, HostResult]:
+    """A dropped connection says nothing of what was done: a host with at most empty folders left is done."""
+    for host, result in results.items():
+        if result.fate is not Fate.UNKNOWN:
+            continue
+        named = [node.name for node in limited(cluster, limit) if node.host.name == host]
+        try:
+            left = prepare(cluster, ",".join(named), data=data, fleet=fleet)
+        except KafabError:
+            continue
+        if all(step.what is What.FOLDER for step in left.steps):
+            results[host] = HostResult(Fate.DONE)
+    return results

@@ -1,0 +1,604 @@
+"""destroy against hosts that are folders: the real scripts in a real shell, after a real deploy."""
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from kafab.command import Outcome, Result, Script, Unknown
+from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
+from kafab.events import Event
+from kafab.facts import HostFacts, Identity, NodeFacts
+from kafab.model import Cluster, Supervisor
+from kafab.ops.deploy import deploy
+from kafab.ops.destroy import _script, destroy, prepare
+from kafab.releases import Artifact, release_for
+from kafab.remains import HostRemains, Place, drop_in, parse, template
+from kafab.removal import Removal, Removals, What, removals
+from kafab.state import desire
+from kafab.testing.fleet import FakeFleet
+from kafab.units import UNITS
+from tests.conftest import cluster_in
+
+Shell = Callable[..., Result]
+HEX = "ab" * 6
+
+
+class OneRelease:
+    """A store that has a small archive in the shape of a release."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        name, file = release_for(cluster.version), folder / "release.tar"
+        with tarfile.open(file, "w") as archive:
+            member = tarfile.TarInfo(f"{name}/libs/kafka.jar")
+            member.size = 3
+            archive.addfile(member, io.BytesIO(b"jar"))
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        self.artifact = Artifact(name, file, sha256, file.stat().st_size, "added by hand")
+
+    def fetch(self, _name: object, _emit: object) -> Artifact:
+        """Return it."""
+        return self.artifact
+
+
+@dataclass
+class Lab:
+    """A cluster whose hosts are folders, deployed; ``shell`` runs what is sent to them."""
+
+    cluster: Cluster
+    root: Path
+    shell: Shell
+    store: OneRelease
+    events: list[Event] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    """Hosts whose answer to a removal is lost on its way."""
+
+    def __post_init__(self) -> None:
+        names = [host.name for host in self.cluster.hosts]
+        self.fleet = FakeFleet({name: self._handler(name) for name in names}, takes=self.shell)
+
+    def _handler(self, name: str) -> Callable[[Script], Outcome]:
+        def answer(script: Script) -> Outcome:
+            result: Result = self.shell(script)
+            if name in self.lost and "uploads()" in script.text:
+                return Unknown("the connection was lost")
+            return result
+
+        return answer
+
+    def deploy(self) -> None:
+        """Deploy for real."""
+        done = deploy(
+            self.cluster,
+            None,
+            fleet=self.fleet,
+            store=self.store,  # type: ignore[arg-type]  # only fetch() is used
+            emit=self.events.append,
+            owner="ann",
+            check=False,
+        )
+        done.raise_unless_done()
+
+    def prepare(self, limit: str | None = None, *, data: bool = False) -> Removals:
+        """Decide."""
+        return prepare(self.cluster, limit, data=data, fleet=self.fleet)
+
+    def destroy(
+        self, limit: str | None = None, *, data: bool = False, agreed: Removals | None = None
+    ) -> Removals:
+        """Destroy what is there, or what was agreed to."""
+        done = destroy(
+            self.cluster,
+            limit,
+            agreed or self.prepare(limit, data=data),
+            data=data,
+            fleet=self.fleet,
+            emit=self.events.append,
+            owner="ann",
+        )
+        done.raise_unless_done()
+        return done.removals
+
+    def fill(self) -> None:
+        """Give every data directory what a node that ran would have left, and every log folder a line."""
+        for node in self.cluster.nodes:
+            data = Path(node.data[0])
+            if node in self.cluster.brokers:
+                (data / "meta.properties").write_text(f"#\nversion=0\nbroker.id={node.id}\ncluster.id=abc\n")
+                (data / "orders-0").mkdir()
+                (data / "orders-0" / "0.log").write_text("records")
+            else:
+                (data / "version-2").mkdir()
+            (Path(node.logs) / "server.log").write_text("a line\n")
+            (Path(node.run) / "process").write_text("1 2 release digest\n")
+
+    def tree(self) -> list[str]:
+        """Return every path on the hosts, below the folder of each."""
+        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
+
+    def place(self, path: str) -> Path:
+        """Return a path on the first host."""
+        return self.root / "node1" / path
+
+
+@pytest.fixture
+def lab(tmp_path: Path, shell: Shell) -> Lab:
+    """Two hosts, deployed, with data and logs as if they had run."""
+    cluster = cluster_in(tmp_path / "hosts", 2)
+    made = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    made.deploy()
+    made.fill()
+    return made
+
+
+@pytest.fixture
+def single(tmp_path: Path, shell: Shell) -> Lab:
+    """One such host."""
+    cluster = cluster_in(tmp_path / "hosts", 1)
+    made = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    made.deploy()
+    made.fill()
+    return made
+
+
+def test_destroy_leaves_data_and_logs_and_nothing_else(single: Lab) -> None:
+    """Releases, links, configuration and run records go; data and logs are evidence, and stay whole."""
+    before = [path for path in single.tree() if path.startswith(("node1/data", "node1/log"))]
+    single.destroy()
+    assert single.tree() == sorted(["node1", *before])
+
+
+def test_destroy_with_data_leaves_nothing(lab: Lab) -> None:
+    """With data asked for, the hosts are as before the first deploy."""
+    lab.destroy(data=True)
+    assert lab.tree() == ["node1", "node2"]
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_second_destroy_does_nothing(lab: Lab, data: bool) -> None:
+    """With nothing to do no script but the look is run, and no lock is taken."""
+    lab.destroy(data=data)
+    lab.fleet.ran.clear()
+    found = lab.destroy(data=data)
+    assert (bool(found), ["lock()" in script.text for _, script in lab.fleet.ran]) == (False, [False] * 4)
+
+
+def test_deploy_works_after_destroy(lab: Lab) -> None:
+    """After a destroy a deploy makes the same tree again, over the data that stayed."""
+    before = [path for path in lab.tree() if not path.endswith("/process")]
+    lab.destroy()
+    lab.deploy()
+    assert [path for path in lab.tree() if path != "node1/run/process"] == before
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_interrupted_destroy_converges(single: Lab, data: bool, tmp_path: Path) -> None:
+    """Cut off behind any of its steps, the next destroy ends at the tree of an undisturbed one (fault 2)."""
+    steps = single.prepare(data=data).steps
+    trees = []
+    for cut in range(len(steps)):
+        single.shell(_script(single.cluster, None, "node1", steps[:cut]))
+        single.destroy(data=data)
+        trees.append(single.tree())
+        single.destroy(data=True)
+        single.deploy()
+        single.fill()
+    assert (len(trees) > 5, [tree for tree in trees if tree != trees[0]]) == (True, [])
+
+
+def test_interrupted_removal_of_a_release_is_no_release(single: Lab) -> None:
+    """What is half removed is under a name that no deploy takes for a release, and goes next time, others or not."""
+    opt, release = single.place("opt"), single.store.artifact.folder
+    (opt / release).rename(opt / ".incoming" / f"{release}.gone")
+    (opt / "current-other").symlink_to("elsewhere")
+    single.destroy()
+    assert [*(opt / ".incoming").iterdir()] == []
+
+
+def test_interrupted_first_deploy_is_taken_away(tmp_path: Path, shell: Shell) -> None:
+    """Files that were written before the manifest are known by their content; temporary ones by their name."""
+    cluster = cluster_in(tmp_path / "hosts", 1)
+    single = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    single.deploy()
+    config = single.place("etc/broker")
+    (config / ".deployed").unlink()
+    (config / "launch").rename(config / "launch.kafab-new")
+    single.destroy()
+    assert not config.exists()
+
+
+def test_file_of_somebody_else_stays_and_is_named(single: Lab) -> None:
+    """What kafab did not place in a configuration folder is left there, named, and keeps the folder."""
+    (single.place("etc/broker") / "jaas.conf").write_text("mine")
+    found = single.destroy()
+    assert [path for path in single.tree() if "etc" in path] == [
+        "node1/etc",
+        "node1/etc/broker",
+        "node1/etc/broker/jaas.conf",
+    ]
+    assert [str(kept.path) for kept in found.kept if kept.why == "not kafab's"] == [
+        str(single.place("etc/broker/jaas.conf"))
+    ]
+
+
+def test_edited_file_is_marked_in_the_plan(single: Lab) -> None:
+    """A file that somebody changed goes, too, but is shown before."""
+    target = single.place("etc/broker/server.properties")
+    target.write_text(target.read_text() + "mine=yes\n")
+    shown = [str(step) for step in single.prepare().steps if step.what is What.FILES]
+    assert any("server.properties: edited by hand" in line for line in shown)
+
+
+def test_manifest_cannot_name_a_file_elsewhere(single: Lab, tmp_path: Path) -> None:
+    """A manifest is data: a name with a slash or dots in it removes nothing outside the folder (fault 30)."""
+    victim = tmp_path / "victim"
+    victim.write_text("dear")
+    with single.place("etc/broker/.deployed").open("a") as manifest:
+        manifest.write(f"{'0' * 64}  ../../../../victim\n{'0' * 64}  {victim}\n{'0' * 64}  -rf\n")
+    single.destroy()
+    assert victim.read_text() == "dear"
+
+
+@pytest.mark.parametrize("what", ["etc/broker", "log/broker", "opt", "run/broker"])
+def test_folder_that_is_a_link_is_not_followed(single: Lab, tmp_path: Path, what: str) -> None:
+    """A folder that somebody has replaced by a link keeps all its content, and the link stays."""
+    place, elsewhere = single.place(what), tmp_path / "elsewhere"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    before = sorted(str(path) for path in elsewhere.rglob("*"))
+    found = single.destroy(data=True)
+    assert (sorted(str(path) for path in elsewhere.rglob("*")), place.is_symlink()) == (before, True)
+    assert any(str(kept.path) == str(place) for kept in found.kept)
+
+
+def test_link_in_a_data_directory_is_removed_and_not_followed(single: Lab, tmp_path: Path) -> None:
+    """Where a data directory has a link in it, the link goes and what it leads to stays."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "dear").write_text("dear")
+    (single.place("data/broker") / "link").symlink_to(tmp_path / "elsewhere")
+    single.destroy(data=True)
+    assert ((tmp_path / "elsewhere" / "dear").exists(), single.tree()) == (True, ["node1"])
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [("current-other", ""), ("current", "/libs"), ("of-an-administrator", "/../RELEASE/libs")],
+)
+def test_release_that_another_link_uses_stays(single: Lab, link: str, target: str) -> None:
+    """Another node's, another cluster's or an administrator's link keeps the release, and is named."""
+    release = single.store.artifact.folder
+    (single.place("opt") / link).symlink_to(release + target.replace("RELEASE", release))
+    found = single.destroy()
+    assert (single.place("opt") / release / "libs" / "kafka.jar").exists()
+    assert [kept.why for kept in found.kept if kept.path.name == release] == [
+        f"{single.place('opt') / link} leads to it"
+    ]
+
+
+def test_release_that_a_process_uses_stays(single: Lab) -> None:
+    """A process that was started from a release keeps it, whichever link leads where."""
+    release = single.place("opt") / single.store.artifact.folder
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, f"{release}/libs/*"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as user:
+        assert user.stdout is not None
+        user.stdout.readline()
+        found = single.destroy()
+        user.communicate(timeout=30)
+    assert (release.exists(), "a process runs from it" in {kept.why for kept in found.kept}) == (True, True)
+
+
+def test_old_releases_go_and_other_names_stay(single: Lab) -> None:
+    """Every unused release goes; what is not named like one of kafab's releases stays."""
+    for name in (f"kafka_2.12-2.4.1-{HEX}", "kafka_2.13-3.9.2", "jdk"):
+        (single.place("opt") / name).mkdir()
+    single.destroy()
+    assert sorted(path.name for path in single.place("opt").iterdir()) == ["jdk", "kafka_2.13-3.9.2"]
+
+
+def test_uploads_of_another_cluster_are_left(single: Lab) -> None:
+    """While another cluster has a link in the releases folder, an upload that lies there may be its own."""
+    root = single.place("opt")
+    (root / ".incoming" / "x.part").write_text("half")
+    (root / "current-other").symlink_to(single.store.artifact.folder)
+    single.destroy()
+    assert (root / ".incoming" / "x.part").exists()
+
+
+def test_limit_leaves_the_other_nodes_startable(single: Lab) -> None:
+    """Without the broker its neighbour keeps release, link and configuration."""
+    single.destroy("node1/broker")
+    opt = single.place("opt")
+    assert (
+        sorted(path.name for path in opt.glob("[!.]*")),
+        single.place("etc/zookeeper/zoo.cfg").exists(),
+    ) == (
+        ["current-zookeeper", single.store.artifact.folder],
+        True,
+    )
+
+
+def test_running_nodes_are_refused_by_name(lab: Lab) -> None:
+    """A node that runs is named, nothing is changed, and the hint is to stop."""
+    start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
+    (lab.place("run/broker") / "process").write_text(f"{os.getpid()} {start} release digest\n")
+    before = lab.tree()
+    with pytest.raises(Unsafe, match=r"1 node of small run: node1/broker") as caught:
+        lab.destroy()
+    assert ("fab stop" in str(caught.value.hint), lab.tree()) == (True, before)
+
+
+def test_node_that_starts_meanwhile_is_left_alone(single: Lab) -> None:
+    """The script on the host looks again: nothing is removed under a process that runs."""
+    steps = single.prepare().steps
+    start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
+    (single.place("run/broker") / "process").write_text(f"{os.getpid()} {start} release digest\n")
+    before = single.tree()
+    done = single.shell(_script(single.cluster, None, "node1", steps))
+    assert (done.code, "node1/broker runs" in done.err, single.tree()) == (1, True, before)
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("broker.id=7\ncluster.id=abc\n", "belongs to broker.id 7, not 1"),
+        (None, "no meta.properties that says whose they are"),
+        ("", "no meta.properties that says whose they are"),
+    ],
+)
+def test_foreign_data_is_refused(lab: Lab, mark: str | None, said: str) -> None:
+    """Data of another id, or without a mark, is refused before anything is removed anywhere (fault 22)."""
+    file = lab.place("data/broker/meta.properties")
+    file.unlink()
+    if mark is not None:
+        file.write_text(mark)
+    before = lab.tree()
+    with pytest.raises(Unsafe, match=said):
+        lab.destroy(data=True)
+    assert lab.tree() == before
+
+
+def test_data_of_two_clusters_is_refused(lab: Lab) -> None:
+    """Two cluster ids among the nodes' data: one of them is another cluster's."""
+    file = lab.place("data/broker/meta.properties")
+    file.write_text(file.read_text().replace("abc", "xyz"))
+    with pytest.raises(Unsafe, match=r"cluster\.id xyz"):
+        lab.destroy(data=True)
+
+
+def test_data_directory_that_is_a_link_is_refused(single: Lab, tmp_path: Path) -> None:
+    """Data behind a link is never removed through it."""
+    place, elsewhere = single.place("data/broker"), tmp_path / "elsewhere"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    with pytest.raises(Unsafe, match="is a link, which kafab does not follow"):
+        single.destroy(data=True)
+    assert (elsewhere / "orders-0" / "0.log").exists()
+
+
+def data_step(single: Lab) -> Removal:
+    """Return the step that removes the broker's data."""
+    steps = single.prepare(data=True).steps
+    return next(step for step in steps if step.what is What.DATA and step.path.name == "broker")
+
+
+def test_mark_goes_last(single: Lab) -> None:
+    """What an interrupted removal of data leaves still says whose it is."""
+    script = _script(single.cluster, None, "node1", [data_step(single)])
+    single.shell(replace(script, text='rm() { command rm "$@"; exit 9; }\n' + script.text))
+    assert [path.name for path in single.place("data/broker").iterdir()] == ["meta.properties"]
+
+
+def test_host_looks_at_the_mark_itself(single: Lab) -> None:
+    """Data that has become another's since the plan was made stays."""
+    step, data = data_step(single), single.place("data/broker")
+    (data / "meta.properties").write_text("broker.id=8\n")
+    done = single.shell(_script(single.cluster, None, "node1", [step]))
+    assert ("does not say 1" in done.text, (data / "orders-0" / "0.log").exists()) == (True, True)
+
+
+def test_many_partitions_are_removed(single: Lab) -> None:
+    """More entries than one rm is given, hidden ones and odd names among them."""
+    data = single.place("data/broker")
+    for number in range(250):
+        (data / f"topic-{number}").mkdir()
+    for name in (".kafka_cleanshutdown", "..odd", "a b", "-rf", "line\nbreak", "*"):
+        (data / name).write_text("x")
+    single.destroy(data=True)
+    assert single.tree() == ["node1"]
+
+
+def test_unreachable_hosts_are_all_named_and_nothing_is_changed(lab: Lab) -> None:
+    """With a host down nothing is removed from the others (fault 5)."""
+    lab.fleet.unreachable = {"node2": "no route"}
+    before = lab.tree()
+    with pytest.raises(Unreachable, match="node2: no route"):
+        lab.destroy()
+    assert lab.tree() == before
+
+
+def test_lost_answer_is_looked_at_again(lab: Lab) -> None:
+    """A host whose answer was lost and on which nothing is left is done."""
+    agreed = lab.prepare()
+    lab.lost = {"node2"}
+    lab.destroy(agreed=agreed)
+    assert not (lab.root / "node2" / "opt").exists()
+
+
+def test_host_that_stays_silent_is_unknown(lab: Lab) -> None:
+    """A host whose fate cannot be read is UNKNOWN, and each host's fate is told."""
+    agreed, handler = lab.prepare(), lab.fleet._hosts["node2"]
+
+    def silent(script: Script) -> Outcome:
+        return Unknown("lost") if "uploads()" in script.text else handler(script)
+
+    lab.fleet._hosts["node2"] = silent
+    with pytest.raises(OutcomeUnknown, match=r"(?s)node1: done.*node2: UNKNOWN: lost"):
+        lab.destroy(agreed=agreed)
+
+
+def test_failed_step_is_named(lab: Lab) -> None:
+    """What could not be removed is named with the reason, the other host is done, and its fate is told."""
+    agreed, handler = lab.prepare(), lab.fleet._hosts["node1"]
+
+    def broken(script: Script) -> Outcome:
+        if "uploads()" not in script.text:
+            return handler(script)
+        return Result(0, b"step 0 0\nstep 1 1\nrm: cannot remove: Read-only file system\n", "")
+
+    lab.fleet._hosts["node1"] = broken
+    with pytest.raises(Failed, match=r"(?s)node1: failed: .*Read-only file system.*node2: done"):
+        lab.destroy(agreed=agreed)
+
+
+def test_more_than_was_shown_is_refused(lab: Lab) -> None:
+    """What has come up since the plan was agreed to is not removed unseen."""
+    agreed = lab.prepare()
+    (lab.place("opt") / f"kafka_2.12-2.4.1-{HEX}").mkdir()
+    before = lab.tree()
+    with pytest.raises(Unsafe, match="there is more now"):
+        lab.destroy(agreed=agreed)
+    assert lab.tree() == before
+
+
+def test_other_operator_is_named(lab: Lab) -> None:
+    """While another operator is at work nothing is removed (fault 20)."""
+    agreed, handler = lab.prepare(), lab.fleet._hosts["node1"]
+
+    def held(script: Script) -> Outcome:
+        return Result(0, b"held 5 bob on desk\n", "") if "lock()" in script.text else handler(script)
+
+    lab.fleet._hosts["node1"] = held
+    with pytest.raises(Locked, match="bob on desk"):
+        lab.destroy(agreed=agreed)
+
+
+def test_unknown_limit_is_a_usage_error(lab: Lab) -> None:
+    """A name that is neither host nor node is told with the known ones."""
+    with pytest.raises(UsageError, match="no such host or node"):
+        lab.prepare("node9")
+
+
+def test_folder_that_cannot_be_read_is_unknown() -> None:
+    """What this login may not look into is not empty."""
+    assert isinstance(parse(Result(0, b"closed /var/lib/kafka\nend\n", "")), Unknown)
+
+
+@pytest.mark.parametrize("answer", [b"", b"folder /x\nreal /x\n", b"end"])
+def test_answer_that_was_cut_off_is_unknown(answer: bytes) -> None:
+    """Half an answer says nothing."""
+    assert isinstance(parse(Result(0, answer, "")), Unknown)
+
+
+# What a shell in a temporary folder cannot show: mount points and systemd, decided on values.
+
+
+def served(data: tuple[str, ...] = ("meta.properties", "orders-0")) -> tuple[Cluster, HostRemains]:
+    """Return a cluster of one host under systemd, and what is on it: the broker's data is a mount of its own."""
+    cluster = cluster_in(Path("/srv"), 1)
+    host = replace(cluster.hosts[0], supervisor=Supervisor.SYSTEMD, user="kafka")
+    nodes = tuple(replace(node, host=host) for node in cluster.nodes)
+    cluster = replace(cluster, hosts=(host,), nodes=nodes)
+    broker = cluster.brokers[0]
+    path = broker.data[0]
+    return cluster, HostRemains(
+        places={
+            path: Place("folder", path, frozenset({*data, "lost+found"})),
+            drop_in(broker).parent: Place("folder", drop_in(broker).parent, frozenset({"kafab.conf"})),
+        },
+        mounts=frozenset({path, PurePosixPath("/")}),
+        made=frozenset({template(broker.role), drop_in(broker)}),
+        instances=frozenset({broker.unit}),
+    )
+
+
+def decided(cluster: Cluster, there: HostRemains, *, data: bool = False) -> Removals:
+    """Decide about the broker alone; its data says that it is its own."""
+    broker = cluster.brokers[0]
+    facts = HostFacts({broker.instance: NodeFacts(identities={broker.data[0]: Identity(1, "abc")})})
+    return removals(desire(cluster, [broker], None), {"node1": facts}, {"node1": there}, data=data)
+
+
+def test_mounted_data_directory_is_emptied_and_kept() -> None:
+    """The mount point stays, and the plan says so."""
+    found = decided(*served(), data=True)
+    assert [(step.path.name, step.note) for step in found.steps if step.what is What.DATA] == [
+        ("broker", "its file system stays mounted")
+    ]
+
+
+def test_emptied_mount_is_nothing_to_do() -> None:
+    """What mkfs made is no data."""
+    assert not [step for step in decided(*served(()), data=True).steps if step.what is What.DATA]
+
+
+def test_mount_inside_a_data_directory_is_refused() -> None:
+    """A file system that somebody mounted inside would be emptied along: refused, with its name."""
+    cluster, there = served()
+    inside = cluster.brokers[0].data[0] / "orders-0"
+    with pytest.raises(Unsafe, match=f"mounted inside: {inside}"):
+        decided(cluster, replace(there, mounts=there.mounts | {inside}), data=True)
+
+
+def test_units_go() -> None:
+    """The node's drop-in and start at boot go, then the unit that no other instance uses."""
+    found = [(step.what, str(step.path)) for step in decided(*served()).steps]
+    assert found == [
+        (What.INSTANCE, f"{UNITS}/kafka-broker@broker.service.d/kafab.conf"),
+        (What.UNIT, f"{UNITS}/kafka-broker@.service"),
+    ]
+
+
+def test_unit_that_another_instance_uses_stays() -> None:
+    """The unit is shared: another cluster's broker keeps it, and is named."""
+    cluster, there = served()
+    found = decided(cluster, replace(there, instances=there.instances | {"kafka-broker@broker-4.service"}))
+    assert [step.what for step in found.steps] == [What.INSTANCE]
+    assert [kept.why for kept in found.kept if kept.path == template(cluster.brokers[0].role)] == [
+        "kafka-broker@broker-4.service uses it"
+    ]
+
+
+def test_unit_that_kafab_did_not_make_stays() -> None:
+    """A unit of that name without kafab's mark is somebody's own."""
+    cluster, there = served()
+    found = decided(cluster, replace(there, made=frozenset({drop_in(cluster.brokers[0])})))
+    assert What.UNIT not in [step.what for step in found.steps]
+
+
+def test_drop_in_of_an_administrator_stays() -> None:
+    """What `systemctl edit` made is named and left."""
+    cluster, there = served()
+    folder = drop_in(cluster.brokers[0]).parent
+    place = Place("folder", folder, frozenset({"kafab.conf", "override.conf"}))
+    found = decided(cluster, replace(there, places={**there.places, folder: place}))
+    assert [kept.path for kept in found.kept if kept.why == "not kafab's"] == [folder / "override.conf"]
+
+
+def test_unit_that_systemd_starts_again_is_running() -> None:
+    """Between two restarts no process is there, and still it is not stopped."""
+    cluster, there = served()
+    with pytest.raises(Unsafe, match="run: node1/broker"):
+        decided(cluster, replace(there, active=frozenset({cluster.brokers[0].unit})))
+
+
+def test_states_of_units_are_read() -> None:
+    """auto-restart counts as active, failed as known; a unit that is only named by another one does not count."""
+    said = (
+        b"unit activating kafka-broker@a.service\nunit failed kafka-broker@b.service\n"
+        b"unit inactive kafka-broker@c.service\nend\n"
+    )
+    found = parse(Result(0, said, ""))
+    assert isinstance(found, HostRemains)
+    assert (sorted(found.active), sorted(found.instances)) == (
+        ["kafka-broker@a.service"],
+        ["kafka-broker@a.service", "kafka-broker@b.service"],
+    )
