@@ -4,28 +4,65 @@ Adapters are imported when they are first used: a `plan` never pays for the Kafk
 """
 
 import os
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
+from kafab.command import Secret
+from kafab.errors import UsageError
 from kafab.events import Emit
 from kafab.folders import cache_folder, state_folder
+from kafab.lab.docker import DockerLab
+from kafab.lab.kinds import Kind, Lab, chosen_kind
 from kafab.lab.local import LocalLab
-from kafab.model import Cluster
+from kafab.lab.vagrant import VagrantLab
+from kafab.model import Cluster, Supervisor
 from kafab.ports import Clock, Fleet, KafkaAdmin, Store, ZooKeeper
+from kafab.render import templates_folder
+
+if TYPE_CHECKING:
+    from kafab.adapters.ssh import SshFleet
+
+PASSWORD_FD = "KAFAB_SUDO_PASSWORD_FD"  # noqa: S105  # a variable's name
+ACCEPT_NEW = "KAFAB_ACCEPT_NEW_HOST_KEYS"
 
 
 class Session:
     """One cluster and the connections to it, opened on first use and shared by all tasks of a command line."""
 
-    def __init__(self, cluster: Cluster, emit: Emit) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        emit: Emit,
+        *,
+        sudo_password: Secret | None = None,
+        accept_new_host_keys: bool = False,
+    ) -> None:
         self.cluster = cluster
         self.emit = emit
+        self._sudo_password = sudo_password
+        self._accept_new_host_keys = accept_new_host_keys
 
     @cached_property
     def fleet(self) -> Fleet:
-        """SSH to the cluster's hosts."""
+        """SSH to the cluster's hosts, as whoever looks after the cluster's processes: root under systemd."""
+        return self._ssh
+
+    def fleet_as(self, *, root: bool) -> Fleet:
+        """Return SSH over the same connections, as root or as the login user."""
+        return self._ssh.as_user(root=root)
+
+    @cached_property
+    def _ssh(self) -> "SshFleet":
         from kafab.adapters.ssh import SshFleet
 
-        return SshFleet(self.cluster.hosts)
+        return SshFleet(
+            self.cluster.hosts,
+            become=self.cluster.supervisor is Supervisor.SYSTEMD,
+            sudo_password=self._sudo_password or sudo_password_from(os.environ),
+            accept_new_host_keys=self._accept_new_host_keys or os.environ.get(ACCEPT_NEW) == "1",
+            emit=self.emit,
+        )
 
     @cached_property
     def zookeeper(self) -> ZooKeeper:
@@ -55,9 +92,32 @@ class Session:
 
     def close(self) -> None:
         """Close what was opened, and only that."""
-        for name in ("admin", "zookeeper", "fleet"):
+        for name in ("admin", "zookeeper", "_ssh"):
             if name in self.__dict__:
                 getattr(self, name).close()
+
+
+def sudo_password_from(environ: Mapping[str, str]) -> Secret | None:
+    """Read the password for sudo from the file descriptor that KAFAB_SUDO_PASSWORD_FD names, up to the end of its line.
+
+    None where the variable is not set. Raises UsageError. Once a process: a descriptor can be read only once.
+    """
+    number = environ.get(PASSWORD_FD)
+    if number is None:
+        return None
+    try:
+        return _line_of(int(number))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{PASSWORD_FD}={number} cannot be read: {error}",
+            hint=f"for example: {PASSWORD_FD}=3 fab deploy 3< password.txt",
+        ) from error
+
+
+@cache
+def _line_of(descriptor: int) -> Secret:
+    with os.fdopen(os.dup(descriptor), encoding="utf-8") as lines:
+        return Secret(lines.readline().rstrip("\n"))
 
 
 def open_store() -> Store:
@@ -67,9 +127,38 @@ def open_store() -> Store:
     return ReleaseStore(cache_folder(os.environ) / "releases")
 
 
-def open_lab(name: str, emit: Emit) -> LocalLab:
-    """Return this user's lab of that name, which may not be up. Raises UsageError for a bad name."""
+def open_lab(name: str, emit: Emit, kind: Kind | None = None) -> Lab:
+    """Return this user's lab of that name, which may not be up; None is the kind it has, or local.
+
+    Raises UsageError for a bad name, and where a lab of that name is of another kind.
+    """
     from kafab.adapters.clock import SystemClock
     from kafab.adapters.localhost import Localhost
 
-    return LocalLab(name, state_folder(os.environ) / "labs", Localhost(), SystemClock(), emit)
+    labs = state_folder(os.environ) / "labs"
+    chosen = chosen_kind(name, labs, kind)
+    if chosen is Kind.LOCAL:
+        return LocalLab(name, labs, Localhost(), SystemClock(), emit)
+    if chosen is Kind.VAGRANT:
+        from kafab.adapters.vagrant import VagrantCli
+
+        return VagrantLab(
+            name,
+            labs,
+            templates_folder() / "vagrant" / "Vagrantfile",
+            boxes=VagrantCli(),
+            machine=Localhost(),
+            clock=SystemClock(),
+            emit=emit,
+        )
+    from kafab.adapters.docker import DockerCli
+
+    return DockerLab(
+        name,
+        labs,
+        templates_folder() / "docker",
+        engine=DockerCli(),
+        machine=Localhost(),
+        clock=SystemClock(),
+        emit=emit,
+    )

@@ -8,7 +8,7 @@ from invoke.tasks import Task
 
 from kafab.console import Console
 
-from . import cluster, inventory, lab, releases, topics, verify
+from . import cluster, destroy, inventory, lab, preflight, releases, remote, topics, verify
 from .boundary import task
 
 
@@ -29,7 +29,7 @@ def summary(command: Task[Any]) -> str:
 
 def _namespace() -> Collection:
     tree = Collection(commands)
-    for module in (cluster, verify):
+    for module in (cluster, verify, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
     for module in (inventory, lab, releases, topics):

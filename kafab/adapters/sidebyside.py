@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from kafab.adapters.sshlink import LinkError
+from kafab.adapters.sshfaults import LinkError
 from kafab.command import Unknown
 from kafab.events import Emit, Event, silent
 

@@ -2,27 +2,30 @@
 
 Scripts travel on stdin as one brace group, so a truncated script is a syntax error and never runs in part, and
 commands in them read /dev/null, so none can eat the rest of the script. `send`, `follow` and `hold` need stdin for
-something else: their scripts travel as an argument, which `ps` shows, and must hold no secret.
+something else: their scripts travel as an argument, which `ps` shows (and sudo logs), and must hold no secret.
 """
 
 import os
-import shlex
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
 import paramiko
 
 from kafab.adapters.sidebyside import Job, side_by_side
-from kafab.adapters.sshlink import CONNECT_SECONDS, Dialer, Link, LinkError
-from kafab.adapters.sshtalk import LOST, Output, closing, collect, first_line
-from kafab.command import Outcome, Script, Unknown
+from kafab.adapters.sshfaults import LinkError
+from kafab.adapters.sshlink import CONNECT_SECONDS, Dialer, Link
+from kafab.adapters.sshtalk import LOST, STILL, Output, closing, collect, first_line
+from kafab.adapters.sudo import BEGAN, Dialogue, Shell, refusal
+from kafab.command import Outcome, Result, Script, Secret, Unknown
 from kafab.errors import Unreachable
 from kafab.events import Emit, Transfer, silent
 from kafab.model import Host
-from kafab.ports import Upload
+from kafab.ports import Download, Upload
 
 DIAL_SECONDS = 3 * CONNECT_SECONDS
 """Connect, log in and open a channel: within 30 s a host answers or is Unknown."""
@@ -32,34 +35,56 @@ STALL_SECONDS = 30
 GRACE_SECONDS = 5
 PROGRESS_SECONDS = 0.1
 HELD_SECONDS = 30
-SHELL = (
-    "exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    ' LC_ALL=C HOME="$HOME" sh -eu'
-)
-"""`exec` spares a fork where the login shell would stay. HOME is the login user's; nothing else is inherited."""
-
 FOLLOWED = """exec 3<&0 </dev/null
-( cat <&3; kill -s TERM -- "-$$" || kill -s TERM "$$" ) >/dev/null 2>&1 &
+( cat <&3; kill -s TERM -- %s ) >/dev/null 2>&1 &
 exec 3<&-
 { %s
 }"""
-"""When stdin ends, because we closed it or died, the script's process group (sshd makes it one) is ended: without a
-terminal sshd itself would leave an idle `tail -f` behind."""
+"""When stdin ends, because we closed it or died, the script's process group is ended: without a terminal sshd itself
+would leave an idle `tail -f` behind."""
+OWN_GROUP = '"-$$" || kill -s TERM "$$"'
+"""sshd makes the login shell the leader of a group, and the script takes its place."""
+SUDOS_GROUP = "0"
+"""Under sudo the script is in the group of sudo, or of a leader that sudo has made."""
 
 
 class SshFleet:
-    """The hosts of a cluster over SSH. Its threads are daemons: Ctrl-C never waits for a host."""
+    """The hosts of a cluster over SSH. Its threads are daemons: Ctrl-C never waits for a host.
 
-    def __init__(self, hosts: Sequence[Host]) -> None:
-        self._dialer = Dialer()
+    With ``become`` scripts run as root, which takes sudo for any login but root's; ``sudo_password`` is for a sudo that
+    wants one. ``accept_new_host_keys`` writes the key of a host that no known_hosts file knows to the first of them, and
+    tells ``emit``, from any thread.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        *,
+        become: bool = False,
+        sudo_password: Secret | None = None,
+        accept_new_host_keys: bool = False,
+        emit: Emit = silent,
+    ) -> None:
+        self._dialer = Dialer(accept_new_host_keys=accept_new_host_keys, emit=emit)
         self._links = {host.name: Link(host, self._dialer) for host in hosts}
+        self._shell = Shell("", become=become, password=sudo_password)
+
+    def as_user(self, *, root: bool) -> "SshFleet":
+        """Return the same hosts over the same connections, as root or as the login user."""
+        same = copy(self)
+        same._shell = replace(self._shell, become=root)  # noqa: SLF001  # its own class
+        return same
 
     def run(
         self, scripts: Mapping[str, Script], *, each: Callable[[str, Outcome], None] | None = None
     ) -> dict[str, Outcome]:
-        """Run one script a host, side by side. See `ports.Fleet`; ``each`` is called in the caller's thread."""
+        """Run one script a host, side by side. See `ports.Fleet`; ``each`` is called in the caller's thread.
+
+        Without root where root is wanted a host is Unknown, with what has to be changed there: nothing of its script has run.
+        """
         return self._beside(
-            {name: partial(_run, self._links[name], script) for name, script in scripts.items()}, each=each
+            {name: partial(_run, self._links[name], self._shell, script) for name, script in scripts.items()},
+            each=each,
         )
 
     def send(self, uploads: Mapping[str, Upload], emit: Emit) -> dict[str, Outcome]:
@@ -68,7 +93,21 @@ class SshFleet:
         No byte taken for 30 s is Unknown; the script's own timeout counts from the last byte on.
         """
         return self._beside(
-            {name: partial(_send, self._links[name], upload) for name, upload in uploads.items()}, emit=emit
+            {
+                name: partial(_send, self._links[name], self._shell, upload)
+                for name, upload in uploads.items()
+            },
+            emit=emit,
+        )
+
+    def receive(self, downloads: Mapping[str, Download], emit: Emit) -> dict[str, Outcome]:
+        """Write what one script a host prints to a file here, side by side. No byte for the script's timeout is Unknown."""
+        return self._beside(
+            {
+                name: partial(_receive, self._links[name], self._shell, wanted)
+                for name, wanted in downloads.items()
+            },
+            emit=emit,
         )
 
     def follow(self, host: str, script: Script) -> Iterator[bytes]:
@@ -76,10 +115,11 @@ class SshFleet:
 
         Raises Unreachable where the host does not answer or the connection is lost.
         """
-        channel = self._started(host, FOLLOWED % script.text, merged=True)
-        if isinstance(channel, Unknown):
-            raise Unreachable({host: channel.reason})
-        return _followed(host, channel)
+        group = SUDOS_GROUP if self._shell.become else OWN_GROUP
+        started = self._started(host, FOLLOWED % (group, script.text))
+        if isinstance(started, Unknown):
+            raise Unreachable({host: started.reason})
+        return _followed(host, started)
 
     @contextmanager
     def hold(self, host: str, script: Script) -> Generator[Outcome, None, None]:
@@ -87,18 +127,23 @@ class SshFleet:
 
         Yields a Result with that line, or with the exit code and errors of a script that ended without one.
         """
-        channel = self._started(host, script.text, merged=False)
-        if isinstance(channel, Unknown):
-            yield channel
+        started = self._started(host, script.text)
+        if isinstance(started, Unknown):
+            yield started
             return
-        with closing(channel):
+        with closing(started.channel):
             try:
-                yield first_line(channel, HELD_SECONDS)
+                mark = BEGAN if started.shell.sudo else b""
+                yield started.shell.begun(first_line(started.output, HELD_SECONDS, mark))
             finally:
                 # The script sees the end of its stdin; what it then does (let go of a lock) is done when we go on.
                 with suppress(paramiko.SSHException, OSError, EOFError):
-                    channel.shutdown_write()
-                channel.status_event.wait(GRACE_SECONDS)
+                    started.channel.shutdown_write()
+                started.channel.status_event.wait(GRACE_SECONDS)
+
+    def host_key(self, host: str) -> str | Unknown:
+        """Return the key by which the host was let in when it was dialled. See `ports.Fleet`."""
+        return self._links[host].host_key() or Unknown("not connected")
 
     def close(self) -> None:
         """Close every connection. What runs detached on the hosts goes on."""
@@ -106,9 +151,9 @@ class SshFleet:
             link.hang_up()
         self._dialer.close()
 
-    def _started(self, host: str, text: str, *, merged: bool) -> paramiko.Channel | Unknown:
-        got: dict[str, paramiko.Channel | Unknown] = side_by_side(
-            {host: partial(_start, self._links[host], text, merged)}, abort=self._abort
+    def _started(self, host: str, text: str) -> "_Begun | Unknown":
+        got: dict[str, _Begun | Unknown] = side_by_side(
+            {host: partial(_start, self._links[host], self._shell, text)}, abort=self._abort
         )
         return got[host]
 
@@ -125,38 +170,71 @@ class SshFleet:
         self._links[host].hang_up()
 
 
-def _channel(link: Link, job: Job) -> paramiko.Channel:
+@dataclass(frozen=True)
+class _Begun:
+    """A script's channel from the moment that it may be sent to: sudo, if there is any, has let us in."""
+
+    shell: Shell
+    channel: paramiko.Channel
+    output: Output
+
+
+def _begin(link: Link, shell: Shell, job: Job, line: Callable[[Shell], str]) -> _Begun:
+    """Open a channel and start what ``line`` says on it. Raises LinkError."""
     job.allow(TURN_SECONDS, "waiting for other logins")
-    return link.channel(partial(job.allow, DIAL_SECONDS, "connecting"))
+    channel = link.channel(partial(job.allow, DIAL_SECONDS, "connecting"))
+    shell = replace(shell, user=link.user)
+    job.allow(CONNECT_SECONDS + GRACE_SECONDS, "starting a script")
+    channel.settimeout(CONNECT_SECONDS)
+    begun = _Begun(shell, channel, Output(channel))
+    # A login shell that ends without reading (nologin) closes the channel under the sender, and has an exit code.
+    with suppress(paramiko.SSHException, OSError, EOFError):
+        channel.exec_command(line(shell))
+        if shell.password is not None and shell.sudo:
+            _talk_with_sudo(begun, shell.password)
+    return begun
 
 
-def _run(link: Link, script: Script, job: Job) -> Outcome:
-    channel = _channel(link, job)
+def _talk_with_sudo(begun: _Begun, password: Secret) -> None:
+    """Answer sudo until the script has begun, or sudo has ended. Raises LinkError."""
+    dialogue, deadline = Dialogue(begun.output, password), time.monotonic() + CONNECT_SECONDS
+    while not dialogue.over:
+        try:
+            begun.output.more(deadline)
+        except TimeoutError:
+            raise LinkError(
+                f"sudo did not begin a script within {CONNECT_SECONDS} s; nothing has run"
+            ) from None
+        if (answer := dialogue.next()) is not None:
+            begun.channel.sendall(answer)
+            if not answer:
+                begun.channel.shutdown_write()
+
+
+def _run(link: Link, shell: Shell, script: Script, job: Job) -> Outcome:
+    begun = _begin(link, shell, job, Shell.on_stdin)
     seconds = script.timeout.total_seconds()
-    job.allow(seconds + GRACE_SECONDS, "running a script")
-    with closing(channel):
-        channel.settimeout(seconds)
-        # A login shell that ends without reading (nologin) closes the channel under the sender, and has an exit code.
+    job.allow(seconds + GRACE_SECONDS, f"running a script; {STILL}")
+    with closing(begun.channel):
+        begun.channel.settimeout(seconds)
         with suppress(paramiko.SSHException, OSError, EOFError):
-            channel.exec_command(SHELL)
-            channel.sendall(on_stdin(script.text))
-            channel.shutdown_write()
-        return collect(channel, seconds)
+            begun.channel.sendall(on_stdin(script.text))
+            begun.channel.shutdown_write()
+        return begun.shell.begun(collect(begun.output, seconds))
 
 
-def _send(link: Link, upload: Upload, job: Job) -> Outcome:
+def _send(link: Link, shell: Shell, upload: Upload, job: Job) -> Outcome:
     try:
         file = upload.source.open("rb")
     except OSError as error:
         return Unknown(f"{upload.source} cannot be read here: {error.strerror}")
     with file:
-        channel = _channel(link, job)
-        seconds = upload.script.timeout.total_seconds()
+        begun = _begin(link, shell, job, lambda at: at.with_argument(upload.script.text))
+        channel, seconds = begun.channel, upload.script.timeout.total_seconds()
         with closing(channel):
             channel.settimeout(STALL_SECONDS)
             job.allow(STALL_SECONDS + GRACE_SECONDS, "starting the upload's script")
             try:
-                channel.exec_command(_as_argument(upload.script.text))
                 _stream(channel, file, upload, job)
                 channel.shutdown_write()
             except _Unreadable as error:
@@ -165,8 +243,39 @@ def _send(link: Link, upload: Upload, job: Job) -> Outcome:
                 return Unknown(f"the host took no byte of {upload.source.name} for {STALL_SECONDS} s")
             except (paramiko.SSHException, OSError, EOFError):
                 pass  # a script that ended early has an exit code and says why; a lost connection has none
-            job.allow(seconds + GRACE_SECONDS, "finishing the upload")
-            return collect(channel, seconds)
+            job.allow(seconds + GRACE_SECONDS, f"finishing the upload; {STILL}")
+            return begun.shell.begun(collect(begun.output, seconds))
+
+
+def _receive(link: Link, shell: Shell, wanted: Download, job: Job) -> Outcome:
+    try:
+        file = wanted.target.open("wb")
+    except OSError as error:
+        return Unknown(f"{wanted.target} cannot be written here: {error.strerror}")
+    with file:
+        begun = _begin(link, shell, job, lambda at: at.with_argument(wanted.script.text))
+        seconds, told = wanted.script.timeout.total_seconds(), time.monotonic()
+        with closing(begun.channel):
+            with suppress(paramiko.SSHException, OSError, EOFError):
+                begun.channel.shutdown_write()
+            while not begun.output.ended:
+                job.allow(seconds + GRACE_SECONDS, f"receiving, {file.tell()} bytes so far")
+                try:
+                    begun.output.more(time.monotonic() + seconds)
+                    file.write(begun.output.out)
+                    file.flush()
+                except TimeoutError:
+                    return Unknown(f"no byte for {seconds:g} s, after {file.tell()}")
+                except OSError as error:
+                    return Unknown(f"{wanted.target} cannot be written here: {error.strerror}")
+                begun.output.out.clear()
+                if (now := time.monotonic()) - told >= PROGRESS_SECONDS:
+                    told = now
+                    job.tell(Transfer(job.name, wanted.name, file.tell(), None))
+            outcome = begun.shell.begun(collect(begun.output, seconds))
+        if isinstance(outcome, Result) and not outcome.code:
+            job.tell(Transfer(job.name, wanted.name, file.tell(), file.tell()))
+        return outcome
 
 
 def on_stdin(text: str) -> bytes:
@@ -192,7 +301,7 @@ def _stream(channel: paramiko.Channel, file: BinaryIO, upload: Upload, job: Job)
             data = data[sent:]
             done += sent
         now = time.monotonic()
-        if now - told >= PROGRESS_SECONDS:
+        if now - told >= PROGRESS_SECONDS and done < total:
             told = now
             job.allow(STALL_SECONDS + GRACE_SECONDS, f"uploading, {done} of {total} bytes sent")
             job.tell(Transfer(job.name, upload.source.name, done, total))
@@ -206,28 +315,27 @@ def _read(file: BinaryIO, size: int) -> bytes:
         raise _Unreadable(error.strerror) from error
 
 
-def _start(link: Link, text: str, merged: bool, job: Job) -> paramiko.Channel:
-    channel = _channel(link, job)
-    job.allow(CONNECT_SECONDS, "starting a script")
-    channel.set_combine_stderr(merged)
-    try:
-        channel.exec_command(_as_argument(text))
-    except (paramiko.SSHException, OSError, EOFError) as error:
-        raise LinkError(f"the script could not be started: {error or LOST}") from error
-    return channel
+def _start(link: Link, shell: Shell, text: str, job: Job) -> _Begun:
+    begun = _begin(link, shell, job, lambda at: at.with_argument(text))
+    if begun.channel.closed and begun.channel.exit_status == -1:
+        raise LinkError(f"the script could not be started: {LOST}")
+    return begun
 
 
-def _as_argument(text: str) -> str:
-    return f"{SHELL}c {shlex.quote(text)}"
-
-
-def _followed(host: str, channel: paramiko.Channel) -> Iterator[bytes]:
-    output = Output(channel)
-    with closing(channel):
+def _followed(host: str, begun: _Begun) -> Iterator[bytes]:
+    output, waiting = begun.output, begun.shell.sudo
+    with closing(begun.channel):
         while not output.ended:
             output.more(None)
-            if output.out:
-                yield bytes(output.out)
+            # The streams come by ways of their own: what is printed may be here before the mark is.
+            if waiting and BEGAN in output.err:
+                waiting = False
+                del output.err[: output.err.index(BEGAN) + len(BEGAN)]
+            if not waiting and (chunk := bytes(output.out + output.err)):
+                yield chunk
                 output.out.clear()
-        if not channel.eof_received:
+                output.err.clear()
+        if not begun.channel.eof_received:
             raise Unreachable({host: LOST})
+        if waiting:
+            raise Unreachable({host: refusal(output.err.decode(errors="replace"), begun.shell.user)})

@@ -1,18 +1,20 @@
 """One host's SSH connection on Fabric: dialled once, checked against known_hosts, given up in time, opened again when dead.
 
 Fabric alone adds any host key, waits for ever on a dead network and opens a shared gateway once a host. What it is
-kept for: it reads ssh_config (user, port, keys, ProxyJump, ProxyCommand) and knows how hops are nested.
+kept for: a connection that knows its hop, and how hops are nested. ssh_config is read by `sshconfig`, not by Fabric.
 """
 
+import base64
 import logging
 import os
 import random
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +22,68 @@ import fabric
 import paramiko
 from paramiko import ssh_exception
 
-from kafab.adapters.hostkeys import KnownHosts
+from kafab.adapters.hostkeys import KnownHosts, Peer, described
+from kafab.adapters.sshconfig import ConfigError, Resolved, SshConfig
+from kafab.adapters.sshfaults import KeyRefused, LinkError, sent_no_banner, sentence
+from kafab.adapters.sshwire import ProxyProcess, Watched, keep_alive, transport
+from kafab.events import Emit, Note, silent
 from kafab.model import Host, Ssh
 
 CONNECT_SECONDS = 10
 """For each of: TCP connect, key exchange, banner, authentication, opening a channel."""
-KEEPALIVE_SECONDS = 5
-USER_TIMEOUT_SECONDS = 15
-"""TCP_USER_TIMEOUT: with a keepalive every 5 s a dead network is noticed after about 20 s (Linux)."""
 DIALS_AT_ONCE = 8
 """sshd drops at random past 10 connections that have not logged in yet (MaxStartups 10:30:100)."""
 _PAUSES = (0.2, 0.4, 0.8)
 """Before the next attempt, in seconds: others log in, too, and sshd counts a login some time after its end."""
 RECEIVE_WINDOW = 4 * 1024 * 1024
-# AES-GCM needs no separate MAC: on a CPU with AES instructions it costs Python a third less a byte than Paramiko's
-# first choice, aes128-ctr with hmac-sha2-256.
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+_HOPS = 8
 
 logging.getLogger("paramiko").addHandler(
     logging.NullHandler()
 )  # its faults reach us as values, not as text on stderr
 
 
-class LinkError(Exception):
-    """The host cannot be talked to; the text is one sentence for the operator."""
-
-
-class _KeyRefused(paramiko.SSHException):
-    """A host key that known_hosts does not trust."""
-
-
 class _Strict(paramiko.MissingHostKeyPolicy):
     """Decides on every host key: the client itself is given none, so that all of them end here."""
 
-    def __init__(self, known: KnownHosts, host: str, port: int) -> None:
-        self._known, self._host, self._port = known, host, port
+    def __init__(self, known: KnownHosts, peer: Peer, emit: Emit, *, accept_new: bool) -> None:
+        self._known, self._peer, self._emit, self._accept_new = known, peer, emit, accept_new
 
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002  # Paramiko's signature
-        if reason := self._known.refusal(self._host, self._port, key):
-            raise _KeyRefused(reason)
+        reason = self._known.refusal(self._peer, key)
+        if reason and self._accept_new and self._known.is_new(self._peer, key):
+            reason, file = self._known.accept(self._peer, key)
+            if not reason:
+                self._emit(
+                    Note(self._peer.host, f"new host key {described(key)} accepted, and kept in {file}")
+                )
+        if reason:
+            raise KeyRefused(reason)
+
+
+class _Connection(fabric.Connection):  # type: ignore[misc]  # Fabric ships no types
+    """Fabric's, but with a ProxyCommand whose end is noticed."""
+
+    def open_gateway(self) -> Any:
+        """Return what is used in place of a TCP socket."""
+        return ProxyProcess(self.gateway) if isinstance(self.gateway, str) else super().open_gateway()
+
+
+@dataclass(frozen=True)
+class _Route:
+    """A connection that is not open yet, what its host key is held against, and which keys are shown to it."""
+
+    connection: Any
+    peer: Peer
+    known: KnownHosts
+    tried: str
 
 
 @dataclass
 class _Gateway:
-    connection: Any
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    connection: Any = None
+    # Reentrant: a gateway that leads through itself is told, not waited for.
+    lock: Any = field(default_factory=threading.RLock)
     failed_at: float = 0.0
     failure: str = ""
 
@@ -72,12 +91,17 @@ class _Gateway:
 class Dialer:
     """What the hosts of a fleet share when they are dialled: ssh_config, known hosts, gateways and the pace."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, accept_new_host_keys: bool = False, emit: Emit = silent) -> None:
+        self._accept_new = accept_new_host_keys
+        self._emit = emit
         self._lock = threading.Lock()
-        self._config: Any = None
-        self._known: dict[Path | None, KnownHosts] = {}
-        self._gateways: dict[tuple[str, str, int], _Gateway] = {}
+        self._ssh_config = SshConfig()
+        # Lazy: no fabric.yaml, no FABRIC_* variables, no ssh_config; the inventory and `ssh -G` say all there is.
+        self._fabric_config = fabric.Config(lazy=True)
+        self._known: dict[tuple[Any, ...], KnownHosts] = {}
+        self._gateways: dict[tuple[str, _Hop], _Gateway] = {}
         self._keys: dict[Path, dict[str, Any]] = {}
+        self._agent: paramiko.Agent | None = None
         self._pace: dict[str, threading.BoundedSemaphore] = {}
 
     def connect(self, host: Host, at_turn: Callable[[], None]) -> Any:
@@ -85,64 +109,97 @@ class Dialer:
 
         Raises LinkError.
         """
-        ssh = host.ssh
-        with self._lock:
-            config, known = self._shared(ssh)
-            connection = self._connection(host.address, config, ssh, ssh.user, ssh.port)
-            if ssh.gateway:
-                connection.gateway = self._connection(ssh.gateway, config, ssh)
-        self._through(connection, ssh, known)
-        hop = connection.gateway
-        sshd = f"{connection.host}:{connection.port}" if not isinstance(hop, fabric.Connection) else repr(hop)
+        route = self._route(host.address, host.ssh, host.ssh.user, host.ssh.port, via=host.ssh.gateway)
+        connection, hop = route.connection, route.connection.gateway
+        sshd = repr(hop) if isinstance(hop, fabric.Connection) else f"{connection.host}:{connection.port}"
         with self._lock:
             pace = self._pace.setdefault(sshd, threading.BoundedSemaphore(DIALS_AT_ONCE))
         with pace:
             at_turn()
-            _dial(connection, ssh, known)
+            self._dial(route)
         return connection
 
     def close(self) -> None:
         """Close the gateways; the hosts' own connections go first."""
         with self._lock:
             gateways, self._gateways = self._gateways, {}
+            agent, self._agent = self._agent, None
         for gateway in gateways.values():
-            hang_up(gateway.connection)
+            if gateway.connection is not None:
+                hang_up(gateway.connection)
+        if agent is not None:
+            agent.close()
 
-    def _shared(self, ssh: Ssh) -> tuple[Any, KnownHosts]:
-        if self._config is None:
-            # Lazy: no fabric.yaml and no FABRIC_* variables, the inventory and ssh_config say all there is.
-            config = fabric.Config(lazy=True)
-            try:
-                config.load_ssh_config()
-            except (paramiko.SSHException, OSError, UnicodeDecodeError) as error:
-                raise LinkError(f"ssh_config cannot be read: {error}") from error
-            self._config = config
-        if ssh.known_hosts not in self._known:
-            self._known[ssh.known_hosts] = KnownHosts.read(ssh.known_hosts)
-        return self._config, self._known[ssh.known_hosts]
+    def _route(
+        self, alias: str, ssh: Ssh, user: str | None, port: int | None, *, via: str | None, hops: int = 0
+    ) -> _Route:
+        """Return the way to a host, with the gateways on it open. ``via`` wins over ssh_config."""
+        if hops > _HOPS:
+            raise LinkError(f"more than {_HOPS} gateways on the way: does a gateway lead through itself?")
+        try:
+            said = self._ssh_config.resolve(alias, user, port)
+        except ConfigError as error:
+            raise LinkError(str(error)) from error
+        with self._lock:
+            connection = self._connection(said, ssh)
+            known = self._known_hosts(said, ssh)
+        peer = Peer(connection.host, connection.port, said.host_key_alias)
+        jump = via or said.proxy_jump
+        # A ProxyJump under `Host *` is true of the gateway itself, too.
+        if jump and (via or _Hop.read(jump.rpartition(",")[2]).host != alias):
+            connection.gateway = self._gateway(jump, ssh, hops + 1)
+        elif said.proxy_command and not jump:
+            connection.gateway = said.proxy_command
+        return _Route(connection, peer, known, _shown_keys(said, ssh))
 
-    def _connection(
-        self, address: str, config: Any, ssh: Ssh, user: str | None = None, port: int | None = None
-    ) -> Any:
-        connect_kwargs: dict[str, Any] = {
-            "banner_timeout": CONNECT_SECONDS,
-            "auth_timeout": CONNECT_SECONDS,
-            "channel_timeout": CONNECT_SECONDS,
-            "allow_agent": True,
-            "look_for_keys": ssh.identity is None,
-        }
-        if ssh.identity:
-            connect_kwargs |= self._identity(ssh.identity)
-        return fabric.Connection(
-            address,
-            user=user,
-            port=port,
-            config=config,
+    def _gateway(self, jump: str, ssh: Ssh, hops: int) -> Any:
+        """Return the fleet's one open connection to the last of ``[user@]host[:port],...``, opened by the first who asks."""
+        before, _, last = jump.rpartition(",")
+        at = _Hop.read(last)
+        asked = time.monotonic()
+        with self._lock:
+            shared = self._gateways.setdefault((before, at), _Gateway())
+        with shared.lock:
+            if shared.failed_at > asked:
+                raise LinkError(shared.failure)  # the hosts that waited for this gateway share its answer
+            if shared.connection is None or not shared.connection.is_connected:
+                try:
+                    route = self._route(at.host, ssh, at.user, at.port, via=before or None, hops=hops)
+                    self._dial(route)
+                except LinkError as error:
+                    shared.failed_at, shared.failure = time.monotonic(), f"gateway {at.host}: {error}"
+                    raise LinkError(shared.failure) from error
+                shared.connection = route.connection
+            return shared.connection
+
+    def _known_hosts(self, said: Resolved, ssh: Ssh) -> KnownHosts:
+        files = (ssh.known_hosts, said.user_known_hosts, said.global_known_hosts)
+        if files not in self._known:
+            self._known[files] = KnownHosts.read(*files)
+        return self._known[files]
+
+    def _connection(self, said: Resolved, ssh: Ssh) -> Any:
+        identities = (ssh.identity.expanduser(),) if ssh.identity else said.identities
+        keys = self._only_key(ssh.identity) if ssh.identity else _key_files(identities)
+        if said.agent and said.identities_only and "pkey" not in keys:
+            keys |= self._from_agent(identities)
+        return _Connection(
+            said.hostname,
+            user=said.user,
+            port=said.port,
+            config=self._fabric_config,
             connect_timeout=CONNECT_SECONDS,
-            connect_kwargs=connect_kwargs,
+            connect_kwargs={
+                "banner_timeout": CONNECT_SECONDS,
+                "auth_timeout": CONNECT_SECONDS,
+                "channel_timeout": CONNECT_SECONDS,
+                "allow_agent": said.agent and not said.identities_only,
+                "look_for_keys": not identities,
+                **keys,
+            },
         )
 
-    def _identity(self, identity: Path) -> dict[str, Any]:
+    def _only_key(self, identity: Path) -> dict[str, Any]:
         """Read a key once for all hosts: by file name Paramiko would parse it as each type of key, for each host."""
         if identity not in self._keys:
             path = identity.expanduser()
@@ -154,25 +211,34 @@ class Dialer:
                 self._keys[identity] = {"key_filename": [str(path)]}
         return dict(self._keys[identity])
 
-    def _through(self, connection: Any, ssh: Ssh, known: KnownHosts) -> None:
-        """Replace the connection's gateway by the fleet's own open connection to it, hop by hop."""
-        hop = connection.gateway
-        if not isinstance(hop, fabric.Connection):
-            return  # none, or a ProxyCommand, which is one process a connection by its nature
-        asked = time.monotonic()
-        with self._lock:
-            shared = self._gateways.setdefault((hop.user, hop.host, hop.port), _Gateway(hop))
-        with shared.lock:
-            if shared.failed_at > asked:
-                raise LinkError(shared.failure)  # the hosts that waited for this gateway share its answer
-            if not shared.connection.is_connected:
-                try:
-                    self._through(shared.connection, ssh, known)
-                    _dial(shared.connection, ssh, known)
-                except LinkError as error:
-                    shared.failed_at, shared.failure = time.monotonic(), f"gateway {hop.host}: {error}"
-                    raise LinkError(shared.failure) from error
-        connection.gateway = shared.connection
+    def _from_agent(self, identities: Sequence[Path]) -> dict[str, Any]:
+        """IdentitiesOnly leaves the agent only the keys whose files are named: the first of them that it has."""
+        if self._agent is None:
+            self._agent = paramiko.Agent()
+        blobs = {blob for identity in identities if (blob := _public_blob(identity))}
+        keys = [key for key in self._agent.get_keys() if key.asbytes() in blobs]
+        return {"pkey": keys[0]} if keys else {}
+
+    def _dial(self, route: _Route) -> None:
+        connection = route.connection
+        connection.connect_kwargs["transport_factory"] = partial(
+            transport, known=route.known, peer=route.peer
+        )
+        policy = _Strict(route.known, route.peer, self._emit, accept_new=self._accept_new)
+        connection.client.set_missing_host_key_policy(policy)
+        for pause in (*_PAUSES, None):
+            begun = time.monotonic()
+            try:
+                connection.open()
+                break
+            except Exception as error:
+                turned_away = sent_no_banner(connection) and time.monotonic() - begun < CONNECT_SECONDS / 2
+                reason = sentence(error, connection, route.tried, CONNECT_SECONDS)
+                hang_up(connection)
+                if pause is None or not turned_away:
+                    raise LinkError(reason) from error
+            time.sleep(pause * (1 + random.random()))  # noqa: S311  # spreads the hosts, guards no secret
+        keep_alive(connection.transport)
 
 
 class Link:
@@ -183,6 +249,12 @@ class Link:
         self._dialer = dialer
         self._lock = threading.Lock()
         self._connection: Any = None
+
+    @property
+    def user(self) -> str:
+        """The login user; known once a channel has been opened."""
+        connection = self._connection
+        return str(connection.user) if connection is not None else ""
 
     def channel(self, at_turn: Callable[[], None]) -> paramiko.Channel:
         """Open a session channel; ``at_turn`` is called when it begins. Raises LinkError: nothing has been sent then."""
@@ -201,13 +273,21 @@ class Link:
             except (paramiko.SSHException, EOFError, OSError) as error:
                 raise LinkError(f"sshd opened no session: {error or 'the connection was lost'}") from error
 
+    def host_key(self) -> str | None:
+        """Return the key that the open connection has verified, ``type base64``; None where there is no connection."""
+        connection = self._connection
+        if connection is None:
+            return None
+        key = connection.transport.get_remote_server_key()
+        return f"{key.get_name()} {key.get_base64()}"
+
     def hang_up(self) -> None:
         """Cut the connection now, also under the hands of a thread that waits on it."""
         self._drop()
 
     def _session(self) -> paramiko.Channel:
-        transport: paramiko.Transport = self._connection.transport
-        return transport.open_session(window_size=RECEIVE_WINDOW, timeout=CONNECT_SECONDS)
+        opened: paramiko.Transport = self._connection.transport
+        return opened.open_session(window_size=RECEIVE_WINDOW, timeout=CONNECT_SECONDS)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -217,110 +297,56 @@ class Link:
 
 def hang_up(connection: Any) -> None:
     """Close a Fabric connection without waiting for its thread, which otherwise looks up only every 0.1 s."""
-    transport = connection.transport
-    if transport is not None and isinstance(transport.sock, socket.socket):
+    opened = connection.transport
+    sock = opened.sock.sock if opened is not None and isinstance(opened.sock, Watched) else None
+    sock = opened.sock if opened is not None and sock is None else sock
+    if isinstance(sock, socket.socket):
         with suppress(OSError):
-            transport.sock.shutdown(socket.SHUT_RDWR)
+            sock.shutdown(socket.SHUT_RDWR)
     with suppress(Exception):  # whatever is wrong with a connection that is being given up
         connection.client.close()
 
 
-def _dial(connection: Any, ssh: Ssh, known: KnownHosts) -> None:
-    where = f"{connection.host} port {connection.port}"
-    keys = [key for key in connection.connect_kwargs.get("key_filename", ()) if Path(key).is_file()]
-    connection.connect_kwargs.update(
-        key_filename=keys, transport_factory=_transport_factory(known, connection.host, connection.port)
-    )
-    connection.client.set_missing_host_key_policy(_Strict(known, connection.host, connection.port))
-    for pause in (*_PAUSES, None):
-        begun = time.monotonic()
-        try:
-            connection.open()
-            break
-        except Exception as error:
-            turned_away = _no_banner(connection) and time.monotonic() - begun < CONNECT_SECONDS / 2
-            reason = _sentence(error, connection, where, ssh)
-            hang_up(connection)
-            if pause is None or not turned_away:
-                raise LinkError(reason) from error
-        time.sleep(pause * (1 + random.random()))  # noqa: S311  # spreads the hosts, guards no secret
-    connection.transport.set_keepalive(KEEPALIVE_SECONDS)
+def _key_files(identities: Sequence[Path]) -> dict[str, Any]:
+    files = [str(path) for path in identities if path.is_file()]
+    return {"key_filename": files} if files else {}
 
 
-def _no_banner(connection: Any) -> bool:
-    """Tell whether the peer hung up before its banner, as sshd does past MaxStartups: asking again is harmless."""
-    transport = connection.client.get_transport()
-    return transport is not None and not transport.remote_version
+def _public_blob(identity: Path) -> bytes | None:
+    """Return the public key beside a private one, or in its place where the private one is only in the agent."""
+    for file in (identity.with_name(f"{identity.name}.pub"), identity):
+        with suppress(OSError, ValueError, IndexError):
+            return base64.b64decode(file.read_text(encoding="utf-8").split()[1], validate=True)
+    return None
 
 
-def _transport_factory(known: KnownHosts, host: str, port: int) -> Callable[..., paramiko.Transport]:
-    def made(sock: Any, **options: Any) -> paramiko.Transport:
-        if isinstance(sock, socket.socket):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_SECONDS * 1000)
-        transport = paramiko.Transport(sock, **options)
-        chosen = transport.get_security_options()
-        offered = list(chosen.ciphers)
-        chosen.ciphers = [name for name in CIPHERS if name in offered]
-        # The server is asked for a key type that known_hosts has, or a trusted host would look unknown.
-        wanted = {
-            algorithm
-            for key_type in known.key_types(host, port)
-            for algorithm in (("rsa-sha2-512", "rsa-sha2-256") if key_type == "ssh-rsa" else (key_type,))
-        }
-        chosen.key_types = sorted(chosen.key_types, key=lambda name: name not in wanted)
-        return transport
-
-    return made
-
-
-def _sentence(error: Exception, connection: Any, where: str, ssh: Ssh) -> str:
-    """Say in one sentence why a connection could not be opened."""
-    login = f"user {connection.user} at {where}"
-    if isinstance(error, _KeyRefused):
-        text = str(error)
-    elif isinstance(error, paramiko.PasswordRequiredException):
-        text = f"{login}: the key file is encrypted; load it into ssh-agent with ssh-add"
-    elif isinstance(error, paramiko.SSHException) and _stood_at_login(connection):
-        text = f"{login}: public key refused; tried {_tried(connection, ssh)}"
-    elif _no_banner(connection):
-        text = f"{where} sent no SSH banner: no sshd, or one with too many logins at once (MaxStartups)"
-    elif isinstance(error, EOFError):
-        text = f"{where} closed the connection while it was being set up"
-    elif isinstance(error, OSError):
-        text = _network_sentence(error, connection.host, where)
-    else:
-        text = f"{where}: {error}"
-    return text
-
-
-def _network_sentence(error: OSError, name: str, where: str) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"the name {name} does not resolve ({error.strerror})"
-    if isinstance(error, TimeoutError):
-        return f"no answer from {where} within {CONNECT_SECONDS} s"
-    if isinstance(error, ssh_exception.NoValidConnectionsError):
-        reasons = {
-            os.strerror(each.errno)
-            for each in error.errors.values()
-            if isinstance(each, OSError) and each.errno
-        }
-        return f"{where}: {', '.join(sorted(reasons)).lower()}"
-    return f"{where}: {(error.strerror or str(error)).lower()}"
-
-
-def _stood_at_login(connection: Any) -> bool:
-    # Paramiko's last exception may as well be "not a valid ED25519 private key file" of the last type it guessed.
-    transport = connection.client.get_transport()
-    return bool(transport and transport.initial_kex_done and not transport.is_authenticated())
-
-
-def _tried(connection: Any, ssh: Ssh) -> str:
-    tried = [str(ssh.identity)] if ssh.identity else []
-    tried += [str(key) for key in connection.connect_kwargs.get("key_filename", ()) if key not in tried]
-    if os.environ.get("SSH_AUTH_SOCK"):
+def _shown_keys(said: Resolved, ssh: Ssh) -> str:
+    tried = [str(path) for path in ((ssh.identity,) if ssh.identity else said.identities)]
+    none_named = not tried
+    if said.agent and os.environ.get("SSH_AUTH_SOCK"):
         tried.append("the keys of ssh-agent")
-    if ssh.identity is None:
+    if none_named:
         tried.append("~/.ssh/id_*")
     return ", ".join(tried)
+
+
+@dataclass(frozen=True)
+class _Hop:
+    """One ``[user@]host[:port]`` of a ProxyJump or of the inventory's gateway."""
+
+    host: str
+    user: str | None
+    port: int | None
+
+    @classmethod
+    def read(cls, text: str) -> "_Hop":
+        user, _, place = text.removeprefix("ssh://").rpartition("@")
+        host, port = place, ""
+        if place.startswith("["):
+            host, _, port = place[1:].partition("]")
+        elif place.count(":") == 1:
+            host, _, port = place.partition(":")
+        port = port.removeprefix(":")
+        if not host or (port and not port.isdecimal()):
+            raise LinkError(f"found {text!r} as a gateway; expected [user@]host[:port]")
+        return cls(host, user or None, int(port) if port else None)

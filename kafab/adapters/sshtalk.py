@@ -15,6 +15,7 @@ from kafab.command import Outcome, Result, Unknown
 
 _PIECE = 256 * 1024
 LOST = "the connection was lost while the script ran"
+STILL = "the script may still be running there"
 KILLED = "the script ended without an exit code: a signal killed it"
 
 
@@ -63,29 +64,29 @@ class Output:
         return Result(channel.exit_status, bytes(self.out), self.err.decode("utf-8", errors="replace"))
 
 
-def collect(channel: paramiko.Channel, seconds: float) -> Outcome:
+def collect(output: Output, seconds: float) -> Outcome:
     """Read a channel to its end within ``seconds``."""
-    output, deadline = Output(channel), time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     try:
         while not output.ended:
             output.more(deadline)
         return output.result(deadline)
     except TimeoutError:
-        return Unknown(f"no answer within {seconds:g} s")
+        return Unknown(f"no answer within {seconds:g} s; {STILL}")
 
 
-def first_line(channel: paramiko.Channel, seconds: float) -> Outcome:
-    """Read up to the first line of a script that goes on, or to the end of one that ends without."""
-    output, deadline = Output(channel), time.monotonic() + seconds
+def first_line(output: Output, seconds: float, mark: bytes) -> Outcome:
+    """Read up to the first line of a script that goes on and to ``mark`` among its errors, or to the end without them."""
+    deadline = time.monotonic() + seconds
     try:
-        while not output.ended and b"\n" not in output.out:
+        while not output.ended and not (b"\n" in output.out and mark in output.err):
             output.more(deadline)
-        if b"\n" in output.out:
+        if b"\n" in output.out and mark in output.err:
             line, _, _ = bytes(output.out).partition(b"\n")
-            return Result(0, line + b"\n", "")
+            return Result(0, line + b"\n", mark.decode())
         return output.result(deadline)
     except TimeoutError:
-        return Unknown(f"no first line within {seconds:g} s")
+        return Unknown(f"no first line within {seconds:g} s; {STILL}")
 
 
 @contextmanager

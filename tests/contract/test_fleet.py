@@ -24,7 +24,7 @@ from kafab.events import Event, Transfer, silent
 from kafab.inventory import load
 from kafab.lab.local import LocalLab
 from kafab.model import Host, Ssh
-from kafab.ports import Fleet, Upload
+from kafab.ports import Download, Fleet, Upload
 from kafab.testing.fleet import FakeFleet
 
 HOSTS = 12
@@ -244,7 +244,10 @@ def test_environment_is_bare(ssh: SshFleet) -> None:
 
 def test_script_past_its_timeout_is_unknown(ssh: SshFleet, waiting: str) -> None:
     """The deadline is in the message, and the connection still serves the next script."""
-    assert reason(ssh.run({"node1": script(waiting, 0.5)})["node1"]) == "no answer within 0.5 s"
+    assert (
+        reason(ssh.run({"node1": script(waiting, 0.5)})["node1"])
+        == "no answer within 0.5 s; the script may still be running there"
+    )
     assert result(ssh.run({"node1": script("echo on")})["node1"]).text == "on\n"
 
 
@@ -286,7 +289,10 @@ def test_host_that_freezes_under_a_script_is_unknown(ssh: SshFleet, tmp_path: Pa
     pid = tmp_path / "pid"
     freezing = script(f"echo $PPID > {pid}; kill -STOP $PPID; {waiting}", 1)
     try:
-        assert reason(ssh.run({"node3": freezing})["node3"]) == "no answer within 1 s"
+        assert (
+            reason(ssh.run({"node3": freezing})["node3"])
+            == "no answer within 1 s; the script may still be running there"
+        )
     finally:
         os.kill(int(pid.read_text()), signal.SIGCONT)
 
@@ -585,3 +591,47 @@ def test_ssh_config_is_read(
     host = Host("node1", "short", Ssh(known_hosts=ssh.known_hosts))
     with closing(SshFleet([host])) as fleet:
         assert result(fleet.run({"node1": script("echo in")})["node1"]).text == "in\n"
+
+
+def test_download_is_written_as_it_is(fleet: Fleet, tmp_path: Path) -> None:
+    """Bytes of every value arrive, errors come back apart, and the last Transfer says that all of it is here."""
+    target, events = tmp_path / "file", list[Event]()
+    text = "i=0; while [ $i -lt 300 ]; do printf '\\000\\377\\r\\n'; i=$((i + 1)); done; echo err >&2"
+    got = fleet.receive({"node1": Download(target, script(text), "file")}, events.append)
+    assert (got, target.read_bytes()) == ({"node1": Result(0, b"", "err\n")}, b"\0\xff\r\n" * 300)
+    assert events[-1] == Transfer("node1", "file", 1200, 1200)
+
+
+def test_failed_download_has_the_script_s_exit_code(fleet: Fleet, tmp_path: Path) -> None:
+    """A script that fails says why, and a host that does not answer is Unknown."""
+    wanted = Download(tmp_path / "file", script("echo none >&2; exit 4"), "file")
+    got = fleet.receive(dict.fromkeys(("node1", "node4"), wanted), silent)
+    assert got["node1"] == Result(4, b"", "none\n")
+    assert "refused" in reason(got["node4"])
+
+
+def test_download_to_a_place_that_cannot_be_written_is_unknown(fleet: Fleet, tmp_path: Path) -> None:
+    """A fault here is told with the file's name."""
+    target = tmp_path / "missing" / "file"
+    got = fleet.receive({"node1": Download(target, script("echo hi"), "file")}, silent)
+    assert f"{target} cannot be written here" in reason(got["node1"])
+
+
+def test_large_download_is_whole(ssh: SshFleet, tmp_path: Path) -> None:
+    """Thirty megabytes, written as they come."""
+    target = tmp_path / "file"
+    text = "head -c 30000000 /dev/zero"
+    assert result(ssh.receive({"node1": Download(target, script(text), "file")}, silent)["node1"]).code == 0
+    assert target.stat().st_size == 30_000_000
+
+
+def test_download_that_stalls_is_unknown(ssh: SshFleet, tmp_path: Path, waiting: str) -> None:
+    """Silence for longer than the script's timeout ends it, with what has come so far."""
+    wanted = Download(tmp_path / "file", script(f"echo 12345; {waiting}", 1), "file")
+    assert reason(ssh.receive({"node1": wanted}, silent)["node1"]) == "no byte for 1 s, after 6"
+
+
+def test_dropped_download_is_unknown(ssh: SshFleet, tmp_path: Path, waiting: str) -> None:
+    """A connection that ends in the middle leaves no outcome."""
+    wanted = Download(tmp_path / "file", script(f"echo 12345; kill -KILL $PPID; {waiting}"), "file")
+    assert "connection was lost" in reason(ssh.receive({"node1": wanted}, silent)["node1"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from kafab.adapters.sidebyside import WORKERS, Job, side_by_side
-from kafab.adapters.sshlink import LinkError
+from kafab.adapters.sshfaults import LinkError
 from kafab.command import Unknown
 from kafab.events import Event, Note
 
