@@ -14,7 +14,7 @@ from kafab.command import Cmd, Outcome, Script, Secret, Unknown
 from kafab.model import Cluster
 from kafab.ports import Upload
 from kafab.steps import InstallRelease
-from kafab.supervisor import ALIVE
+from kafab.supervisor import ALIVE, LET_GO
 
 UNPACK_TIMEOUT = timedelta(minutes=10)
 PULL_TIMEOUT = timedelta(minutes=15)
@@ -213,7 +213,9 @@ said() {{  # EXITCODE: ssh's last words
 }}
 """.strip()
 
-_SERVE = r"""
+_SERVE = (
+    LET_GO
+    + r"""
 serve() {  # ROOT PUBLICKEY SECONDS
   key=$2 seconds=$3
   incoming_of "$1"
@@ -229,7 +231,7 @@ serve() {  # ROOT PUBLICKEY SECONDS
   edit "restrict,expiry-time=\"$until\",command=\"exec cat $shelf/archive\" $key kafab-transfer.$node.$id" ||
     { echo "refused $keys could not be changed"; exit 0; }
   echo "serving $user $shelf"
-  cat > /dev/null
+  let_go
 }
 login() {  # whose key logs in here: where sudo made us root, that of the sshd above us tells
   user=$(id -un) home=$HOME at=$$
@@ -274,4 +276,5 @@ is_over() {  # LINE: one of this host (a home may be shared by many) whose proce
   of=${1##*" kafab-transfer.$node."}
   if [ "$of" = "$id" ]; then [ "${over-}" = yes ]; else ! alive "${of%.*}" "${of#*.}"; fi
 }
-""".strip()
+"""
+).strip()

@@ -1,8 +1,9 @@
 """One operator at a time: a lock on a host of the cluster that lives exactly as long as its owner's connection.
 
 The lock is flock(2) on a file, held by a shell over there that waits for the end of its stdin. When kafab ends in
-whatever way, the connection ends and the kernel lets go of the lock; a file left behind means nothing. It is taken on the
-first host that answers, in the order of the inventory, so that operators who see the same hosts meet at the same one.
+whatever way, the connection ends and the kernel lets go of the lock; a file left behind means nothing. A host that was
+cut off from that end learns of it when it can send again (`supervisor.LET_GO`). The lock is taken on the first host that
+answers, in the order of the inventory, so that operators who see the same hosts meet at the same one.
 """
 
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from kafab.command import Cmd, Result, Script, Unknown
 from kafab.errors import Failed, Locked, Unreachable
 from kafab.model import Cluster
 from kafab.ports import Fleet
+from kafab.supervisor import LET_GO
 
 TIMEOUT = timedelta(hours=24)
 
-_LOCK = r"""
+_LOCK = (
+    LET_GO
+    + r"""
 lock() {  # RUN OWNER
   mkdir -p -- "$1"
   exec 9>> "$1/lock"
@@ -27,10 +31,11 @@ lock() {  # RUN OWNER
   fi
   printf '%s %s\n' "$$" "$2" > "$1/lock"
   echo locked
-  cat > /dev/null
+  let_go
   : > "$1/lock"
 }
 """
+)
 
 
 @contextmanager

@@ -1,0 +1,116 @@
+"""Faults put on the hosts of a docker lab, from inside them or from the network, and taken away again."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kafab.errors import Locked
+from tests.conftest import cannot_run
+from tests.docker_hosts import DockerLab
+from tests.fab import Done, Fab
+
+_GATE = """\
+real=$(PATH=/usr/sbin:/usr/bin command -v {command})
+mkdir /run/gate
+cat > /usr/local/bin/{command} <<END
+#!/bin/sh
+{only}
+[ ! -d /run/gate ] || : > /run/gate/reached
+while [ -d /run/gate ]; do sleep 0.05; done
+exec $real "\\$@"
+END
+chmod 755 /usr/local/bin/{command}
+"""
+_REACHED = (
+    "tries=0; until [ -e /run/gate/reached ]; do tries=$((tries + 1)); [ $tries -lt 600 ]; sleep 0.05; done"
+)
+TO_PART = 'case \\$(readlink "/proc/\\$\\$/fd/1") in *.part) ;; *) exec $real "\\$@" ;; esac'
+FROM_PART = TO_PART.replace("fd/1", "fd/0")
+"""Close a gate only where the command writes, or reads, what an upload brings."""
+ENABLE = 'case \\$1 in enable) ;; *) exec $real "\\$@" ;; esac'
+
+
+@contextmanager
+def gate(lab: DockerLab, host: str, command: str, only: str = ":") -> Iterator[Callable[[], None]]:
+    """Let a command wait on a host until the block ends; yields what waits until the command was reached.
+
+    So the moment at which something happens is made, and not met.
+    """
+    lab.on(host, _GATE.format(command=command, only=only))
+    try:
+        yield lambda: _nothing(lab.on(host, _REACHED))
+    finally:
+        lab.on(host, f"rm -r /run/gate /usr/local/bin/{command}")
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+def needs_packet_filter() -> None:
+    """Skip where the packets of this machine cannot be dropped."""
+    if os.geteuid() != 0 or not shutil.which("iptables"):
+        cannot_run("only root with iptables can drop this machine's packets")
+
+
+@contextmanager
+def network(lab: DockerLab, host: str, *what: str) -> Iterator[None]:
+    """Treat every packet to and from a host as ``what`` says (DROP: a black hole) for the length of the block."""
+    address = lab.cluster.host(host).address
+    rules = [["OUTPUT", "-p", "tcp", "-d", address], ["INPUT", "-p", "tcp", "-s", address]]
+    made = []
+    try:
+        for rule in rules:
+            subprocess.run(["iptables", "-w", "-I", *rule, "-j", *what], check=True)
+            made.append(rule)
+        yield
+    finally:
+        for rule in made:
+            subprocess.run(["iptables", "-w", "-D", *rule, "-j", *what], check=True)
+
+
+@contextmanager
+def inventory(lab: DockerLab, change: Callable[[dict[str, Any]], object]) -> Iterator[None]:
+    """Change the inventory's document for the length of the block."""
+    before = lab.inventory.read_text()
+    document = yaml.safe_load(before)
+    change(document)
+    lab.inventory.write_text(yaml.safe_dump(document, sort_keys=False))
+    try:
+        yield
+    finally:
+        lab.inventory.write_text(before)
+
+
+@contextmanager
+def edited(file: Path, change: Callable[[str], str]) -> Iterator[None]:
+    """Change a file of this machine for the length of the block."""
+    before = file.read_text()
+    file.write_text(change(before))
+    try:
+        yield
+    finally:
+        file.write_text(before)
+
+
+def end(process: "subprocess.Popen[str]", sign: signal.Signals, limit: float = 120) -> tuple[str, str]:
+    """Send a signal to a command and all that it has started here; return what it printed."""
+    os.killpg(process.pid, sign)
+    return process.communicate(timeout=limit)
+
+
+def must_soon(fab: Fab, *words: str, seconds: float = 60) -> Done:
+    """Run a command as `Fab.must`, and again for as long as a host has not noticed that the holder of the lock is gone."""
+    deadline = time.monotonic() + seconds
+    while (done := fab(*words)).code == Locked.exit_code and time.monotonic() < deadline:
+        time.sleep(1)
+    assert done.code == 0, f"fab {' '.join(words)} ended with {done.code}\n{done.out}\n{done.err}"
+    return done
