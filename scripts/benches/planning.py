@@ -1,0 +1,74 @@
+"""The row about a plan for 300 hosts: CPU and memory, without a network."""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from kafab.cluster_screens import show_plan
+from kafab.command import Result
+from kafab.console import Console
+from kafab.events import silent
+from kafab.inventory import load
+from kafab.ops.deploy import make_plan
+from kafab.releases import Artifact
+from scripts.benches.measuring import DEADLINE, ROOT, VERSION, Row
+
+
+def plan(runs: int) -> list[Row]:
+    """Measure the CPU and memory of a plan for 300 hosts whose observation is faked, in a process of its own."""
+    child = [sys.executable, "-m", "scripts.benches.planning"]
+    found: list[Mapping[str, float]] = [
+        json.loads(
+            subprocess.run(
+                child, cwd=ROOT, capture_output=True, text=True, check=True, timeout=DEADLINE
+            ).stdout
+        )
+        for _ in range(runs)
+    ]
+    cpu = statistics.median(each["cpu"] for each in found)
+    memory = statistics.median(each["memory"] for each in found)
+    what = f"plan, 300 hosts, {found[0]['steps']:.0f} steps"
+    return [
+        Row(f"{what}: CPU", cpu, None, "2 s", cpu <= 2),
+        Row(f"{what}: memory", memory, None, "200 MB", memory <= 200, unit="MB"),
+    ]
+
+
+def _child() -> None:
+    """Plan once, from the file's text to the screen's, and print this process's CPU seconds and peak memory in MB."""
+    # Empty hosts: everything is to be done, and every file is in the diff.
+    answer = Result(0, b'java /usr/bin/java\njavaversion "17.0.15"\nend\n', "")
+    fleet: Any = SimpleNamespace(run=lambda scripts: dict.fromkeys(scripts, answer))
+    store: Any = SimpleNamespace(
+        fetch=lambda name, _emit: Artifact(name, Path("made-up"), "0" * 64, 1, "made up")
+    )
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        file = Path(folder, "large.yaml")
+        file.write_text(
+            f"kafka: {{version: {VERSION}}}\nhosts:\n{''.join(map(_host, range(1, 301)))}", "utf-8"
+        )
+        _, found = make_plan(load(file)[0], None, fleet=fleet, store=store, emit=silent)
+        show_plan(Console(out=nowhere), found)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    scale = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
+    cpu = usage.ru_utime + usage.ru_stime
+    print(json.dumps({"cpu": cpu, "memory": usage.ru_maxrss / scale, "steps": len(found.steps)}))
+
+
+def _host(number: int) -> str:
+    zookeeper = f", zookeeper: {number}" * (number <= 3)
+    return (
+        f"  node{number}: {{address: 10.0.{number // 200}.{number % 200 + 1}, broker: {number}{zookeeper}}}\n"
+    )
+
+
+if __name__ == "__main__":
+    _child()

@@ -1,0 +1,154 @@
+"""Rows about running clusters: start against six JVMs by hand, and verify."""
+
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+from scripts.benches.labs import lab
+from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
+
+PARTITIONS = 200
+# What facts were measured with: quick to start, small, not for production.
+JVM = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+
+class ByHand:
+    """Three ZooKeeper and three Kafka processes without any tool: six JVMs at once."""
+
+    def __init__(self, folder: Path, libs: Path) -> None:
+        self._folder = folder
+        self._libs = libs
+        ports = _free_ports(12)
+        self._quorum, self._election, self._client, self._broker = (
+            ports[start : start + 3] for start in (0, 3, 6, 9)
+        )
+        self._running: list[list[subprocess.Popen[bytes]]] = []
+        self._write()
+
+    def _write(self) -> None:
+        servers = "".join(
+            f"server.{number + 1}=127.0.0.1:{self._quorum[number]}:{self._election[number]}\n"
+            for number in range(3)
+        )
+        connect = ",".join(f"127.0.0.1:{port}" for port in self._client)
+        (self._folder / "log4j.properties").write_text(
+            "log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n"
+            "log4j.appender.out.layout=org.apache.log4j.PatternLayout\n"
+            "log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n"
+        )
+        for number in range(3):
+            data = self._folder / f"zookeeper-{number}"
+            data.mkdir()
+            (data / "myid").write_text(f"{number + 1}\n")
+            (self._folder / f"zookeeper-{number}.cfg").write_text(
+                f"tickTime=2000\ninitLimit=10\nsyncLimit=5\ndataDir={data}\nadmin.enableServer=false\n"
+                f"clientPort={self._client[number]}\nclientPortAddress=127.0.0.1\n{servers}"
+            )
+            (self._folder / f"broker-{number}.properties").write_text(
+                f"broker.id={number + 1}\nlisteners=PLAINTEXT://127.0.0.1:{self._broker[number]}\n"
+                f"zookeeper.connect={connect}\nlog.dirs={self._folder / f'broker-{number}'}\n"
+                "offsets.topic.replication.factor=3\ntransaction.state.log.replication.factor=3\n"
+            )
+
+    def start(self) -> float:
+        """Start all six and return the seconds until the last broker has registered in ZooKeeper."""
+        started = time.monotonic()
+        zookeepers = [
+            self._java("64m", "org.apache.zookeeper.server.quorum.QuorumPeerMain", f"zookeeper-{n}.cfg")
+            for n in range(3)
+        ]
+        brokers = [self._java("256m", "kafka.Kafka", f"broker-{n}.properties") for n in range(3)]
+        self._running = [brokers, zookeepers]
+        client = KazooClient(",".join(f"127.0.0.1:{port}" for port in self._client), timeout=10)
+        client.start(timeout=60)
+        try:
+            while time.monotonic() - started < DEADLINE:
+                try:
+                    if len(client.get_children("/brokers/ids")) == 3:
+                        return time.monotonic() - started
+                except NoNodeError:
+                    pass
+                time.sleep(0.02)
+        finally:
+            client.stop()
+            client.close()
+        sys.exit(f"six JVMs by hand did not register within {DEADLINE:.0f} s: see {self._folder}")
+
+    def _java(self, heap: str, main: str, file: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{file}.log").open("ab") as log:
+            return subprocess.Popen(
+                [
+                    *(
+                        "java",
+                        *JVM,
+                        f"-Xmx{heap}",
+                        f"-Dlog4j.configuration=file:{self._folder}/log4j.properties",
+                    ),
+                    *("-cp", f"{self._libs}/*", main, str(self._folder / file)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+            )
+
+    def stop(self) -> None:
+        """End what was started: brokers first, since one whose ensemble is gone hangs in its shutdown."""
+        for group in self._running:
+            for process in group:
+                process.terminate()
+            for process in group:
+                process.wait(timeout=DEADLINE)
+        self._running = []
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def start(runs: int) -> list[Row]:
+    """Measure `start` until its proofs hold against six JVMs by hand until the last broker has registered."""
+    with lab(3) as here, tempfile.TemporaryDirectory(prefix="kafab-by-hand-") as folder:
+        here.fab("deploy")
+        hand = ByHand(Path(folder), next(Path(here.cluster.hosts[0].paths.releases).rglob("libs")))
+
+        def ours() -> float:
+            seconds = here.fab("start")
+            here.fab("stop", "--yes")
+            return seconds
+
+        def theirs() -> float:
+            try:
+                return hand.start()
+            finally:
+                hand.stop()
+
+        # The first start makes the data directories; every measured one finds them.
+        ours()
+        theirs()
+        mine, plain = alternate(runs, ours, theirs)
+    return [ratio("start of 3 + 3 until healthy / six JVMs until registered", [mine], [plain], 1.25)]
+
+
+def verify(runs: int) -> list[Row]:
+    """Measure `verify --read-only` of a running cluster with 200 partitions."""
+    with lab(3) as here:
+        here.fab("deploy", "start", "topics.create", "bench", "--partitions", str(PARTITIONS))
+        try:
+            ours = statistics.median(here.fab("verify", "--read-only") for _ in range(runs))
+        finally:
+            here.fab("stop", "--yes")
+    return [Row(f"verify --read-only, {PARTITIONS} partitions", ours, None, "2 s", ours <= 2)]

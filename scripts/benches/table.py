@@ -1,0 +1,49 @@
+"""The rows by name, and the table of those that were asked for."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+
+from scripts.benches import deploys, servers
+from scripts.benches.measuring import Measurement, Row
+from scripts.benches.planning import plan
+from scripts.benches.running import start, verify
+
+ROWS: Mapping[str, Measurement] = {
+    "deploy-3": deploys.deploy_again(3),
+    "deploy-12": deploys.deploy_again(12),
+    "first-deploy": deploys.first_deploy,
+    "start": start,
+    "verify": verify,
+    "plan-300": plan,
+    "servers-deploy": servers.deploy_again,
+    "servers-first": servers.first_deploy,
+}
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the table."""
+    print(f"\n{'what':62} {'kafab':>9} {'plain':>9} {'ratio':>6}  {'limit':22} verdict")
+    for row in rows:
+        plain = "" if row.plain is None else f"{row.plain:.2f} {row.unit}"
+        ratio = "" if row.plain is None else f"{row.kafab / row.plain:.3g}"
+        verdict = "ok" if row.within else "OVER"
+        print(f"{row.what:62} {row.kafab:>6.2f} {row.unit:2} {plain:>9} {ratio:>6}  {row.limit:22} {verdict}")
+        if row.note:
+            print(f"  {row.note}")
+
+
+def main() -> int:
+    """Measure and print; 1 when a limit is passed."""
+    parser = argparse.ArgumentParser(description="Measure kafab against the same work done by hand.")
+    parser.add_argument("--only", action="append", choices=ROWS, help="this row only; may be repeated")
+    parser.add_argument("--runs", type=int, default=5, help="runs a side; the median counts")
+    wanted = parser.parse_args()
+    logging.getLogger("kazoo").addHandler(logging.NullHandler())
+    rows: list[Row] = []
+    for name in wanted.only or ROWS:
+        print(f"measuring {name} ({wanted.runs} runs a side) ...", file=sys.stderr)
+        rows += ROWS[name](wanted.runs)
+    show(rows)
+    return int(not all(row.within for row in rows))
