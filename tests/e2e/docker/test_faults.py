@@ -9,7 +9,6 @@ Rows of the faults that docs/safety.md promises to survive, and where each is pr
 | 3, 4 | connection lost, black hole | in a start: here; in an upload: test_killed_deploys, tests/contract/test_fleet.py |
 | 5 | a host is down | test_killed_deploys, test_preflight |
 | 7 | disk full, no inodes, read-only | of the configuration: here; of the release: test_killed_deploys; preflight: test_preflight |
-| 8, 9 | wrong and hostile archives | tests/unit/test_tarballs.py, test_store.py |
 | 10 | port taken | start: here; preflight: test_preflight |
 | 11 | no Java | start and deploy: here; too old: test_preflight |
 | 12, 13 | exit at start, crash loop | a bad JVM flag: here; a bad property, the start limit: test_systemd |
@@ -84,15 +83,6 @@ def on_host(lab: DockerLab, fault: str, remedy: str) -> Iterator[str]:
         yield lab.on("node1", fault).strip()
     finally:
         lab.on("node1", remedy)
-
-
-def of_broker(**values: object) -> Callable[[dict[str, Any]], object]:
-    """Return a change of the inventory: these keys of the only broker."""
-
-    def change(document: dict[str, Any]) -> None:
-        document["hosts"]["node1"]["broker"] = {"id": 1, **values}
-
-    return change
 
 
 def property_of_all(name: str, value: object) -> Callable[[dict[str, Any]], object]:
@@ -240,7 +230,8 @@ def test_no_java_is_told_before_a_start(stopped: DockerLab) -> None:
 
 def test_bad_jvm_flag_is_told_in_seconds(stopped: DockerLab) -> None:
     """A JVM that does not even begin is noticed at once, with its own words, and nothing of it is left to run."""
-    with inventory(stopped, of_broker(jvm=["-XX:+NoSuchFlag"])):
+    broker = {"id": 1, "jvm": ["-XX:+NoSuchFlag"]}
+    with inventory(stopped, lambda document: document["hosts"]["node1"].update(broker=broker)):
         stopped.fab.must("deploy")
         begun = time.monotonic()
         done = stopped.fab("start")
@@ -290,8 +281,6 @@ class SlowStop:
 
     code: int
     err: str
-    before: int
-    """The broker's pid before it was asked to stop."""
     alive: bool
     """It lives on after kafab has ended."""
     result: str
@@ -317,7 +306,7 @@ def slow_stop(lab: DockerLab) -> SlowStop:
     finally:
         lab.on("node1", "kill -CONT $(cut -d' ' -f1 /var/lib/kafka/run/zookeeper/process)")
     lab.fab.must("stop")
-    return SlowStop(process.returncode, told + rest, before, alive, shown(lab, "Result"))
+    return SlowStop(process.returncode, told + rest, alive, shown(lab, "Result"))
 
 
 def test_interrupted_stop_tells_every_node(slow_stop: SlowStop) -> None:
