@@ -267,7 +267,7 @@ def test_missing_programs_are_named_with_their_packages(
 
 def test_sshd_that_cannot_start_is_shown_with_its_log(lab: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What sshd said is in the message, and nothing of the lab is left."""
-    monkeypatch.setattr("kafab.lab.local.sshd_config", lambda _host, _keys: "Port 21999\nNonsense yes\n")
+    monkeypatch.setattr("kafab.lab.local.sshd_config", lambda _host: "Port 21999\nNonsense yes\n")
     with pytest.raises(Failed, match="Nonsense"):
         lab.up(1)
     assert not lab.folder.exists()
