@@ -60,6 +60,11 @@ class Watched:
         """Begin to look."""
         self._heard, self.limit = time.monotonic(), seconds
 
+    def close(self) -> None:
+        """Close it; where the gateway went first, Paramiko's thread must not die of that on the operator's screen."""
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            self.sock.close()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.sock, name)
 
