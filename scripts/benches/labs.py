@@ -34,7 +34,9 @@ class Lab:
     """A lab of its own, in a temporary KAFAB_HOME."""
 
     def __init__(self, home: Path) -> None:
-        self._environ = {key: value for key, value in os.environ.items() if not key.startswith("KAFAB_")}
+        # Byte code is kept, as for everybody who has run kafab once before.
+        left_out = ("KAFAB_", "PYTHONDONTWRITEBYTECODE")
+        self._environ = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         self._environ |= {"KAFAB_HOME": str(home), "NO_COLOR": "1"}
 
     def fab(self, *words: str) -> float:
