@@ -29,7 +29,6 @@ FIRST_PORT, SLOT, SLOTS = 20000, 100, 120
 """Ports 20000 to 31999: below 32768, where Linux begins to give ports to clients (ip_local_port_range)."""
 PATIENCE = timedelta(seconds=30)
 _KILLED = timedelta(seconds=5)
-_SSHD_GONE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
