@@ -1,8 +1,6 @@
 """A real cluster of three ZooKeeper servers and three brokers, started by hand on loopback: what adapters are held against."""
 
-import random
 import signal
-import socket
 import subprocess
 import tarfile
 import time
@@ -17,14 +15,15 @@ from kafab.metadata import Metadata
 from kafab.model import Cluster, Host, Node, Role, Version
 from kafab.releases import release_for
 from kafab.wiring import open_store
+from tests.ports import free_ports
 
 START_LIMIT = 120.0
-_JAVA = ("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+BARE_JAVA = ("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _MAIN = {
     Role.ZOOKEEPER: ("-Xmx64m", "org.apache.zookeeper.server.quorum.QuorumPeerMain"),
     Role.BROKER: ("-Xmx256m", "kafka.Kafka"),
 }
-_LOG4J = """log4j.rootLogger=WARN, out
+LOG4J = """log4j.rootLogger=WARN, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
@@ -53,7 +52,7 @@ class KafkaByHand:
     def __init__(self, root: Path, libs: Path, version: Version) -> None:
         self.root = root
         self.libs = libs
-        self.cluster = _cluster(version, _free_ports(16))
+        self.cluster = _cluster(version, free_ports(16))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.zookeeper = KazooEnsemble(
             [node.endpoint for node in self.cluster.zookeepers], self.cluster.chroot
@@ -69,12 +68,12 @@ class KafkaByHand:
         for node in nodes:
             folder = self.root / node.name
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "log4j.properties").write_text(_LOG4J)
+            (folder / "log4j.properties").write_text(LOG4J)
             heap, main = _MAIN[node.role]
             with (folder / "out").open("ab") as out:
                 self.processes[node.name] = subprocess.Popen(
                     [
-                        *_JAVA,
+                        *BARE_JAVA,
                         heap,
                         f"-Dlog4j.configuration=file:{folder}/log4j.properties",
                         "-cp",
@@ -186,21 +185,3 @@ def _cluster(version: Version, ports: list[int]) -> Cluster:
         )
         nodes.append(Node(host, Role.BROKER, number, next(free), "256m", folder))
     return Cluster("hand", version, hosts, tuple(nodes), "/kafka", lab=True)
-
-
-def _free_ports(count: int) -> list[int]:
-    # Below the range that the system takes ports of outgoing connections from.
-    for _ in range(100):
-        first = random.randrange(22000, 23000 - count)
-        if all(_free(port) for port in range(first, first + count)):
-            return list(range(first, first + count))
-    raise AssertionError("no free block of ports between 22000 and 23000")
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

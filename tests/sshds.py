@@ -13,9 +13,8 @@ from pathlib import Path
 
 from kafab.model import Host, Ssh
 from tests.conftest import cannot_run
+from tests.ports import ADDRESS, free_ports
 
-ADDRESS = "127.0.0.1"
-PORTS = range(26000, 27000)
 _START = 10
 
 
@@ -40,22 +39,6 @@ def make_key(path: Path, *options: str) -> str:
     return path.with_name(f"{path.name}.pub").read_text().strip()
 
 
-def free_port() -> int:
-    """Return a port of the tests' own range that nobody listens on."""
-    # Not all from the first on: several runs of the tests may share a machine.
-    begin = os.getpid() * 37 % len(PORTS)
-    ports: list[int] = [*PORTS[begin:], *PORTS[:begin]]
-    for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((ADDRESS, port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free port")
-
-
 @contextmanager
 def sshd(folder: Path, *lines: str, user: str | None = None, name: str = "node1") -> Iterator[Sshd]:
     """Run an sshd for the block; ``lines`` come first in its configuration, where the first value wins.
@@ -66,7 +49,7 @@ def sshd(folder: Path, *lines: str, user: str | None = None, name: str = "node1"
         Path("/run/sshd").mkdir(exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    port, user = free_port(), user or getpass.getuser()
+    port, user = free_ports(1)[0], user or getpass.getuser()
     public = make_key(folder / "host_key")
     (folder / "authorized_keys").write_text(make_key(folder / "id") + "\n")
     (folder / "known_hosts").write_text(f"[{ADDRESS}]:{port} {' '.join(public.split()[:2])}\n")

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import queue
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -25,6 +26,7 @@ from kafab.model import Endpoint
 _ANSWER_LIMIT = (
     100 * 1024 * 1024
 )  # Kafka's own socket.request.max.bytes; metadata of 100000 partitions is about 10 MB
+_IN_FLIGHT = 10000  # kafka-python's 5 would make a frozen broker, asked often, "not ready" in place of silent
 _GRACE = timedelta(seconds=1)  # what the I/O thread may be late by before it is given up
 DIRECT = "direct://"
 """The proxy_url that makes kafka-python connect through `_Direct`."""
@@ -57,6 +59,7 @@ class BrokerConnections:
     """Connections by address, opened on first use and kept. Safe to use from several threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._net: Any = None
         self._managers: dict[Endpoint, Any] = {}
 
@@ -76,8 +79,20 @@ class BrokerConnections:
                 found[key] = answer
         return {key: found.get(key, _late(at, timeout)) for key, (at, _) in requests.items()}
 
-    def ask_any(self, at: Sequence[Endpoint], make: Callable[[], Any], timeout: timedelta) -> Any | Unknown:
-        """Ask all of them and return the first response; Unknown with every reason when none answers."""
+    def ask_any(
+        self,
+        at: Sequence[Endpoint],
+        make: Callable[[], Any],
+        timeout: timedelta,
+        *,
+        read: Callable[[Any], Any | Unknown] = lambda response: response,
+        nobody: str = "no broker answers",
+    ) -> Any | Unknown:
+        """Ask all of them and return the first response as ``read`` gives it; Unknown with every reason when none answers.
+
+        A response that ``read`` makes Unknown is passed over: the others are waited for. ``nobody`` opens the reason
+        where several were asked.
+        """
         requests = {endpoint: (endpoint, make) for endpoint in at}
         answers = self._sent(requests, timeout)
         until = time.monotonic() + (timeout + _GRACE).total_seconds()
@@ -87,16 +102,20 @@ class BrokerConnections:
                 endpoint, answer = answers.get(timeout=max(until - time.monotonic(), 0))
             except queue.Empty:
                 break
-            if not isinstance(answer, Unknown):
-                return answer
-            reasons[endpoint] = answer.reason
+            if isinstance(answer, Unknown):
+                reasons[endpoint] = answer.reason
+            elif isinstance(found := read(answer), Unknown):
+                reasons[endpoint] = f"{endpoint}: {found.reason}"
+            else:
+                return found
         told = "; ".join(reasons.values())
-        return Unknown(told if len(reasons) == 1 else f"no broker answers: {told}")
+        return Unknown(told if len(reasons) == 1 else f"{nobody}: {told}")
 
     def close(self) -> None:
         """Close every connection and end the I/O thread."""
-        net, self._net = self._net, None
-        managers, self._managers = self._managers, {}
+        with self._lock:
+            net, self._net = self._net, None
+            managers, self._managers = self._managers, {}
         if net is None:
             return
         for manager in managers.values():
@@ -119,18 +138,20 @@ class BrokerConnections:
         return answers
 
     def _manager(self, at: Endpoint) -> Any:
-        if self._net is None:
-            self._net = NetworkSelector(client_id="kafab")
-            self._net.start()
-        if at not in self._managers:
-            self._managers[at] = KafkaConnectionManager(
-                self._net,
-                bootstrap_servers=[str(at)],
-                client_id="kafab",
-                receive_message_max_bytes=_ANSWER_LIMIT,
-                proxy_url=DIRECT,
-            )
-        return self._managers[at]
+        with self._lock:  # or two that ask at once would start two I/O threads, of which one is never ended
+            if self._net is None:
+                self._net = NetworkSelector(client_id="kafab")
+                self._net.start()
+            if at not in self._managers:
+                self._managers[at] = KafkaConnectionManager(
+                    self._net,
+                    bootstrap_servers=[str(at)],
+                    client_id="kafab",
+                    receive_message_max_bytes=_ANSWER_LIMIT,
+                    max_in_flight_requests_per_connection=_IN_FLIGHT,
+                    proxy_url=DIRECT,
+                )
+            return self._managers[at]
 
 
 async def _asked(manager: Any, make: Callable[[], Any], timeout_ms: float) -> Any:

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.fab import CHECKOUT
-from tests.sshds import ADDRESS, Sshd, sshd
+from tests.ports import ADDRESS
+from tests.sshds import Sshd, sshd
 
 pytestmark = pytest.mark.e2e
 NAMES = ("node1", "node2", "node3")

@@ -47,7 +47,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     venv.create(base / "venv", with_pip=True)
     (wheel,) = (base / "dist").glob("*.whl")
     pip = (base / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    _checked(*pip, wheel)
+    _checked(*pip, "--no-compile", wheel)
     folder = base / "elsewhere"
     folder.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAFAB", "PYTHON"))}
@@ -86,3 +86,12 @@ def test_wheel_carries_every_template(installed: Installed) -> None:
     names = {file.name for file in (ROOT / "templates").iterdir() if file.is_file()}
     assert names
     assert {file.name for file in shipped.iterdir() if file.is_file()} == names
+
+
+def test_wheel_carries_the_catalogue(installed: Installed) -> None:
+    """The installed program knows Kafka's own properties, and names the one that was meant."""
+    (installed.folder / "misspelt.yaml").write_text(
+        "kafka: {version: 3.9.2, properties: {num.partitons: 6}}\nhosts: {a: {zookeeper: 1, broker: 1}}\n"
+    )
+    checked = installed.run("kafab", "inventory.check", "--cluster", "./misspelt.yaml")
+    assert (checked.returncode, "did you mean num.partitions?" in checked.stdout) == (2, True), checked

@@ -1,131 +1,22 @@
 """destroy against hosts that are folders: the real scripts in a real shell, after a real deploy."""
 
-import hashlib
-import io
 import os
+import shutil
 import subprocess
 import sys
-import tarfile
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
-from kafab.events import Event
-from kafab.facts import HostFacts, Identity, NodeFacts
-from kafab.model import Cluster, Supervisor
-from kafab.ops.deploy import deploy
-from kafab.ops.destroy import _script, destroy, prepare
-from kafab.releases import Artifact, release_for
-from kafab.remains import HostRemains, Place, drop_in, parse, template
-from kafab.removal import Removal, Removals, What, removals
-from kafab.state import desire
-from kafab.testing.fleet import FakeFleet
-from kafab.units import UNITS
+from kafab.ops.destroy import _script
+from kafab.removal import Removal, What
 from tests.conftest import cluster_in
+from tests.deployed import Lab, OneRelease, Shell
 
-Shell = Callable[..., Result]
 HEX = "ab" * 6
-
-
-class OneRelease:
-    """A store that has a small archive in the shape of a release."""
-
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
-        name, file = release_for(cluster.version), folder / "release.tar"
-        with tarfile.open(file, "w") as archive:
-            member = tarfile.TarInfo(f"{name}/libs/kafka.jar")
-            member.size = 3
-            archive.addfile(member, io.BytesIO(b"jar"))
-        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        self.artifact = Artifact(name, file, sha256, file.stat().st_size, "added by hand")
-
-    def fetch(self, _name: object, _emit: object) -> Artifact:
-        """Return it."""
-        return self.artifact
-
-
-@dataclass
-class Lab:
-    """A cluster whose hosts are folders, deployed; ``shell`` runs what is sent to them."""
-
-    cluster: Cluster
-    root: Path
-    shell: Shell
-    store: OneRelease
-    events: list[Event] = field(default_factory=list)
-    lost: set[str] = field(default_factory=set)
-    """Hosts whose answer to a removal is lost on its way."""
-
-    def __post_init__(self) -> None:
-        names = [host.name for host in self.cluster.hosts]
-        self.fleet = FakeFleet({name: self._handler(name) for name in names}, takes=self.shell)
-
-    def _handler(self, name: str) -> Callable[[Script], Outcome]:
-        def answer(script: Script) -> Outcome:
-            result: Result = self.shell(script)
-            if name in self.lost and "uploads()" in script.text:
-                return Unknown("the connection was lost")
-            return result
-
-        return answer
-
-    def deploy(self) -> None:
-        """Deploy for real."""
-        done = deploy(
-            self.cluster,
-            None,
-            fleet=self.fleet,
-            store=self.store,  # type: ignore[arg-type]  # only fetch() is used
-            emit=self.events.append,
-            owner="ann",
-            check=False,
-        )
-        done.raise_unless_done()
-
-    def prepare(self, limit: str | None = None, *, data: bool = False) -> Removals:
-        """Decide."""
-        return prepare(self.cluster, limit, data=data, fleet=self.fleet)
-
-    def destroy(
-        self, limit: str | None = None, *, data: bool = False, agreed: Removals | None = None
-    ) -> Removals:
-        """Destroy what is there, or what was agreed to."""
-        done = destroy(
-            self.cluster,
-            limit,
-            agreed or self.prepare(limit, data=data),
-            data=data,
-            fleet=self.fleet,
-            emit=self.events.append,
-            owner="ann",
-        )
-        done.raise_unless_done()
-        return done.removals
-
-    def fill(self) -> None:
-        """Give every data directory what a node that ran would have left, and every log folder a line."""
-        for node in self.cluster.nodes:
-            data = Path(node.data[0])
-            if node in self.cluster.brokers:
-                (data / "meta.properties").write_text(f"#\nversion=0\nbroker.id={node.id}\ncluster.id=abc\n")
-                (data / "orders-0").mkdir()
-                (data / "orders-0" / "0.log").write_text("records")
-            else:
-                (data / "version-2").mkdir()
-            (Path(node.logs) / "server.log").write_text("a line\n")
-            (Path(node.run) / "process").write_text("1 2 release digest\n")
-
-    def tree(self) -> list[str]:
-        """Return every path on the hosts, below the folder of each."""
-        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
-
-    def place(self, path: str) -> Path:
-        """Return a path on the first host."""
-        return self.root / "node1" / path
 
 
 @pytest.fixture
@@ -183,13 +74,13 @@ def test_interrupted_destroy_converges(single: Lab, data: bool, tmp_path: Path) 
     """Cut off behind any of its steps, the next destroy ends at the tree of an undisturbed one (fault 2)."""
     steps = single.prepare(data=data).steps
     trees = []
+    shutil.copytree(single.root, tmp_path / "deployed", symlinks=True)
     for cut in range(len(steps)):
         single.shell(_script(single.cluster, None, "node1", steps[:cut]))
         single.destroy(data=data)
         trees.append(single.tree())
-        single.destroy(data=True)
-        single.deploy()
-        single.fill()
+        shutil.rmtree(single.root)
+        shutil.copytree(tmp_path / "deployed", single.root, symlinks=True)
     assert (len(trees) > 5, [tree for tree in trees if tree != trees[0]]) == (True, [])
 
 
@@ -485,120 +376,3 @@ def test_unknown_limit_is_a_usage_error(lab: Lab) -> None:
     """A name that is neither host nor node is told with the known ones."""
     with pytest.raises(UsageError, match="no such host or node"):
         lab.prepare("node9")
-
-
-def test_folder_that_cannot_be_read_is_unknown() -> None:
-    """What this login may not look into is not empty."""
-    assert isinstance(parse(Result(0, b"closed /var/lib/kafka\nend\n", "")), Unknown)
-
-
-@pytest.mark.parametrize("answer", [b"", b"folder /x\nreal /x\n", b"end"])
-def test_answer_that_was_cut_off_is_unknown(answer: bytes) -> None:
-    """Half an answer says nothing."""
-    assert isinstance(parse(Result(0, answer, "")), Unknown)
-
-
-# What a shell in a temporary folder cannot show: mount points and systemd, decided on values.
-
-
-def served(data: tuple[str, ...] = ("meta.properties", "orders-0")) -> tuple[Cluster, HostRemains]:
-    """Return a cluster of one host under systemd, and what is on it: the broker's data is a mount of its own."""
-    cluster = cluster_in(Path("/srv"), 1)
-    host = replace(cluster.hosts[0], supervisor=Supervisor.SYSTEMD, user="kafka")
-    nodes = tuple(replace(node, host=host) for node in cluster.nodes)
-    cluster = replace(cluster, hosts=(host,), nodes=nodes)
-    broker = cluster.brokers[0]
-    path = broker.data[0]
-    return cluster, HostRemains(
-        places={
-            path: Place("folder", path, frozenset({*data, "lost+found"})),
-            drop_in(broker).parent: Place("folder", drop_in(broker).parent, frozenset({"kafab.conf"})),
-        },
-        mounts=frozenset({path, PurePosixPath("/")}),
-        made=frozenset({template(broker.role), drop_in(broker)}),
-        instances=frozenset({broker.unit}),
-    )
-
-
-def decided(cluster: Cluster, there: HostRemains, *, data: bool = False) -> Removals:
-    """Decide about the broker alone; its data says that it is its own."""
-    broker = cluster.brokers[0]
-    facts = HostFacts({broker.instance: NodeFacts(identities={broker.data[0]: Identity(1, "abc")})})
-    return removals(desire(cluster, [broker], None), {"node1": facts}, {"node1": there}, data=data)
-
-
-def test_mounted_data_directory_is_emptied_and_kept() -> None:
-    """The mount point stays, and the plan says so."""
-    found = decided(*served(), data=True)
-    assert [(step.path.name, step.note) for step in found.steps if step.what is What.DATA] == [
-        ("broker", "its file system stays mounted")
-    ]
-
-
-def test_emptied_mount_is_nothing_to_do() -> None:
-    """What mkfs made is no data."""
-    assert not [step for step in decided(*served(()), data=True).steps if step.what is What.DATA]
-
-
-def test_mount_inside_a_data_directory_is_refused() -> None:
-    """A file system that somebody mounted inside would be emptied along: refused, with its name."""
-    cluster, there = served()
-    inside = cluster.brokers[0].data[0] / "orders-0"
-    with pytest.raises(Unsafe, match=f"mounted inside: {inside}"):
-        decided(cluster, replace(there, mounts=there.mounts | {inside}), data=True)
-
-
-def test_units_go() -> None:
-    """The node's drop-in and start at boot go, then the unit that no other instance uses."""
-    found = [(step.what, str(step.path)) for step in decided(*served()).steps]
-    assert found == [
-        (What.INSTANCE, f"{UNITS}/kafka-broker@broker.service.d/kafab.conf"),
-        (What.UNIT, f"{UNITS}/kafka-broker@.service"),
-    ]
-
-
-def test_unit_that_another_instance_uses_stays() -> None:
-    """The unit is shared: another cluster's broker keeps it, and is named."""
-    cluster, there = served()
-    found = decided(cluster, replace(there, instances=there.instances | {"kafka-broker@broker-4.service"}))
-    assert [step.what for step in found.steps] == [What.INSTANCE]
-    assert [kept.why for kept in found.kept if kept.path == template(cluster.brokers[0].role)] == [
-        "kafka-broker@broker-4.service uses it"
-    ]
-
-
-def test_unit_that_kafab_did_not_make_stays() -> None:
-    """A unit of that name without kafab's mark is somebody's own."""
-    cluster, there = served()
-    found = decided(cluster, replace(there, made=frozenset({drop_in(cluster.brokers[0])})))
-    assert What.UNIT not in [step.what for step in found.steps]
-
-
-def test_drop_in_of_an_administrator_stays() -> None:
-    """What `systemctl edit` made is named and left."""
-    cluster, there = served()
-    folder = drop_in(cluster.brokers[0]).parent
-    place = Place("folder", folder, frozenset({"kafab.conf", "override.conf"}))
-    found = decided(cluster, replace(there, places={**there.places, folder: place}))
-    assert [kept.path for kept in found.kept if kept.why == "not kafab's"] == [folder / "override.conf"]
-
-
-def test_unit_that_systemd_starts_again_is_running() -> None:
-    """Between two restarts no process is there, and still it is not stopped."""
-    cluster, there = served()
-    with pytest.raises(Unsafe, match="run: node1/broker"):
-        decided(cluster, replace(there, active=frozenset({cluster.brokers[0].unit})))
-
-
-def test_states_of_units_are_read() -> None:
-    """auto-restart counts as active, failed as known; a unit that is only named by another one does not count."""
-    said = (
-        b"unit activating kafka-broker@a.service\nunit failed kafka-broker@b.service\n"
-        b"unit inactive kafka-broker@c.service\nend\n"
-    )
-    found = parse(Result(0, said, ""))
-    assert isinstance(found, HostRemains)
-    assert (sorted(found.active), sorted(found.instances)) == (
-        ["kafka-broker@a.service"],
-        ["kafka-broker@a.service", "kafka-broker@b.service"],
-    )

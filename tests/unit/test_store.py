@@ -1,6 +1,6 @@
-import gzip
+"""The store of releases: what is kept, what is refused, and what survives an interruption."""
+
 import hashlib
-import io
 import json
 import os
 import re
@@ -18,57 +18,12 @@ import pytest
 from kafab.adapters.sources import Source
 from kafab.adapters.store import ReleaseStore
 from kafab.errors import Failed, UsageError
-from kafab.events import Emit, Event, Note, Waiting, silent
+from kafab.events import Event, Note, Waiting, silent
 from kafab.model import Version
 from kafab.releases import Artifact, ReleaseName, release_for
+from tests.shelves import NAME, OLD, Closed, Shelf, archive, names
 
-NAME = release_for(Version(3, 9, 2))
-OLD = release_for(Version(2, 4, 1))
 DEADLINE = 30.0  # seconds
-
-
-def archive(name: ReleaseName = NAME, content: bytes = b"jar", *more: tarfile.TarInfo) -> bytes:
-    """Return the bytes of a small release as a .tgz that is the same at each call."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        jar = tarfile.TarInfo(f"{name}/libs/kafka-clients-{name.version}.jar")
-        jar.size = len(content)
-        tar.addfile(jar, io.BytesIO(content))
-        for info in more:
-            tar.addfile(info)
-    return gzip.compress(buffer.getvalue(), mtime=0)
-
-
-class Shelf:
-    """A source that has these bytes, and counts how often it was asked."""
-
-    name = "shelf"
-
-    def __init__(self, content: bytes, before: Callable[[Path], None] | None = None) -> None:
-        self.content = content
-        self.asked = 0
-        self._before = before
-
-    def get(self, release: ReleaseName, into: Path, emit: Emit) -> Path:
-        """Put the bytes there, whatever was asked for."""
-        self.asked += 1
-        file = into / "x"
-        file.write_bytes(self.content)
-        if self._before:
-            self._before(into)
-        return file
-
-
-class Closed:
-    """A source that has nothing."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        self.name = name
-        self._reason = reason
-
-    def get(self, release: ReleaseName, into: Path, emit: Emit) -> Path:
-        """Say why not."""
-        raise Failed(self._reason)
 
 
 @pytest.fixture
@@ -87,11 +42,6 @@ def given(tmp_path: Path) -> Callable[[bytes], Path]:
         return file
 
     return write
-
-
-def names(folder: Path) -> list[str]:
-    """Return everything in the store, relative to it."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def test_empty_store_has_nothing_and_makes_nothing(folder: Path) -> None:

@@ -1,24 +1,33 @@
 """A docker lab for the tests of this folder."""
 
+import fcntl
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from kafab.lab.containers import image_name
+from kafab.render import templates_folder
 from tests.conftest import cannot_run
 from tests.docker_hosts import DockerLab, docker
 from tests.fab import Fab
 
 
 @pytest.fixture(scope="session")
-def docker_here() -> None:
-    """Docker answers on this machine; where it does not, the tests that need it cannot run."""
+def docker_here(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Docker answers on this machine and has the image of hosts; where it does not answer, its tests cannot run."""
     if not shutil.which("docker"):
         cannot_run("docker is not on this machine: scripts/docker-daemon")
     done = docker("version")
     if done.returncode:
         cannot_run(f"no Docker daemon answers: {done.stderr.strip()} (scripts/docker-daemon)")
+    # One worker builds the image, which takes a minute, and the others wait for it.
+    with (tmp_path_factory.getbasetemp().parent / "image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if docker("image", "inspect", image_name(templates_folder() / "docker")).returncode:
+            fab = Fab(tmp_path_factory.mktemp("image"))
+            fab.must("lab.up", "--kind", "docker", "--hosts", "1", "lab.down")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,116 @@
+"""A cluster whose hosts are folders: what is sent to them runs in a real shell, for real."""
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kafab.command import Outcome, Result, Script, Unknown
+from kafab.events import Event
+from kafab.model import Cluster
+from kafab.ops.deploy import deploy
+from kafab.ops.destroy import destroy, prepare
+from kafab.releases import Artifact, release_for
+from kafab.removal import Removals
+from kafab.testing.fleet import FakeFleet
+
+Shell = Callable[..., Result]
+
+
+class OneRelease:
+    """A store that has a small archive in the shape of a release."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        name, file = release_for(cluster.version), folder / "release.tar"
+        with tarfile.open(file, "w") as archive:
+            member = tarfile.TarInfo(f"{name}/libs/kafka.jar")
+            member.size = 3
+            archive.addfile(member, io.BytesIO(b"jar"))
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        self.artifact = Artifact(name, file, sha256, file.stat().st_size, "added by hand")
+
+    def fetch(self, _name: object, _emit: object) -> Artifact:
+        """Return it."""
+        return self.artifact
+
+
+@dataclass
+class Lab:
+    """A cluster whose hosts are folders, deployed; ``shell`` runs what is sent to them."""
+
+    cluster: Cluster
+    root: Path
+    shell: Shell
+    store: OneRelease
+    events: list[Event] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    """Hosts whose answer to a removal is lost on its way."""
+
+    def __post_init__(self) -> None:
+        names = [host.name for host in self.cluster.hosts]
+        self.fleet = FakeFleet({name: self._handler(name) for name in names}, takes=self.shell)
+
+    def _handler(self, name: str) -> Callable[[Script], Outcome]:
+        def answer(script: Script) -> Outcome:
+            result: Result = self.shell(script)
+            if name in self.lost and "uploads()" in script.text:
+                return Unknown("the connection was lost")
+            return result
+
+        return answer
+
+    def deploy(self, limit: str | None = None) -> None:
+        """Deploy for real."""
+        done = deploy(
+            self.cluster,
+            limit,
+            fleet=self.fleet,
+            store=self.store,  # type: ignore[arg-type]  # only fetch() is used
+            emit=self.events.append,
+            owner="ann",
+            check=False,
+        )
+        done.raise_unless_done()
+
+    def prepare(self, limit: str | None = None, *, data: bool = False) -> Removals:
+        """Decide."""
+        return prepare(self.cluster, limit, data=data, fleet=self.fleet)
+
+    def destroy(
+        self, limit: str | None = None, *, data: bool = False, agreed: Removals | None = None
+    ) -> Removals:
+        """Destroy what is there, or what was agreed to."""
+        done = destroy(
+            self.cluster,
+            limit,
+            agreed or self.prepare(limit, data=data),
+            data=data,
+            fleet=self.fleet,
+            emit=self.events.append,
+            owner="ann",
+        )
+        done.raise_unless_done()
+        return done.removals
+
+    def fill(self) -> None:
+        """Give every data directory what a node that ran would have left, and every log folder a line."""
+        for node in self.cluster.nodes:
+            data = Path(node.data[0])
+            if node in self.cluster.brokers:
+                (data / "meta.properties").write_text(f"#\nversion=0\nbroker.id={node.id}\ncluster.id=abc\n")
+                (data / "orders-0").mkdir()
+                (data / "orders-0" / "0.log").write_text("records")
+            else:
+                (data / "version-2").mkdir()
+            (Path(node.logs) / "server.log").write_text("a line\n")
+            (Path(node.run) / "process").write_text("1 2 release digest\n")
+
+    def tree(self) -> list[str]:
+        """Return every path on the hosts, below the folder of each."""
+        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
+
+    def place(self, path: str) -> Path:
+        """Return a path on the first host."""
+        return self.root / "node1" / path
