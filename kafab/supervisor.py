@@ -106,7 +106,7 @@ start_locked() {
     fi
     sleep 0.05
   done
-  say started "$pid"
+  if [ -e "$run/classes/list" ]; then say recording "$pid"; else say started "$pid"; fi
 }
 """
 )
@@ -117,6 +117,8 @@ check() {  # NODE RUN LOGS UNIT
   if closed "$2"; then say unreadable "$2"
   elif ! recorded "$2"; then say stopped
   elif alive "$pid" "$start"; then
+    # What is frozen (SIGSTOP, a debugger) answers nobody and cannot end: proc(5), state T or t.
+    case ${stat##*) } in [Tt]*) pid="$pid frozen" ;; esac
     if [ -n "$asked" ]; then say stopping "$pid"; else say running "$pid"; fi
   elif [ -n "$asked" ]; then say stopped
   else after_exit "$3" "$4" "$2"
@@ -125,6 +127,10 @@ check() {  # NODE RUN LOGS UNIT
 """
 
 _STOP = r"""
+no_archive() {  # RUN: who makes one writes his record and then looks whether the node was asked to stop
+  { read -r maker start < "$1/classes/making"; } 2>/dev/null && alive "$maker" "$start" || return 0
+  give_up "$maker" "$1" || :  # it may have ended by itself in this very moment
+}
 stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check`
   node=$1
   if closed "$2"; then say unreadable "$2"
@@ -137,9 +143,24 @@ stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check
     rest "$3"
     say stopped
   fi
+  no_archive "$2"
 }
 """
 
+_ARCHIVE = r"""
+archives() {  # USER LAUNCH...: one after another, behind whoever else wants the processor
+  setsid sh -c '
+    user=$1
+    shift
+    # Where the kernel groups processes by session, nice counts within a session only.
+    (echo 10 > /proc/self/autogroup) 2>/dev/null
+    for launch do
+      set -- nice -n 10 sh "$launch" archive
+      [ -z "$user" ] || set -- runuser -u "$user" -- "$@"
+      "$@" || exit
+    done' sh "$@" > /dev/null 2>&1 < /dev/null &
+}
+"""
 
 _PROCESS = r"""
 begin() { setsid sh "$1" > "$2/launch.out" 2>&1 < /dev/null 8>&- & begun=$!; }
@@ -147,6 +168,7 @@ ended() { ! kill -0 "$begun" 2>/dev/null; }
 reason() { tail -n 3 -- "$1/launch.out"; }
 finish() { kill -TERM "$1" || :; }  # it may have ended by itself in this very moment
 rest() { :; }
+give_up() { kill "$1"; }
 after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
   say exited "$pid"
   for log in "$1/stdout.log" "$1/server.log"; do
@@ -168,6 +190,9 @@ finish() { systemctl stop --no-block "$2"; }
 rest() {  # nothing runs: let systemd not start it again either
   case $(shown SubState "$1") in auto-restart) systemctl stop "$1" ;; esac
 }
+give_up() {  # PID RUN: with the service account's rights, for it is that account who wrote the record
+  runuser -u "$(stat -c %U -- "$2")" -- sh -c 'kill "$1"' sh "$1"
+}
 after_exit() {  # LOGS UNIT
   case $(shown SubState "$2") in
     auto-restart | start* | running) say restarting "$(shown NRestarts "$2")" ;;
@@ -184,6 +209,8 @@ class State(str, Enum):
 
     RUNNING = "running"
     STARTED = "started"
+    RECORDING = "recording"
+    """It was started, and had no archive of its classes: it records which they are, for `archive`."""
     STOPPING = "stopping"
     """It was asked to stop and still runs."""
     STOPPED = "stopped"
@@ -203,10 +230,12 @@ class Report:
     state: State
     detail: str
     log: tuple[str, ...] = ()
+    frozen: bool = False
+    """The process is there and does not run: SIGSTOP, or a debugger."""
 
 
 def start(nodes: Sequence[Node]) -> Script:
-    """Start these nodes of one host, unless they run; each answers running, started, taken or failed."""
+    """Start these nodes of one host, unless they run; each answers running, started, recording, taken or failed."""
     calls = [
         Cmd("start", node.name, node.run, node.config / "launch", node.unit, *node.ports.values())
         for node in nodes
@@ -223,6 +252,12 @@ def check(nodes: Sequence[Node]) -> Script:
 def stop(nodes: Sequence[Node]) -> Script:
     """Ask these nodes of one host to end; each answers stopping or stopped."""
     return _script(nodes, _STOP, [Cmd("stop", node.name, node.run, node.unit) for node in nodes])
+
+
+def archive(nodes: Sequence[Node]) -> Script:
+    """Begin to make these nodes' archives of classes, one after another, on their host; nobody waits for the end."""
+    launches = [node.config / "launch" for node in nodes]
+    return Script(f"{_ARCHIVE}{Cmd('archives', nodes[0].host.user or '', *launches).sh}\n", TIMEOUT)
 
 
 def _script(
@@ -247,7 +282,13 @@ def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]
         if state == "unreadable":
             reports[name] = Unknown(f"the login user may not read {detail}")
         elif state in list(State):
-            reports[name] = Report(State(state), detail.strip(), tuple(reversed(log)))
+            lives = state in (State.RUNNING, State.STOPPING)
+            reports[name] = Report(
+                State(state),
+                detail.removesuffix(" frozen").strip() if lives else detail.strip(),
+                tuple(reversed(log)),
+                frozen=lives and detail.endswith(" frozen"),
+            )
         log = []
     missing = Unknown(f"no answer about it (exit {outcome.code}: {outcome.err.strip() or 'no message'})")
     return {node.name: reports.get(node.name, missing) for node in nodes}

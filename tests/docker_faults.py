@@ -4,9 +4,11 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,35 @@ def end(process: "subprocess.Popen[str]", sign: signal.Signals, limit: float = 1
     """Send a signal to a command and all that it has started here; return what it printed."""
     os.killpg(process.pid, sign)
     return process.communicate(timeout=limit)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command said on stderr from a moment on, each line with its second since then."""
+
+    lines: tuple[tuple[float, str], ...]
+    ended: float
+
+    def first(self, *words: str) -> float:
+        """Return the second of the first line with all these words; infinite where there is none."""
+        return next((at for at, line in self.lines if all(word in line for word in words)), float("inf"))
+
+    def __str__(self) -> str:
+        return "".join(f"{at:5.1f} {line}" for at, line in self.lines) + f"{self.ended:5.1f} ended"
+
+
+def listen(process: "subprocess.Popen[str]", limit: float = 120) -> Told:
+    """Read what a command says until it ends; past the limit it is killed."""
+    assert process.stderr is not None
+    begun = time.monotonic()
+    late = threading.Timer(limit, os.killpg, (process.pid, signal.SIGKILL))
+    late.start()
+    try:
+        lines = tuple((time.monotonic() - begun, line) for line in process.stderr)
+        process.wait()
+    finally:
+        late.cancel()
+    return Told(lines, time.monotonic() - begun)
 
 
 def must_soon(fab: Fab, *words: str, seconds: float = 60) -> Done:

@@ -164,10 +164,19 @@ class SshFleet:
         each: Callable[[str, Outcome], None] | None = None,
         emit: Emit = silent,
     ) -> dict[str, Outcome]:
-        return side_by_side(work, abort=self._abort, each=each, emit=emit)
+        explained = {name: partial(_explained, self._links[name], call) for name, call in work.items()}
+        return side_by_side(explained, abort=self._abort, each=each, emit=emit)
 
     def _abort(self, host: str) -> None:
         self._links[host].hang_up()
+
+
+def _explained(link: Link, work: Callable[[Job], Outcome], job: Job) -> Outcome:
+    """Do the work; where its connection was lost to silence, say so."""
+    outcome = work(job)
+    if outcome == Unknown(LOST) and link.silence:
+        return Unknown(f"{LOST}: {link.silence}")
+    return outcome
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,50 @@
 
 import os
 import socket
+import threading
+import time
 from typing import Any
 
 import paramiko
 from paramiko import ssh_exception
 
+from kafab.events import Emit, Note
+
+SPARED_SECONDS = 60
+"""A peer that has gone silent is not dialled again for so long: that would only cost its callers another timeout."""
+
 
 class LinkError(Exception):
     """The host cannot be talked to; the text is one sentence for the operator."""
+
+
+class Silence:
+    """What is known of a peer's silence: it is told at once, whatever else its caller is doing, and remembered for a minute.
+
+    ``name`` is what the operator calls the peer. Safe to use from several threads.
+    """
+
+    def __init__(self, name: str, emit: Emit) -> None:
+        self._name = name
+        self._emit = emit
+        self._lock = threading.Lock()
+        self._until = 0.0
+        self._how = ""
+
+    @property
+    def reason(self) -> str:
+        """Say how the peer went silent; empty where it has not, or not lately."""
+        with self._lock:
+            return self._how if time.monotonic() < self._until else ""
+
+    def found(self, how: str) -> None:
+        """Tell and remember that the peer, which has answered before, does not any more."""
+        with self._lock:
+            known = time.monotonic() < self._until
+            if not known:
+                self._until, self._how = time.monotonic() + SPARED_SECONDS, how
+        if not known:
+            self._emit(Note(self._name, f"UNKNOWN: {how}"))
 
 
 class KeyRefused(paramiko.SSHException):

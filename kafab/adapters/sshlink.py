@@ -24,13 +24,14 @@ from paramiko import ssh_exception
 
 from kafab.adapters.hostkeys import KnownHosts, Peer, described
 from kafab.adapters.sshconfig import ConfigError, Resolved, SshConfig
-from kafab.adapters.sshfaults import KeyRefused, LinkError, sent_no_banner, sentence
+from kafab.adapters.sshfaults import KeyRefused, LinkError, Silence, sent_no_banner, sentence
 from kafab.adapters.sshwire import ProxyProcess, Watched, keep_alive, transport
 from kafab.events import Emit, Note, silent
 from kafab.model import Host, Ssh
 
 CONNECT_SECONDS = 10
 """For each of: TCP connect, key exchange, banner, authentication, opening a channel."""
+WENT_SILENT = "it went silent: nothing has come back for about 20 s; the next command looks again"
 DIALS_AT_ONCE = 8
 """sshd drops at random past 10 connections that have not logged in yet (MaxStartups 10:30:100)."""
 _PAUSES = (0.2, 0.4, 0.8)
@@ -81,6 +82,7 @@ class _Route:
 
 @dataclass
 class _Gateway:
+    silence: Silence
     connection: Any = None
     # Reentrant: a gateway that leads through itself is told, not waited for.
     lock: Any = field(default_factory=threading.RLock)
@@ -104,10 +106,14 @@ class Dialer:
         self._agent: paramiko.Agent | None = None
         self._pace: dict[str, threading.BoundedSemaphore] = {}
 
-    def connect(self, host: Host, at_turn: Callable[[], None]) -> Any:
+    def silence(self, name: str) -> Silence:
+        """Return what is to be known of the silence of a peer of that name."""
+        return Silence(name, self._emit)
+
+    def connect(self, host: Host, at_turn: Callable[[], None], silent: Callable[[], None]) -> Any:
         """Return an open Fabric connection to a host; ``at_turn`` is called when no other login has to be waited for.
 
-        Raises LinkError.
+        ``silent`` is called, from any thread, when the connection dies of the host's silence. Raises LinkError.
         """
         route = self._route(host.address, host.ssh, host.ssh.user, host.ssh.port, via=host.ssh.gateway)
         connection, hop = route.connection, route.connection.gateway
@@ -116,7 +122,7 @@ class Dialer:
             pace = self._pace.setdefault(sshd, threading.BoundedSemaphore(DIALS_AT_ONCE))
         with pace:
             at_turn()
-            self._dial(route)
+            self._dial(route, silent)
         return connection
 
     def close(self) -> None:
@@ -158,14 +164,16 @@ class Dialer:
         at = _Hop.read(last)
         asked = time.monotonic()
         with self._lock:
-            shared = self._gateways.setdefault((before, at), _Gateway())
+            shared = self._gateways.setdefault((before, at), _Gateway(self.silence(f"gateway {at.host}")))
         with shared.lock:
             if shared.failed_at > asked:
                 raise LinkError(shared.failure)  # the hosts that waited for this gateway share its answer
             if shared.connection is None or not shared.connection.is_connected:
+                if shared.silence.reason:
+                    raise LinkError(f"gateway {at.host}: {shared.silence.reason}")
                 try:
                     route = self._route(at.host, ssh, at.user, at.port, via=before or None, hops=hops)
-                    self._dial(route)
+                    self._dial(route, partial(shared.silence.found, WENT_SILENT))
                 except LinkError as error:
                     shared.failed_at, shared.failure = time.monotonic(), f"gateway {at.host}: {error}"
                     raise LinkError(shared.failure) from error
@@ -219,7 +227,7 @@ class Dialer:
         keys = [key for key in self._agent.get_keys() if key.asbytes() in blobs]
         return {"pkey": keys[0]} if keys else {}
 
-    def _dial(self, route: _Route) -> None:
+    def _dial(self, route: _Route, silent: Callable[[], None]) -> None:
         connection = route.connection
         connection.connect_kwargs["transport_factory"] = partial(
             transport, known=route.known, peer=route.peer
@@ -238,7 +246,7 @@ class Dialer:
                 if pause is None or not turned_away:
                     raise LinkError(reason) from error
             time.sleep(pause * (1 + random.random()))  # noqa: S311  # spreads the hosts, guards no secret
-        keep_alive(connection.transport)
+        keep_alive(connection.transport, silent)
 
 
 class Link:
@@ -249,6 +257,13 @@ class Link:
         self._dialer = dialer
         self._lock = threading.Lock()
         self._connection: Any = None
+        self._answered = False
+        self._silence = dialer.silence(host.name)
+
+    @property
+    def silence(self) -> str:
+        """How the host has gone silent after it had answered; empty where it has not, or not lately."""
+        return self._silence.reason
 
     @property
     def user(self) -> str:
@@ -262,14 +277,15 @@ class Link:
             if self._connection is not None:
                 at_turn()
                 try:
-                    return self._session()
+                    # sshd need not fork for it; and if the peer is gone, a dial has yet to find that out.
+                    return self._session(CONNECT_SECONDS / 2)
                 except ssh_exception.ChannelException as error:
                     raise LinkError(f"sshd refused another session ({error.text})") from error
                 except (paramiko.SSHException, EOFError, OSError):
                     self._drop()
-            self._connection = self._dialer.connect(self.host, at_turn)
+            self._connection = self._dialed(at_turn)
             try:
-                return self._session()
+                return self._session(CONNECT_SECONDS)
             except (paramiko.SSHException, EOFError, OSError) as error:
                 raise LinkError(f"sshd opened no session: {error or 'the connection was lost'}") from error
 
@@ -285,9 +301,23 @@ class Link:
         """Cut the connection now, also under the hands of a thread that waits on it."""
         self._drop()
 
-    def _session(self) -> paramiko.Channel:
+    def _dialed(self, at_turn: Callable[[], None]) -> Any:
+        if self.silence:
+            raise LinkError(self.silence)
+        begun = time.monotonic()
+        try:
+            connection = self._dialer.connect(self.host, at_turn, partial(self._silence.found, WENT_SILENT))
+        except LinkError as error:
+            # A refusal is quick and may be asked for again; a timeout is not paid for twice.
+            if self._answered and time.monotonic() - begun > CONNECT_SECONDS / 2:
+                self._silence.found(f"it has answered before and went silent: {error}")
+            raise
+        self._answered = True
+        return connection
+
+    def _session(self, seconds: float) -> paramiko.Channel:
         opened: paramiko.Transport = self._connection.transport
-        return opened.open_session(window_size=RECEIVE_WINDOW, timeout=CONNECT_SECONDS)
+        return opened.open_session(window_size=RECEIVE_WINDOW, timeout=seconds)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

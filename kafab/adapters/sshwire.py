@@ -1,7 +1,10 @@
 """The wire under a connection: how a dead peer is noticed, and what is agreed on with a live one.
 
-On a TCP socket the kernel notices (TCP_USER_TIMEOUT). A connection through a gateway or a ProxyCommand has no such socket
-of its own: there the peer has to answer something within 20 s, and is asked for an answer whenever nothing else is said.
+On a TCP socket the kernel notices (TCP_USER_TIMEOUT): acknowledgements come from the peer's kernel, so neither a script
+that reads nothing nor an uplink full of our own bytes looks like a dead peer; only an sshd that itself reads nothing of
+what waits for it does, since Linux counts a closed window, too (tcp_probe_timer). A connection through a gateway or a
+ProxyCommand has no such socket of its own: there the peer has to answer something within 20 s, and is asked for an
+answer whenever nothing else is said.
 """
 
 import errno
@@ -9,8 +12,9 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST
@@ -22,27 +26,32 @@ from kafab.adapters.hostkeys import KnownHosts, Peer
 KEEPALIVE_SECONDS = 5
 SILENCE_SECONDS = 20
 USER_TIMEOUT_SECONDS = 15
-"""TCP_USER_TIMEOUT: with a keepalive every 5 s a dead network is noticed after about 20 s (Linux)."""
+"""TCP_USER_TIMEOUT: with a keepalive every 5 s a dead network is noticed after 15 to 20 s (Linux)."""
+_NO_ANSWER = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
+"""How the kernel gives an established connection up: by its own timeout, or by the reason it had for silence till then."""
 # AES-GCM needs no separate MAC: on a CPU with AES instructions it costs Python a third less a byte than Paramiko's
 # first choice, aes128-ctr with hmac-sha2-256.
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 
 
 class Watched:
-    """A socket, or a channel in its place, that fails when its peer has been silent for too long. Paramiko sees a socket."""
+    """A socket, or a channel in its place, that fails when its peer has been silent for too long. Paramiko sees a socket.
 
-    def __init__(self, sock: Any) -> None:
+    With ``by_kernel`` silence is what the kernel makes of the socket, else what is seen here.
+    """
+
+    def __init__(self, sock: Any, *, by_kernel: bool = False) -> None:
         self.sock = sock
-        self.limit: float | None = None
-        """Seconds of silence that are too long; None, while a login has deadlines of its own: do not look."""
+        self.by_kernel = by_kernel
+        self._silent: Callable[[], None] | None = None
         self._heard = time.monotonic()
 
     def recv(self, size: int) -> bytes:
         """Receive; TimeoutError is only Paramiko's own look around, ConnectionAbortedError the end."""
         try:
             data: bytes = self.sock.recv(size)
-        except TimeoutError:
-            self._look()
+        except OSError as error:
+            self._look(error)
             raise
         self._heard = time.monotonic()
         return data
@@ -51,14 +60,14 @@ class Watched:
         """Send. Also looks: the thread that receives may wait for the one that sends."""
         try:
             sent: int = self.sock.send(data)
-        except TimeoutError:
-            self._look()
+        except OSError as error:
+            self._look(error)
             raise
         return sent
 
-    def watch(self, seconds: float) -> None:
-        """Begin to look."""
-        self._heard, self.limit = time.monotonic(), seconds
+    def watch(self, silent: Callable[[], None]) -> None:
+        """Begin to look, now that no login has deadlines of its own; ``silent`` is called before the connection fails."""
+        self._heard, self._silent = time.monotonic(), silent
 
     def close(self) -> None:
         """Close it; where the gateway went first, Paramiko's thread must not die of that on the operator's screen."""
@@ -68,10 +77,14 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.sock, name)
 
-    def _look(self) -> None:
-        if self.limit is not None and time.monotonic() - self._heard > self.limit:
+    def _look(self, error: OSError) -> None:
+        if self._silent is None:
+            return
+        seen = isinstance(error, TimeoutError) and time.monotonic() - self._heard > SILENCE_SECONDS
+        if error.errno in _NO_ANSWER or (seen and not self.by_kernel):
+            self._silent()
             # Not ETIMEDOUT, a TimeoutError, by which Paramiko would understand: look again later.
-            raise OSError(errno.ECONNABORTED, f"the peer has said nothing for {self.limit:g} s")
+            raise OSError(errno.ECONNABORTED, "the peer is silent") from error
 
 
 class ProxyProcess:
@@ -106,6 +119,7 @@ def transport(sock: Any, known: KnownHosts, peer: Peer, **options: Any) -> param
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if isinstance(sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_SECONDS * 1000)
+        sock = Watched(sock, by_kernel=True)
     else:
         sock = Watched(sock)
     made = paramiko.Transport(sock, **options)
@@ -129,13 +143,13 @@ def _key_types(offered: list[str], known: KnownHosts, peer: Peer) -> list[str]:
     return ordered
 
 
-def keep_alive(connected: paramiko.Transport) -> None:
-    """Keep a connection open, and notice when its peer is gone."""
-    watched = connected.sock
-    if not isinstance(watched, Watched):
+def keep_alive(connected: paramiko.Transport, silent: Callable[[], None]) -> None:
+    """Keep a connection open; ``silent`` is called, in the transport's or the sender's thread, when its peer is gone."""
+    watched = cast("Watched", connected.sock)  # `transport` has put it there
+    watched.watch(silent)
+    if watched.by_kernel:
         connected.set_keepalive(KEEPALIVE_SECONDS)
         return
-    watched.watch(SILENCE_SECONDS)
 
     def ask() -> None:
         # As Transport.global_request, which cannot ask for an answer without waiting for it. Any answer, most

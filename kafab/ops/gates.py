@@ -13,7 +13,7 @@ from kafab.command import Script, Unknown
 from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note, Waiting
 from kafab.interruption import AGAIN
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Host, Node
 from kafab.ops.world import World
 from kafab.ports import Fleet
 from kafab.supervisor import Report, State
@@ -25,8 +25,8 @@ QUORUM_LIMIT = timedelta(seconds=60)
 REGISTERED_LIMIT = timedelta(minutes=5)
 """Log recovery after an unclean stop can take minutes; a broker that recovers is watched, never restarted."""
 OLD_SESSION_LIMIT = timedelta(seconds=60)
-SILENCE_LIMIT = timedelta(seconds=30)
-"""How long a host may give no answer before the outcome is unknown."""
+SILENCE_LIMIT = timedelta(seconds=20)
+"""How long after its last answer a host's silence makes the outcome unknown; with the look that finds it out, 30 s at most."""
 STOP_LIMIT = timedelta(minutes=10)
 """The longest a broker's controlled shutdown is waited for; kafab never sends SIGKILL by itself."""
 
@@ -97,17 +97,17 @@ class Watch:
         self._nodes = {node.name: node for node in nodes}
         self._world = world
         self._patient = patient
-        self._silent_since: dict[str, float] = {}
+        self._answered = dict.fromkeys(self._nodes, world.clock.now())
 
     def look(self, names: Collection[str]) -> dict[str, Report]:
-        """Ask about these nodes; those that are Unknown are missing. Raises OutcomeUnknown after 30 s of silence."""
+        """Ask about these nodes; those that are Unknown are missing. Raises OutcomeUnknown after 20 s of silence."""
         answers = ask(supervisor.check, [self._nodes[name] for name in names], self._world.fleet)
         now, reports = self._world.clock.now(), {}
         for name, answer in answers.items():
             if isinstance(answer, Report):
-                self._silent_since.pop(name, None)
+                self._answered[name] = now
                 reports[name] = answer
-            elif now - self._silent_since.setdefault(name, now) >= SILENCE_LIMIT.total_seconds():
+            elif now - self._answered[name] >= SILENCE_LIMIT.total_seconds():
                 raise OutcomeUnknown(f"{name}: UNKNOWN: {answer.reason}", hint=AGAIN)
         return reports
 
@@ -216,16 +216,25 @@ def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started:
 
 def gone(nodes: Sequence[Node], world: World, stopped: Callable[[str], None]) -> None:
     """Wait until the processes of these nodes have ended; ``stopped`` is called with each name as it does."""
-    watch, left = Watch(nodes, world), [node.name for node in nodes]
+    watch, left = Watch(nodes, world), {node.name: node for node in nodes}
 
     def look() -> Missing:
-        for name, report in watch.look(left).items():
+        reports = watch.look(left)
+        for name, report in reports.items():
             if report.state not in (State.RUNNING, State.STOPPING):
                 stopped(name)
-                left.remove(name)
-        return dict.fromkeys(left, "its process still runs")
+                del left[name]
+        return {name: _still_there(node.host, reports.get(name)) for name, node in left.items()}
 
     wait(look, "clean shutdown", STOP_LIMIT, world, every=LOOK_AT_HOSTS_EVERY)
+
+
+def _still_there(host: Host, report: Report | None) -> str:
+    if report is None:
+        return f"{host.name} does not answer"
+    if report.frozen:
+        return f"pid {report.detail} is frozen and cannot end: `kill -CONT {report.detail}` on {host.name} lets it go on"
+    return "its process still runs"
 
 
 def side_by_side(nodes: Sequence[Node], question: Callable[[Node], T]) -> dict[str, T]:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,19 @@ def test_stop_ends_the_recorded_process(broker: Node, shell: Shell) -> None:
     assert state is State.STOPPED
 
 
+def test_frozen_process_is_told(broker: Node, shell: Shell) -> None:
+    """A process under SIGSTOP is there, and is not said to run as if nothing were the matter."""
+    launch(broker, "sleep 60")
+    pid = only(shell(supervisor.start([broker])), broker).detail
+    os.kill(int(pid), signal.SIGSTOP)
+    deadline = time.monotonic() + 10
+    while (
+        not (report := only(shell(supervisor.check([broker])), broker)).frozen and time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    assert report == Report(State.RUNNING, pid, frozen=True)
+
+
 def test_exit_is_told_with_the_last_lines(broker: Node, shell: Shell) -> None:
     """A process that ended by itself is `exited`, with what it wrote, and not with what the one before it wrote."""
     Path(broker.logs / "stdout.log").write_text("of the run before\n")
@@ -124,6 +138,41 @@ def test_two_starts_at_once_start_one_process(broker: Node, shell: Shell) -> Non
         1,
         [State.RUNNING] * 3 + [State.STARTED],
     )
+
+
+def test_start_tells_who_records_its_classes(broker: Node, shell: Shell) -> None:
+    """A node that had no archive of its classes says so, that one can be made."""
+    Path(broker.run / "classes").mkdir()
+    Path(broker.run / "classes/list").touch()
+    launch(broker, "sleep 60")
+    assert only(shell(supervisor.start([broker])), broker).state is State.RECORDING
+
+
+def test_archives_are_made_one_after_another(small: Cluster, shell: Shell, tmp_path: Path) -> None:
+    """Each node's launch script makes its archive, at a low priority; nobody waits for it."""
+    made = tmp_path / "made"
+    for node in small.nodes:
+        Path(node.config).mkdir(parents=True)
+        Path(node.config / "launch").write_text(f'echo "{node.instance} $1 $(nice)" >> {made}\n')
+    shell(supervisor.archive(small.nodes))
+    deadline = time.monotonic() + 10
+    while not (made.exists() and len(made.read_text().splitlines()) == 2) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert made.read_text().splitlines() == ["zookeeper archive 10", "broker archive 10"]
+
+
+def test_stop_gives_up_the_archive(broker: Node, shell: Shell) -> None:
+    """After a stop nothing of the node runs, be it only the making of its archive."""
+    Path(broker.run / "classes").mkdir()
+    with subprocess.Popen(["sleep", "60"]) as maker:
+        start = Path(f"/proc/{maker.pid}/stat").read_text().rpartition(") ")[2].split()[19]
+        Path(broker.run / "classes/making").write_text(f"{maker.pid} {start}\n")
+        report = only(shell(supervisor.stop([broker])), broker)
+        try:
+            ended = maker.wait(timeout=10)
+        finally:
+            maker.kill()
+    assert (report.state, ended) == (State.STOPPED, -signal.SIGTERM)
 
 
 def test_closed_run_folder_is_unknown(broker: Node) -> None:

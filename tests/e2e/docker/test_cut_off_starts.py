@@ -1,0 +1,88 @@
+"""Starts that are cut off, by the network or from here: each says how the host came out, and the next one goes on.
+
+A silence is measured from the first dropped packet: row 4 of the faults gives half a minute to the line and to the end.
+"""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docker_faults import end, gate, listen, must_soon, needs_packet_filter, network
+from tests.docker_hosts import DockerLab
+from tests.fab import Fab
+
+pytestmark = pytest.mark.e2e
+START = 'case \\$1 in start) ;; *) exec $real "\\$@" ;; esac'
+"""Close a gate only where a unit is started."""
+
+
+@pytest.fixture(scope="module")
+def lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
+    """One deployed host."""
+    made = DockerLab(Fab(tmp_path_factory.mktemp("starts") / "home"))
+    try:
+        made.fab.must("lab.up", "--kind", "docker", "--hosts", "1", "deploy")
+        yield made
+    finally:
+        made.fab("lab.down")
+
+
+@pytest.fixture
+def stopped(lab: DockerLab) -> DockerLab:
+    """The lab with its cluster stopped, and no lock left of the start before."""
+    must_soon(lab.fab, "stop")
+    return lab
+
+
+def test_black_hole_in_a_start(stopped: DockerLab) -> None:
+    """The node is UNKNOWN within 30 s (exit code 5), and the next start observes and goes on."""
+    needs_packet_filter()
+    with gate(stopped, "node1", "systemctl", START) as reached, stopped.fab.start("start") as process:
+        reached()
+        with network(stopped, "node1", "DROP"):
+            told = listen(process)
+    again = must_soon(stopped.fab, "start").err
+    unknown = told.first("/zookeeper: UNKNOWN: ") < 30
+    assert (process.returncode, unknown, told.ended < 30, "1 broker registered" in again) == (
+        5,
+        True,
+        True,
+        True,
+    ), f"{told}\n{again}"
+
+
+@pytest.mark.parametrize("last", ["node1/zookeeper  started", "node1/broker  started"])
+def test_black_hole_while_a_start_waits(last: str, stopped: DockerLab) -> None:
+    """A host that goes silent after its process was started, while it is waited for, is UNKNOWN within 30 s, too."""
+    needs_packet_filter()
+    with stopped.fab.start("start") as process:
+        assert process.stderr is not None
+        while last not in (line := process.stderr.readline()):
+            assert line
+        with network(stopped, "node1", "DROP"):
+            told = listen(process)
+    again = must_soon(stopped.fab, "start").err
+    unknown = told.first("node1", "UNKNOWN: ") < 30
+    assert (process.returncode, unknown, told.ended < 30, "1 broker registered" in again) == (
+        5,
+        True,
+        True,
+        True,
+    ), f"{told}\n{again}"
+
+
+def test_sigterm_is_an_orderly_end(stopped: DockerLab) -> None:
+    """SIGTERM ends a start as Ctrl-C does: exit code 130, where it was, how to go on, and the lock is free."""
+    with gate(stopped, "node1", "systemctl", START) as reached, stopped.fab.start("start") as process:
+        reached()
+        _, err = end(process, signal.SIGTERM)
+    again = must_soon(stopped.fab, "start").err
+    expected = {"asked to start: none", "left as they were: node1/zookeeper, node1/broker"}
+    missing = expected - {line.strip() for line in err.splitlines()}
+    assert (process.returncode, missing, "the same command again" in err, "1 broker registered" in again) == (
+        130,
+        set(),
+        True,
+        True,
+    ), f"{err}\n{again}"

@@ -1,0 +1,126 @@
+"""Gates: what a wait says, and that silent servers are waited for side by side."""
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from kafab.command import Outcome, Result, Script, Unknown
+from kafab.events import Event, Note, Waiting
+from kafab.metadata import Member, Metadata
+from kafab.model import Cluster, Endpoint
+from kafab.ops import gates
+from kafab.ops.world import World
+from kafab.ports import Store
+from kafab.testing.fleet import FakeClock, FakeFleet
+from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.quorum import FakeQuorum
+from tests.conftest import cluster_in
+
+PATIENCE = 20
+"""Seconds for three threads to meet; asked one after the other they never do."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    """Three hosts with a ZooKeeper server and a broker each."""
+    return cluster_in(tmp_path, 3)
+
+
+class Meeting:
+    """Servers that answer only once all three have been asked."""
+
+    def __init__(self) -> None:
+        self._barrier = threading.Barrier(3)
+
+    def wait(self) -> None:
+        """Wait for the others. Raises BrokenBarrierError where they do not come."""
+        self._barrier.wait(PATIENCE)
+
+
+class MeetingServers(FakeZooKeeper):
+    """ZooKeeper servers that answer together."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        super().__init__(kafka)
+        self._meeting = Meeting()
+
+    def member(self, at: Endpoint) -> Member | Unknown:
+        """Answer once all are asked."""
+        self._meeting.wait()
+        return super().member(at)
+
+
+class MeetingBrokers(FakeAdmin):
+    """Brokers that answer together."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        super().__init__(kafka)
+        self._meeting = Meeting()
+
+    def metadata(
+        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> Metadata | Unknown:
+        """Answer once all are asked."""
+        self._meeting.wait()
+        return super().metadata(at, timeout=timeout)
+
+
+def world(cluster: Cluster, events: list[Event], answers: Sequence[str] = ()) -> World:
+    """Return a world in which everything runs and hosts answer a check of their broker with ``answers``, the last for ever."""
+    kafka, left = FakeKafka(cluster), list(answers)
+
+    def answer(_script: Script) -> Outcome:
+        said = left.pop(0) if len(left) > 1 else left[0]
+        return Result(0, f"{said}\n".encode(), "")
+
+    return World(
+        fleet=FakeFleet({host.name: answer for host in cluster.hosts}),
+        zookeeper=MeetingServers(kafka),
+        quorum=FakeQuorum(kafka),
+        admin=MeetingBrokers(kafka),
+        store=cast("Store", None),  # no gate looks for a release
+        clock=FakeClock(),
+        emit=events.append,
+        owner="ann",
+    )
+
+
+def test_servers_are_asked_side_by_side(cluster: Cluster) -> None:
+    """The quorum's gate asks all servers at once, so silent ones cost one timeout and not one each."""
+    events: list[Event] = []
+    gates.quorum(cluster, cluster.zookeepers, world(cluster, events))
+    assert events == [Note("small", "ZooKeeper has a quorum and one leader (3 servers)")]
+
+
+def test_brokers_are_asked_side_by_side(cluster: Cluster) -> None:
+    """The brokers' gate asks all of them at once, so silent ones cost one timeout and not one each."""
+    events: list[Event] = []
+    gates.serving(cluster, cluster.brokers, world(cluster, events), started=())
+    assert [event.text for event in events if isinstance(event, Note)] == [
+        "3 brokers registered and answering, controller 1, epoch 1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("stopping 123", "its process still runs"),
+        (
+            "stopping 123 frozen",
+            "pid 123 is frozen and cannot end: `kill -CONT 123` on node1 lets it go on",
+        ),
+        ("", "node1 does not answer"),
+    ],
+)
+def test_slow_stop_says_what_holds_it_up(answer: str, told: str, cluster: Cluster) -> None:
+    """A process that runs, one that is frozen and a host without an answer are three different things to wait for."""
+    events: list[Event] = []
+    broker = cluster.brokers[0]
+    said = [f"{broker.name} {answer}" if answer else "", f"{broker.name} stopped"]
+    gates.gone([broker], world(cluster, events, said), lambda _name: None)
+    waits = [event.what for event in events if isinstance(event, Waiting)]
+    assert waits == [f"clean shutdown: {told}"]
