@@ -21,6 +21,8 @@ class Section:
     values: Mapping[str, Any]
     places: Mapping[str, Place]
     place: Place
+    names: Mapping[str, Place] = field(default_factory=dict)
+    """Where the names themselves stand, of properties only."""
 
     def get(self, name: str) -> Any:
         """Return a value, its default, or None."""
@@ -204,6 +206,7 @@ class Properties:
             return None
         values: dict[str, str] = {}
         places: dict[str, Place] = {}
+        names: dict[str, Place] = {}
         for name, value in tree.entries:
             path = joined(key, name.text)
             at_name, at_value = Place(name.line, name.column, path), Place(value.line, value.column, path)
@@ -219,9 +222,10 @@ class Properties:
                 try:
                     values[name.text] = _property(value)
                     places[name.text] = at_value
+                    names[name.text] = at_name
                 except ValueError as error:
                     problems.error(at_value, f"found {describe(value)}; {error}")
-        return Section(values, places, Place(tree.line, tree.column, key))
+        return Section(values, places, Place(tree.line, tree.column, key), names)
 
     def schema(self) -> Json:
         """Return an open object type of texts, numbers, truth values and lists of them."""

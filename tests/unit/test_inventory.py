@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 import yaml
 
-from kafab.errors import UsageError
 from kafab.inventory import InventoryError, load, schema, yamltree
 from kafab.model import Cluster, Role, Ssh
 from kafab.ops import inventories
@@ -35,10 +34,10 @@ def _problems(file: Path) -> list[str]:
     ]
 
 
-def _loaded(tmp_path: Path, text: str) -> Cluster:
+def _loaded(tmp_path: Path, text: str, *, allow_unknown_properties: bool = False) -> Cluster:
     file = tmp_path / "prod.yaml"
     file.write_text(text, encoding="utf-8")
-    return load(file)[0]
+    return load(file, allow_unknown_properties=allow_unknown_properties)[0]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
@@ -128,9 +127,7 @@ def test_example_fits_the_schema(example: Path) -> None:
     jsonschema.validate(document, schema.json_schema(), jsonschema.Draft202012Validator)
 
 
-@pytest.mark.parametrize(
-    "name", ["11-unknown-key", "12-id-missing", "13-wrong-type", "19-port-out-of-range", "23-controller"]
-)
+@pytest.mark.parametrize("name", ["11-unknown-key", "12-id-missing", "13-wrong-type", "19-port-out-of-range"])
 def test_schema_refuses_what_a_schema_can(name: str) -> None:
     """Wrong types, ranges and unknown keys are marked in an editor already."""
     case = ROOT / "tests" / "cases" / "inventory" / f"{name}.yaml"
@@ -195,7 +192,7 @@ def test_node_wins_over_cluster(tmp_path: Path) -> None:
         "kafka: {version: 3.9.2, heap: 1g, port: 9092, jmx_port: 9988, jvm: [-server], properties: {a: 1, b: 1}}\n"
         "hosts:\n  node1: {zookeeper: 1, broker: {id: 1, heap: 2G, port: 9093, jvm: [], properties: {b: 2}}}\n"
     )
-    broker = _loaded(tmp_path, text).brokers[0]
+    broker = _loaded(tmp_path, text, allow_unknown_properties=True).brokers[0]
     assert (broker.heap, broker.port, broker.jmx_port, broker.jvm) == ("2g", 9093, 9988, ())
     assert broker.properties == {"a": "1", "b": "2"}
 
@@ -249,7 +246,8 @@ def test_ipv6_address(tmp_path: Path, written: str) -> None:
 def test_property_values(tmp_path: Path, written: str, value: str) -> None:
     """A property's value is the text that stands in the file on the host."""
     text = f"kafka:\n  version: 3.9.2\n  properties:\n    key: {written}\n" + MINIMAL.partition("\n")[2]
-    assert _loaded(tmp_path, text).brokers[0].properties == {"key": value}
+    cluster = _loaded(tmp_path, text, allow_unknown_properties=True)
+    assert cluster.brokers[0].properties == {"key": value}
 
 
 def test_lab_is_named_by_its_folder(tmp_path: Path) -> None:
@@ -282,40 +280,19 @@ def test_large_inventory_is_quick(tmp_path: Path) -> None:
     assert time.process_time() - began < 0.5
 
 
-def test_starter_loads(tmp_path: Path) -> None:
-    """The starter that `inventory.new` writes is a cluster of three without a warning."""
-    path = inventories.create("prod", tmp_path)
-    cluster, warnings = load(path)
-    assert (path, cluster.name, len(cluster.brokers), warnings) == (
-        tmp_path / "inventory" / "prod.yaml",
-        "prod",
-        3,
-        (),
-    )
-
-
-def test_starter_never_overwrites(tmp_path: Path) -> None:
-    """An inventory that exists stays as it is."""
-    path = inventories.create("prod", tmp_path)
-    path.write_text("mine", encoding="utf-8")
-    with pytest.raises(UsageError, match="exists and stays as it is"):
-        inventories.create("prod", tmp_path)
-    assert path.read_text(encoding="utf-8") == "mine"
-
-
-@pytest.mark.parametrize("name", ["", "../prod", "a b", "-prod", ".hidden", "a/b", "pr\u043ed"])
-def test_starter_needs_a_plain_name(tmp_path: Path, name: str) -> None:
-    """A name that could not be a cluster's writes nothing."""
-    with pytest.raises(UsageError):
-        inventories.create(name, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
 def test_check_of_a_good_inventory() -> None:
     """The summary of a usable inventory counts hosts and nodes."""
     verdict = inventories.check(ROOT / "inventory" / "examples" / "six.yaml")
     assert verdict.summary == "six: 6 hosts, 3 zookeeper, 6 brokers, Kafka 3.9.2: OK"
     assert verdict.exit_code == 0
+
+
+def test_check_counts_controllers() -> None:
+    """In KRaft mode controllers are counted, combined ones too."""
+    verdict = inventories.check(ROOT / "inventory" / "examples" / "kraft-three.yaml")
+    counts = inventories.document(verdict)["counts"]
+    assert verdict.summary == "kraft-three: 3 hosts, 3 controllers, 3 brokers, Kafka 4.3.1: OK"
+    assert counts == {"hosts": 3, "zookeeper": 0, "controllers": 3, "brokers": 3}
 
 
 def test_check_of_a_bad_inventory(tmp_path: Path) -> None:
