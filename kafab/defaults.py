@@ -3,10 +3,16 @@
 import re
 from collections.abc import Mapping
 
-from kafab.model import Role, Version
+from kafab.errors import UsageError
+from kafab.model import Mode, Role, Version
 
 OLDEST = Version(2, 4, 1)
 FIRST_WITHOUT_ZOOKEEPER = Version(4, 0, 0)
+NEWEST_MAJOR = 4
+FIRST_KRAFT = Version(3, 9, 0)
+"""The oldest version kafab runs in KRaft mode, and the first with a dynamic quorum (KIP-853)."""
+NEW_CLUSTER: Mapping[Mode, Version] = {Mode.ZOOKEEPER: Version(3, 9, 2), Mode.KRAFT: Version(4, 3, 1)}
+"""The version of a new cluster where nobody asks for another: the newest one that was tested."""
 
 SERVICE_USER = "kafka"
 
@@ -20,20 +26,39 @@ PRODUCTION_JVM = (
     "-Djava.awt.headless=true",
 )
 
+
+def new_version(mode: Mode, wanted: Version | None) -> Version:
+    """Return the version of a new cluster. Raises UsageError for one that does not have this mode."""
+    version = wanted or NEW_CLUSTER[mode]
+    if mode is Mode.ZOOKEEPER and version >= FIRST_WITHOUT_ZOOKEEPER:
+        raise UsageError(
+            f"found Kafka {version} with --mode zookeeper, which it has no more",
+            hint=f"leave --mode out, or choose a --version before {FIRST_WITHOUT_ZOOKEEPER}",
+        )
+    if mode is Mode.KRAFT and version < FIRST_KRAFT:
+        raise UsageError(
+            f"found Kafka {version} with --mode kraft; expected {FIRST_KRAFT} or newer",
+            hint="`--mode zookeeper` is for older versions",
+        )
+    return version
+
+
 FOUR_LETTER_WORDS = ("srvr", "ruok", "mntr")
 """What status and verify ask of a ZooKeeper server; each has to be in 4lw.commands.whitelist."""
 
+_CONTROLLER_LISTENER = "kafab names the controllers' listener; use port: of controller: for its port"
 _LATER_SECURITY = "listeners with TLS or SASL come with a later version"
 
 RESERVED_BROKER: Mapping[str, str] = {
     "broker.id": "give the id in hosts: as `broker: 1`",
     "broker.id.generation.enable": "every broker's id is in hosts:",
     "reserved.broker.max.id": "every broker's id is in hosts:",
-    "node.id": "give the id in hosts: as `broker: 1`",
-    "process.roles": "KRaft mode comes with a later version",
-    "controller.quorum.voters": "KRaft mode comes with a later version",
-    "controller.quorum.bootstrap.servers": "KRaft mode comes with a later version",
-    "controller.listener.names": "KRaft mode comes with a later version",
+    "node.id": "give the id in hosts: as `broker: 1` or `controller: 1`",
+    "process.roles": "the roles of a process are in hosts:",
+    "controller.quorum.voters": "the voters follow from the controllers in hosts:; use kraft.quorum for the kind of quorum",
+    "controller.quorum.bootstrap.servers": "the servers follow from the controllers in hosts:",
+    "controller.listener.names": _CONTROLLER_LISTENER,
+    "metadata.log.dir": "the first folder of data: has the metadata log",
     "zookeeper.connect": "it follows from the zookeeper nodes and zookeeper.chroot",
     "listeners": "use port: for the port and address: for the host",
     "advertised.listeners": "use advertised: and port: of the broker",
@@ -67,7 +92,7 @@ _ZOOKEEPER_SERVERS = re.compile(r"(server|group|weight)\.\d+")
 
 def reserved(role: Role, name: str) -> str | None:
     """Return what to write instead of a property that kafab sets itself, or None if the property is the user's."""
-    if role is Role.BROKER:
+    if role is not Role.ZOOKEEPER:
         return RESERVED_BROKER.get(name)
     if _ZOOKEEPER_SERVERS.fullmatch(name):
         return "the servers follow from hosts:"

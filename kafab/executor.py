@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from functools import partial
+from pathlib import PurePath
 
 from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.delivery import deliver
@@ -13,9 +14,10 @@ from kafab.interruption import interruptible
 from kafab.model import Cluster
 from kafab.plan import Plan, Stage
 from kafab.ports import Fleet
-from kafab.render import MANIFEST
+from kafab.render import MAIN_FILE, MANIFEST
 from kafab.steps import (
     FlipLink,
+    FormatStorage,
     InstallRelease,
     MakeAccount,
     MakeDirectory,
@@ -23,6 +25,7 @@ from kafab.steps import (
     UseUnit,
     WriteFile,
 )
+from kafab.storage import initial_controllers
 
 SCRIPT_TIMEOUT = timedelta(minutes=2)
 
@@ -153,6 +156,29 @@ enable() {  # UNIT: at boot; it is neither started nor restarted
   systemctl daemon-reload
   systemctl enable --quiet "$1"
 }
+bare() {  # ID FOLDER...: whether one has no meta.properties yet
+  id=$1
+  shift
+  # Held by the tool itself: one that an interrupted deploy has left at work is waited for.
+  exec 8< "$1"
+  flock -w 60 8 || { echo "something else has been formatting $1 for 60 s"; exit 1; }
+  bare=1
+  for path do
+    [ -e "$path/meta.properties" ] || { bare=0; continue; }
+    grep -qxF "cluster.id=$id" "$path/meta.properties" ||
+      { echo "$path was formatted for another cluster id in the meantime"; exit 1; }
+  done
+  return "$bare"
+}
+storage() {  # USER JAVA RELEASE WORDS...: one short JVM; a folder that has a meta.properties is left as it is
+  user=$1 java=$2 release=$3
+  shift 3
+  set -- "$java" -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m -cp "$release/libs/*" \
+    kafka.tools.StorageTool format "$@"
+  [ -z "$user" ] || set -- runuser -u "$user" -- "$@"
+  cd /
+  "$@"
+}
 flip() {  # LINK TARGET: readers see the old or the new release, never none
   ln -s -f -n -- "$2" "$1.kafab-new"
   mv -f -T -- "$1.kafab-new" "$1"
@@ -174,7 +200,22 @@ def _body(step: Step) -> str:
         end = f"KAFAB_{step.file.sha256}"
         call = Cmd("put", step.file.path, step.file.mode, step.file.sha256, step.file.owner or "").sh
         return f"{call} <<'{end}'\n{step.file.text}{end}"
+    if isinstance(step, FormatStorage):
+        return _format(step)
     raise TypeError(f"{step!r} is not a configuration step")
+
+
+def _format(step: FormatStorage) -> str:
+    """Return the call of StorageTool, as the user that the node will run as: the files are that user's."""
+    node = step.node
+    id_ = step.cluster_id or ""
+    words: list[str | PurePath] = ["-t", id_, "-c", node.config / MAIN_FILE[node.role], "--ignore-formatted"]
+    if step.voters:
+        words += ["--initial-controllers", initial_controllers(step)]
+    if step.joins:
+        words.append("--no-initial-controllers")
+    call = Cmd("storage", node.host.user or "", step.java, node.current, *words).sh
+    return f"if {Cmd('bare', id_, *node.data).sh}; then\n{call}\nfi"
 
 
 def _read(steps: Sequence[Step], outcome: Outcome, emit: Emit) -> HostResult:
@@ -212,6 +253,8 @@ def _told(steps: Sequence[Step]) -> dict[str, str]:
             parts.append(f"made the account {step.name}")
         elif isinstance(step, UseUnit):
             parts.append(f"enabled {step.unit}")
+        elif isinstance(step, FormatStorage):
+            parts.append(f"formatted for cluster {step.cluster_id}")
     for subject, parts in told.items():
         if made := sum(isinstance(step, MakeDirectory) and step.subject == subject for step in steps):
             parts.insert(0, f"made {made} folder{'s' if made > 1 else ''}")

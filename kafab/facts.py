@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 
@@ -55,6 +55,11 @@ class Identity:
 
     id: int | None
     cluster_id: str | None = None
+    directory_id: str | None = None
+    kraft: bool = False
+    """meta.properties of KRaft mode (version=1); version 0 is ZooKeeper mode's."""
+    joined: bool = False
+    """Its copy of KRaft's metadata log has records: a quorum has elected a leader, and this node has followed it."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +211,14 @@ myid() {  # with or without a newline at its end; a file without a number is som
   echo "myid $1 $id"
 }
 meta() {
+  # A KRaft node's storage may be in the making, though the deploy that asked for it is gone: see the executor.
+  { [ -e "$1/meta.properties" ] || [ ! -d "$1" ] || ! command -v flock >/dev/null; } || flock -s -w 20 "$1" true ||
+    { echo "$1 is being formatted" >&2; exit 1; }
   [ -r "$1/meta.properties" ] || return 0
   while IFS= read -r line || [ -n "$line" ]; do echo "meta $1 $line"; done < "$1/meta.properties"
+  for log in "$1"/__cluster_metadata-0/*.log; do
+    [ ! -s "$log" ] || { echo "joined $1"; break; }
+  done
 }
 files() {
   sha256sum -- "$@" 2>/dev/null </dev/null | while read -r sum path; do
@@ -256,6 +267,7 @@ class _Reader:
         self.deployed: dict[str, dict[str, str]] = {}
         self.metas: dict[PurePosixPath, list[str]] = {}
         self.myids: dict[PurePosixPath, Identity] = {}
+        self.joined: set[PurePosixPath] = set()
         self.digests: dict[PurePosixPath, str] = {}
         self.modes: dict[PurePosixPath, tuple[str, str]] = {}
         self.account = False
@@ -337,6 +349,9 @@ class _Reader:
         path, _, text = value.partition(" ")
         self.metas.setdefault(PurePosixPath(path), []).append(text)
 
+    def _joined(self, value: str) -> None:
+        self.joined.add(PurePosixPath(value))
+
     def _sha(self, value: str) -> None:
         digest, path = value.split(" ", 1)
         self.digests[PurePosixPath(path)] = digest
@@ -350,7 +365,9 @@ class _Reader:
         units = {path: self.file(path) for path in self.digests if path.name.endswith((".service", ".conf"))}
         identities = {path: self.myids[path] for path in node.data if path in self.myids}
         identities |= {
-            path: _identity("\n".join(self.metas[path])) for path in node.data if path in self.metas
+            path: replace(_identity("\n".join(self.metas[path])), joined=path in self.joined)
+            for path in node.data
+            if path in self.metas
         }
         return NodeFacts(
             release=self.links.get(node.instance),
@@ -378,7 +395,12 @@ def _process(value: str) -> Process:
 
 def _identity(text: str) -> Identity:
     values = parse_properties(text)
-    return Identity(_number(values.get("broker.id", values.get("node.id", ""))), values.get("cluster.id"))
+    return Identity(
+        _number(values.get("broker.id", values.get("node.id", ""))),
+        values.get("cluster.id"),
+        values.get("directory.id"),
+        kraft=values.get("version") == "1",
+    )
 
 
 def _number(text: str) -> int | None:

@@ -1,6 +1,7 @@
 """The words of the project as frozen values: host, node, role, cluster, version.
 
 A host is a machine reached over SSH; a node is one Kafka or ZooKeeper process on it; a cluster is one inventory file.
+A broker that is a KRaft controller as well (a combined process) is one node, of the role broker.
 Nothing here does I/O and nothing here is guessed: `inventory` fills every field, defaults included.
 """
 
@@ -18,6 +19,7 @@ class Role(str, Enum):
     """What a node does. Start order is the order of definition; stop order its reverse."""
 
     ZOOKEEPER = "zookeeper"
+    CONTROLLER = "controller"
     BROKER = "broker"
 
     def __str__(self) -> str:
@@ -29,6 +31,26 @@ class Supervisor(str, Enum):
 
     SYSTEMD = "systemd"
     PROCESS = "process"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Mode(str, Enum):
+    """What keeps the cluster's metadata."""
+
+    ZOOKEEPER = "zookeeper"
+    KRAFT = "kraft"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Quorum(str, Enum):
+    """How KRaft controllers know their voters: from each one's configuration, or from the metadata log (KIP-853)."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
 
     def __str__(self) -> str:
         return self.value
@@ -113,19 +135,31 @@ class Node:
     role: Role
     id: int
     port: int
-    """Client port: clientPort of ZooKeeper, the listener of a broker."""
+    """clientPort of ZooKeeper, the listener of a broker, the controller listener of an isolated controller."""
     heap: str
     data: tuple[PurePosixPath, ...]
     numbered: bool = False
     """True where the host has several nodes of this role, so that the id is part of the name."""
     quorum_port: int | None = None
     election_port: int | None = None
+    controller_port: int | None = None
+    """Port of the controller listener; None where the process is no KRaft controller."""
     advertised: str = ""
     jmx_port: int | None = None
     data_mounted: bool = False
     """True where its data folders must not lie on the root file system: a disk that is not mounted stops a deploy."""
     jvm: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def combined(self) -> bool:
+        """True for a broker that is a controller, too."""
+        return self.role is Role.BROKER and self.controller_port is not None
+
+    @property
+    def in_quorum(self) -> bool:
+        """True for what brokers need before they can start: ZooKeeper servers and controllers, combined ones, too."""
+        return self.role is not Role.BROKER or self.combined
 
     @property
     def instance(self) -> str:
@@ -141,6 +175,11 @@ class Node:
     def endpoint(self) -> Endpoint:
         """Where clients, and kafab itself, reach the node."""
         return Endpoint(self.advertised or self.host.address, self.port)
+
+    @property
+    def controller_endpoint(self) -> Endpoint:
+        """Where the other nodes of a KRaft cluster, and kafab itself, reach this controller."""
+        return Endpoint(self.advertised or self.host.address, self.controller_port or self.port)
 
     @property
     def config(self) -> PurePosixPath:
@@ -171,7 +210,8 @@ class Node:
     def ports(self) -> Mapping[str, int]:
         """Every TCP port the process listens on, by what it is for."""
         known = {
-            "client": self.port,
+            "client": None if self.role is Role.CONTROLLER else self.port,
+            "controller": self.controller_port,
             "quorum": self.quorum_port,
             "election": self.election_port,
             "jmx": self.jmx_port,
@@ -189,6 +229,10 @@ class Cluster:
     nodes: tuple[Node, ...]
     chroot: str = ""
     """ZooKeeper path of the cluster, ``/kafka``; empty for the root."""
+    quorum: Quorum = Quorum.STATIC
+    """How KRaft controllers know their voters; without meaning in ZooKeeper mode."""
+    cluster_id: str | None = None
+    """The KRaft cluster's id where the inventory pins it; else the hosts have it, or the first deploy makes it."""
     scala: str | None = None
     """The release's Scala version; None leaves it to ``releases.release_for``."""
     supervisor: Supervisor = Supervisor.PROCESS
@@ -207,6 +251,16 @@ class Cluster:
     def zookeepers(self) -> tuple[Node, ...]:
         """The ZooKeeper nodes, in inventory order."""
         return tuple(node for node in self.nodes if node.role is Role.ZOOKEEPER)
+
+    @cached_property
+    def controllers(self) -> tuple[Node, ...]:
+        """The voters of the KRaft quorum, combined or isolated, in inventory order; none in ZooKeeper mode."""
+        return tuple(node for node in self.nodes if node.controller_port is not None)
+
+    @property
+    def kraft(self) -> bool:
+        """True in KRaft mode, which follows from there being a controller."""
+        return bool(self.controllers)
 
     @cached_property
     def zookeeper_connect(self) -> str:

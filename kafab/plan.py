@@ -8,19 +8,21 @@ its files only when it starts.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from kafab.command import Unknown
 from kafab.errors import Unreachable, Unsafe
 from kafab.facts import FileFact, HostFacts, NodeFacts
-from kafab.model import Role
+from kafab.identities import stranger
+from kafab.model import Node
 from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode, Observed
 from kafab.steps import (
     COUNTED,
     FlipLink,
+    FormatStorage,
     InstallRelease,
     MakeAccount,
     MakeDirectory,
@@ -29,6 +31,7 @@ from kafab.steps import (
     WriteFile,
     document,
 )
+from kafab.storage import NodesFacts, cluster_ids, format_steps
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,22 @@ class Plan:
         return f"{', '.join(parts)} to change on {hosts} host{'s' if hosts > 1 else ''}"
 
     @property
+    def formats(self) -> tuple[FormatStorage, ...]:
+        """The KRaft nodes whose storage it formats."""
+        return tuple(step for step in self.steps if isinstance(step, FormatStorage))
+
+    def named(self, cluster_id: str) -> "Plan":
+        """Return the plan with this id wherever it makes a new cluster id."""
+
+        def named(step: Step) -> Step:
+            if isinstance(step, FormatStorage) and step.cluster_id is None:
+                return replace(step, cluster_id=cluster_id)
+            return step
+
+        stages = tuple(Stage(stage.name, tuple(map(named, stage.steps))) for stage in self.stages)
+        return replace(self, stages=stages)
+
+    @property
     def summary(self) -> str:
         """One line: the cluster and the counts."""
         return f"{self.cluster}: {self.counts}"
@@ -94,13 +113,17 @@ class Plan:
         return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
 
 
-def diff(desired: Desired, observed: Observed) -> Plan:
-    """Compare. Raises Unreachable where a host is Unknown, Unsafe where data directories belong to something else."""
+def diff(desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None) -> Plan:
+    """Compare. Raises Unreachable where a host is Unknown, Unsafe where data directories belong to something else.
+
+    ``elsewhere`` has the nodes that are left out; None where nobody asked them.
+    """
     hosts = known(observed)
     guard_identities(desired, hosts)
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts))),
+        Stage("storage", tuple(_storage_steps(desired, hosts, elsewhere or {}))),
     )
     return Plan(
         desired.cluster.name,
@@ -177,6 +200,19 @@ def _unit_steps(wanted: DesiredNode, facts: NodeFacts, written: set[PurePosixPat
         yield UseUnit(node.host.name, node.name, node.unit)
 
 
+def _storage_steps(
+    desired: Desired, hosts: dict[str, HostFacts], elsewhere: NodesFacts
+) -> Iterator[FormatStorage]:
+    if desired.cluster.kraft:
+        java = {name: hosts[name].java for name in desired.host_names}
+        yield from format_steps(desired.cluster, node_facts(desired, hosts), java, elsewhere)
+
+
+def node_facts(desired: Desired, hosts: Mapping[str, HostFacts]) -> dict[Node, NodeFacts]:
+    """Return what each wanted node's host said of it."""
+    return {wanted.node: hosts[wanted.node.host.name].nodes[wanted.node.instance] for wanted in desired.nodes}
+
+
 def differs(file: RenderedFile, found: FileFact | None) -> bool:
     """True where a file is missing, or another text, mode or owner."""
     if found is None or found.sha256 != file.sha256 or found.mode != file.mode:
@@ -205,23 +241,27 @@ def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> 
     return other_release or process.configuration != wanted.configuration
 
 
-def guard_identities(desired: Desired, hosts: dict[str, HostFacts]) -> None:
+def guard_identities(desired: Desired, hosts: Mapping[str, HostFacts]) -> None:
     """Refuse data directories of another node or of another cluster (invariant: data is never mixed).
 
     Raises Unsafe with the table of what was found where.
     """
-    problems, clusters = [], {}
-    for wanted in desired.nodes:
-        for path, identity in _facts(wanted, hosts).identities.items():
-            if identity.id != wanted.node.id:
-                key = "myid" if wanted.node.role is Role.ZOOKEEPER else "broker.id"
-                problems.append(
-                    f"{wanted.node.name}: {path} belongs to {key} {identity.id}, not {wanted.node.id}"
-                )
-            if identity.cluster_id is not None:
-                clusters[f"{wanted.node.name} {path}"] = identity.cluster_id
-    if len(set(clusters.values())) > 1:
-        problems += [f"{place}: cluster.id {cluster_id}" for place, cluster_id in clusters.items()]
+    cluster, facts = desired.cluster, node_facts(desired, hosts)
+    problems = [
+        f"{node.name}: {path} belongs to {whose}, not {node.id}"
+        for node, found in facts.items()
+        for path, identity in found.identities.items()
+        if (whose := stranger(cluster, node, identity))
+    ]
+    pinned = {cluster.cluster_id} if cluster.cluster_id and cluster.kraft else set()
+    if len(pinned | cluster_ids(facts)) > 1:
+        problems += [f"the inventory: kraft.cluster_id {cluster_id}" for cluster_id in pinned]
+        problems += [
+            f"{node.name} {path}: cluster.id {identity.cluster_id}"
+            for node, found in facts.items()
+            for path, identity in found.identities.items()
+            if identity.cluster_id is not None
+        ]
     if problems:
         raise Unsafe(
             f"{len(problems)} data director{'ies' if len(problems) > 1 else 'y'} of something else:\n  "

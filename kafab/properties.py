@@ -1,6 +1,6 @@
 """A node's server.properties or zoo.cfg as an ordered mapping, and the file format both have: java.util.Properties.
 
-The order is the order of the file: who the node is, where it listens, where its data is, its ZooKeeper, kafab's
+The order is the order of the file: who the node is, where it listens, its quorum, where its data is, kafab's
 defaults, and what the inventory says beyond and over them.
 """
 
@@ -15,7 +15,7 @@ from kafab.defaults import (
     min_insync_replicas,
     replication_factor,
 )
-from kafab.model import Cluster, Endpoint, Node
+from kafab.model import Cluster, Endpoint, Node, Quorum, Role
 
 __all__ = [
     "RESERVED_BROKER",
@@ -28,22 +28,15 @@ __all__ = [
 
 
 def broker_properties(cluster: Cluster, node: Node) -> dict[str, str]:
-    """Return the server.properties of one broker in ZooKeeper mode.
+    """Return the server.properties of one broker or KRaft controller.
 
     Safe where Kafka's own defaults are not: three replicas of which two must be in sync (as far as there are
     brokers), no unclean election, topics created by people only. The inventory's properties win over these.
     """
     brokers = len(cluster.brokers)
     replicas, in_sync = str(replication_factor(brokers)), str(min_insync_replicas(brokers))
-    identity = {"broker.id": str(node.id), "broker.id.generation.enable": "false"}
-    if node.host.rack is not None:
-        identity["broker.rack"] = node.host.rack
     return {
-        **identity,
-        "listeners": f"PLAINTEXT://{_bind(node)}",
-        "advertised.listeners": f"PLAINTEXT://{node.endpoint}",
-        "log.dirs": ",".join(str(path) for path in node.data),
-        "zookeeper.connect": cluster.zookeeper_connect,
+        **(_in_kraft(cluster, node) if cluster.kraft else _with_zookeeper(cluster, node)),
         "default.replication.factor": replicas,
         "min.insync.replicas": in_sync,
         "offsets.topic.replication.factor": replicas,
@@ -54,6 +47,54 @@ def broker_properties(cluster: Cluster, node: Node) -> dict[str, str]:
         "delete.topic.enable": "true",
         **node.properties,
     }
+
+
+def _with_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
+    return {
+        "broker.id": str(node.id),
+        "broker.id.generation.enable": "false",
+        **_rack(node),
+        "listeners": f"PLAINTEXT://{_bind(node.endpoint)}",
+        "advertised.listeners": f"PLAINTEXT://{node.endpoint}",
+        "log.dirs": _log_dirs(node),
+        "zookeeper.connect": cluster.zookeeper_connect,
+    }
+
+
+def _in_kraft(cluster: Cluster, node: Node) -> dict[str, str]:
+    """Return who the process is, where it listens and who leads it.
+
+    A controller advertises its listener, too: with a dynamic quorum that is what it puts into the voter set (KIP-853),
+    and the default would be the name the machine has for itself.
+    """
+    broker = {"PLAINTEXT": node.endpoint} if node.role is Role.BROKER else {}
+    controller = {"CONTROLLER": node.controller_endpoint} if node.controller_port is not None else {}
+    listeners = {**broker, **controller}
+    voters = cluster.controllers
+    if cluster.quorum is Quorum.STATIC:
+        quorum = {"controller.quorum.voters": ",".join(f"{v.id}@{v.controller_endpoint}" for v in voters)}
+    else:
+        quorum = {"controller.quorum.bootstrap.servers": ",".join(str(v.controller_endpoint) for v in voters)}
+    return {
+        "process.roles": ",".join([*(["broker"] if broker else []), *(["controller"] if controller else [])]),
+        "node.id": str(node.id),
+        **(_rack(node) if broker else {}),
+        "listeners": ",".join(f"{name}://{_bind(at)}" for name, at in listeners.items()),
+        "advertised.listeners": ",".join(f"{name}://{at}" for name, at in listeners.items()),
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        **({"inter.broker.listener.name": "PLAINTEXT"} if broker else {}),
+        "controller.listener.names": "CONTROLLER",
+        **quorum,
+        "log.dirs": _log_dirs(node),
+    }
+
+
+def _rack(node: Node) -> dict[str, str]:
+    return {} if node.host.rack is None else {"broker.rack": node.host.rack}
+
+
+def _log_dirs(node: Node) -> str:
+    return ",".join(str(path) for path in node.data)
 
 
 def zookeeper_properties(cluster: Cluster, node: Node) -> dict[str, str]:
@@ -104,9 +145,9 @@ _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\f": "\\f"}
 _CHARACTERS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
-def _bind(node: Node) -> Endpoint | str:
+def _bind(advertised: Endpoint) -> Endpoint | str:
     # Without a host Kafka listens on every interface; a lab on loopback stays there.
-    return node.endpoint if _is_loopback(node.endpoint.host) else f":{node.port}"
+    return advertised if _is_loopback(advertised.host) else f":{advertised.port}"
 
 
 def _server(node: Node) -> str:

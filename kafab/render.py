@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from kafab.model import Cluster, Node, Role
+from kafab.model import Cluster, Node, Role, Version
 from kafab.properties import broker_properties, format_properties, zookeeper_properties
 
 if TYPE_CHECKING:
@@ -21,9 +21,25 @@ if TYPE_CHECKING:
 MANIFEST = ".deployed"
 MAIN_CLASS = {
     Role.ZOOKEEPER: "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+    Role.CONTROLLER: "kafka.Kafka",
     Role.BROKER: "kafka.Kafka",
 }
-MAIN_FILE = {Role.ZOOKEEPER: "zoo.cfg", Role.BROKER: "server.properties"}
+MAIN_FILE = {
+    Role.ZOOKEEPER: "zoo.cfg",
+    Role.CONTROLLER: "server.properties",
+    Role.BROKER: "server.properties",
+}
+FIRST_LOG4J2 = Version(4, 0, 0)
+"""From here on Kafka logs through Log4j 2 (KIP-653)."""
+
+
+_LOGGING = {
+    (Role.ZOOKEEPER, False): "log4j-zookeeper.properties.j2",
+    (Role.CONTROLLER, False): "log4j-broker.properties.j2",
+    (Role.BROKER, False): "log4j-broker.properties.j2",
+    (Role.CONTROLLER, True): "log4j2.yaml.j2",
+    (Role.BROKER, True): "log4j2.yaml.j2",
+}
 
 
 @dataclass(frozen=True)
@@ -51,14 +67,20 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     zookeeper = node.role is Role.ZOOKEEPER
     mapping = zookeeper_properties(cluster, node) if zookeeper else broker_properties(cluster, node)
     main = MAIN_FILE[node.role]
+    log4j2 = cluster.version >= FIRST_LOG4J2
+    logging = "log4j2.yaml" if log4j2 else "log4j.properties"
     launch_values: dict[str, object] = {
+        "lab": cluster.lab,
         "main_class": MAIN_CLASS[node.role],
         "main_file": main,
-        "names": sorted((main, "launch", "log4j.properties")),
+        "logging": f"log4j2.configurationFile=$config/{logging}"
+        if log4j2
+        else f"log4j.configuration=file:$config/{logging}",
+        "names": sorted((main, "launch", logging)),
     }
     texts = {
         main: fill(f"{main}.j2", node=node, lines=format_properties(mapping)),
-        "log4j.properties": fill(f"log4j-{node.role}.properties.j2", node=node),
+        logging: fill(_LOGGING[node.role, log4j2], node=node),
         "launch": fill("launch.j2", node=node, **launch_values),
     }
     texts[MANIFEST] = manifest({name: _sha256(text) for name, text in texts.items()})

@@ -4,10 +4,11 @@ import difflib
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from kafab.model import Endpoint, Node
 from kafab.releases import Artifact
 from kafab.render import MANIFEST, RenderedFile
 
@@ -143,7 +144,34 @@ class UseUnit:
         return f"enable {self.unit}"
 
 
-Step: TypeAlias = InstallRelease | MakeAccount | MakeDirectory | WriteFile | FlipLink | UseUnit
+@dataclass(frozen=True)
+class FormatStorage:
+    """Format a KRaft node's data directories that have no meta.properties yet, with the release's own StorageTool."""
+
+    host: str
+    subject: str
+    node: Node
+    directories: tuple[PurePosixPath, ...]
+    """Those without meta.properties; the others are never touched."""
+    java: str
+    """The program on the host."""
+    cluster_id: str | None
+    """None: the deploy makes a new one, the same for all of its steps."""
+    voters: Mapping[int, Endpoint] = field(default_factory=dict, hash=False)
+    """The first voters of a dynamic quorum, where it is one of them: id -> controller listener."""
+    joins: bool = False
+    """It is a controller that comes to a dynamic quorum that exists, and is no voter of it yet."""
+
+    def __str__(self) -> str:
+        whose = f"cluster {self.cluster_id}" if self.cluster_id else "a new cluster id"
+        how = " as one of the first voters" if self.voters else ""
+        how = ", no voter yet: the quorum exists already" if self.joins else how
+        return f"format {' '.join(str(path) for path in self.directories)} for {whose}{how}"
+
+
+Step: TypeAlias = (
+    InstallRelease | MakeAccount | MakeDirectory | WriteFile | FlipLink | UseUnit | FormatStorage
+)
 
 
 COUNTED: Mapping[type, tuple[str, str]] = {
@@ -153,6 +181,7 @@ COUNTED: Mapping[type, tuple[str, str]] = {
     WriteFile: ("file", "files"),
     FlipLink: ("link", "links"),
     UseUnit: ("unit", "units"),
+    FormatStorage: ("node to format", "nodes to format"),
 }
 
 
@@ -170,6 +199,12 @@ def document(step: Step) -> dict[str, object]:
         document |= {"release": step.artifact.folder, "sha256": step.artifact.sha256}
     elif isinstance(step, MakeAccount):
         document |= {"account": step.name}
+    elif isinstance(step, FormatStorage):
+        document |= {
+            "node": step.node.name,
+            "paths": [str(path) for path in step.directories],
+            "cluster_id": step.cluster_id,
+        }
     elif isinstance(step, UseUnit):
         document |= {"node": step.node, "unit": step.unit}
     else:

@@ -7,7 +7,11 @@ from kafab.render import RenderedFile, fill
 
 UNITS = PurePosixPath("/etc/systemd/system")
 OWNER = "root:root"
-TITLES = {Role.ZOOKEEPER: "Apache ZooKeeper", Role.BROKER: "Apache Kafka broker"}
+TITLES = {
+    Role.ZOOKEEPER: "Apache ZooKeeper",
+    Role.CONTROLLER: "Apache Kafka KRaft controller",
+    Role.BROKER: "Apache Kafka broker",
+}
 
 
 def unit_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
@@ -18,8 +22,8 @@ def unit_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     if node.host.supervisor is not Supervisor.SYSTEMD:
         return ()
     here = cluster.on(node.host)
-    # At boot ZooKeeper comes first, and at shutdown, which is the reverse, it goes last.
-    before = [other.unit for other in here if other.role is Role.ZOOKEEPER and node.role is Role.BROKER]
+    # At boot ZooKeeper or the controller comes first, and at shutdown, which is the reverse, it goes last.
+    before = [other.unit for other in here if other.role is not Role.BROKER and node.role is Role.BROKER]
     unit = fill("kafka@.service.j2", host=node.host, role=node.role, title=TITLES[node.role], before=before)
     drop_in = fill("kafka-instance.conf.j2", node=node)
     return (

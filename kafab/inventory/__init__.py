@@ -4,17 +4,18 @@
 hosts and nodes. No connection is opened and nothing outside the file is asked.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kafab.errors import UsageError
-from kafab.inventory import rules, texts, yamltree
+from kafab.inventory import modes, propertychecks, rules, texts, yamltree
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
-from kafab.inventory.schema import INVENTORY, KAFKA, SSH, ZOOKEEPER
+from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
-from kafab.model import Cluster, Host, Node, Paths, Role, Ssh, Supervisor
+from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Ssh, Supervisor
 from kafab.problems import START, Problem, Problems
 
 
@@ -30,11 +31,12 @@ class InventoryError(UsageError):
         )
 
 
-def load(path: Path) -> tuple[Cluster, tuple[Problem, ...]]:
+def load(path: Path, *, allow_unknown_properties: bool = False) -> tuple[Cluster, tuple[Problem, ...]]:
     """Read an inventory; return the cluster and the warnings.
 
     The cluster's name is the file's stem, or the folder's name for a lab's ``cluster.yaml``. Raises InventoryError
-    (exit code 2) with every problem, each with file, line, column and key path.
+    (exit code 2) with every problem, each with file, line, column and key path. With ``allow_unknown_properties`` a
+    property that no Kafka knows is a warning.
     """
     problems = Problems(path)
     name = cluster_name(path)
@@ -46,7 +48,7 @@ def load(path: Path) -> tuple[Cluster, tuple[Problem, ...]]:
     with suppress(yamltree.Unreadable):
         top = INVENTORY.read(yamltree.read(path, problems), "", problems)
         if top is not None:
-            cluster = _cluster(name, path, top, problems)
+            cluster = _cluster(name, path, top, problems, allow_unknown_properties)
     if problems.errors or cluster is None:
         raise InventoryError(path, problems.errors, problems.warnings)
     return cluster, problems.warnings
@@ -57,33 +59,41 @@ def cluster_name(path: Path) -> str:
     return path.absolute().parent.name if path.stem == "cluster" else path.stem
 
 
-def _cluster(name: str, path: Path, top: Section, problems: Problems) -> Cluster | None:
+def _cluster(name: str, path: Path, top: Section, problems: Problems, allow_unknown: bool) -> Cluster | None:
     kafka = top.get("kafka") or KAFKA.left_out()
     zookeeper = top.get("zookeeper") or ZOOKEEPER.left_out()
+    controller = top.get("controller") or CONTROLLER.left_out()
+    kraft = top.get("kraft") or KRAFT.left_out()
     named: Section = top.get("hosts") or Section({}, {}, top.place)
     hosts = tuple(
         PlacedHost(_host(host, section, top, path.absolute().parent), section)
         for host, section in named.values.items()
     )
-    nodes = tuple(placed for host in hosts for placed in _nodes(host, kafka, zookeeper))
+    shared = {Role.ZOOKEEPER: zookeeper, Role.CONTROLLER: controller, Role.BROKER: kafka}
+    nodes = tuple(placed for host in hosts for placed in _nodes(host, shared))
     if sum(placed.node.role is Role.ZOOKEEPER for placed in nodes) == 1:
         nodes = tuple(_alone(placed) for placed in nodes)
-    # The file's own order within a host: ZooKeeper, then brokers, as Role is defined.
-    rules.check(Draft(named, hosts, nodes, kafka, zookeeper), problems)
+    draft = Draft(named, hosts, nodes, shared)
+    rules.check(draft, problems)
+    modes.check(draft, top, problems)
     if kafka.get("version") is None:
         return None
-    return Cluster(
+    cluster = Cluster(
         name=name,
         version=kafka.get("version"),
         hosts=tuple(placed.host for placed in hosts),
         nodes=tuple(placed.node for placed in nodes),
         chroot=zookeeper.get("chroot"),
+        quorum=Quorum(kraft.get("quorum")),
+        cluster_id=kraft.get("cluster_id"),
         scala=kafka.get("scala"),
         supervisor=Supervisor(top.get("supervisor")),
         user=_service_user(top),
         lab=top.get("lab"),
         source=path,
     )
+    propertychecks.check(cluster, draft, problems, allow_unknown=allow_unknown)
+    return cluster
 
 
 def _host(name: str, section: Section, top: Section, folder: Path) -> Host:
@@ -117,18 +127,44 @@ def _layered(own: Section | None, shared: Section | None) -> dict[str, Any]:
     return {**(shared.values if shared else {}), **(own.values if own else {})}
 
 
-def _nodes(host: PlacedHost, kafka: Section, zookeeper: Section) -> list[PlacedNode]:
+def _nodes(host: PlacedHost, shared: Mapping[Role, Section]) -> list[PlacedNode]:
+    """Return a host's nodes in the order of their roles; a controller with a broker's id is part of that broker."""
+    sections: dict[Role, tuple[Section, ...]] = {role: host.section.get(str(role)) or () for role in shared}
+    brokers = {own.get("id"): own for own in sections[Role.BROKER]}
+    combined = {own.get("id"): own for own in sections[Role.CONTROLLER] if own.get("id") in brokers}
+    isolated = tuple(own for own in sections[Role.CONTROLLER] if own.get("id") not in combined)
     found = []
-    for role, cluster in ((Role.ZOOKEEPER, zookeeper), (Role.BROKER, kafka)):
-        sections: tuple[Section, ...] = host.section.get(str(role)) or ()
-        found += [_node(host.host, role, own, cluster, numbered=len(sections) > 1) for own in sections]
+    for role, owns in (sections | {Role.CONTROLLER: isolated}).items():
+        for own in owns:
+            placed = _node(host.host, role, own, shared, numbered=len(owns) > 1)
+            if role is Role.BROKER and own.get("id") in combined:
+                placed = _combined(placed, combined[own.get("id")], shared[Role.CONTROLLER])
+            found.append(placed)
     return found
 
 
-def _node(host: Host, role: Role, own: Section, cluster: Section, *, numbered: bool) -> PlacedNode:
+def _combined(broker: PlacedNode, own: Section, controllers: Section) -> PlacedNode:
+    """Return the broker as one process with a controller: its own keys win, those of all controllers over all brokers'."""
+    node = broker.node
+    properties = _layered(broker.section.get("properties"), controllers.get("properties"))
+    port = own.get("port") or controllers.get("port")
+    return PlacedNode(
+        replace(node, controller_port=port, properties={**node.properties, **properties}), broker.section, own
+    )
+
+
+def _node(
+    host: Host, role: Role, own: Section, shared: Mapping[Role, Section], *, numbered: bool
+) -> PlacedNode:
+    cluster = shared[role]
+
     def value(key: str) -> Any:
         return own.get(key) if own.get(key) is not None else cluster.get(key)
 
+    properties = _layered(own.get("properties"), cluster.get("properties"))
+    if role is Role.CONTROLLER:
+        # What a topic gets by default is decided by the controllers, whatever the brokers' files say.
+        properties = {**_layered(None, shared[Role.BROKER].get("properties")), **properties}
     node = Node(
         host=host,
         role=role,
@@ -139,11 +175,12 @@ def _node(host: Host, role: Role, own: Section, cluster: Section, *, numbered: b
         numbered=numbered,
         quorum_port=value("quorum_port"),
         election_port=value("election_port"),
+        controller_port=value("port") if role is Role.CONTROLLER else None,
         advertised=own.get("advertised") or "",
         jmx_port=value("jmx_port"),
         data_mounted=value("data_mounted"),
         jvm=value("jvm"),
-        properties=_layered(own.get("properties"), cluster.get("properties")),
+        properties=properties,
     )
     default: PurePosixPath = host.paths.data / node.instance
     return PlacedNode(node if node.data else replace(node, data=(default,)), own)

@@ -4,7 +4,7 @@ A machine is told by the address its nodes are reached at: in a lab many hosts s
 and folders must differ.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -25,10 +25,17 @@ class PlacedHost:
 
 @dataclass(frozen=True)
 class PlacedNode:
-    """A node and the section of the file it was made from."""
+    """A node and the section of the file it was made from; ``controller`` is the second one of a combined process."""
 
     node: Node
     section: Section
+    controller: Section | None = None
+
+    def at_port(self, use: str) -> Place:
+        """Return where one of its ports was given."""
+        keys = {"quorum": "quorum_port", "election": "election_port", "jmx": "jmx_port"}
+        section = self.controller if use == "controller" and self.controller else self.section
+        return section.at(keys.get(use, "port"))
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,13 @@ class Draft:
     """``hosts:`` as it was read."""
     hosts: tuple[PlacedHost, ...]
     nodes: tuple[PlacedNode, ...]
-    kafka: Section
-    zookeeper: Section
+    shared: Mapping[Role, Section]
+    """What all nodes of a role share: ``zookeeper:``, ``controller:``, ``kafka:``."""
+
+    @property
+    def kraft(self) -> bool:
+        """Tell whether the file has a controller."""
+        return any(placed.section.given("controller") for placed in self.hosts)
 
     @property
     def complete(self) -> bool:
@@ -84,7 +96,6 @@ def check(draft: Draft, problems: Problems) -> None:
         _ports_differ,
         _folders_differ,
         _zookeeper_settings,
-        _one_mode,
     )
     for rule in rules:
         rule(draft, problems)
@@ -111,22 +122,24 @@ def _hosts_differ(draft: Draft, problems: Problems) -> None:
 
 
 def _ids_differ(draft: Draft, problems: Problems) -> None:
-    for role in Role:
+    """ZooKeeper's ids are its own; brokers and controllers share theirs: node.id is unique in a KRaft cluster."""
+    for roles in ((Role.ZOOKEEPER,), (Role.CONTROLLER, Role.BROKER)):
         first: dict[int, Node] = {}
-        for placed in draft.of(role):
-            other = first.setdefault(placed.node.id, placed.node)
-            if other is not placed.node:
-                problems.error(
-                    placed.section.at("id"),
-                    f"found {role} id {placed.node.id}, which {other.host.name} has; expected one of its own",
-                )
+        for role in roles:
+            for placed in draft.of(role):
+                other = first.setdefault(placed.node.id, placed.node)
+                if other is not placed.node:
+                    whose = other.host.name if other.role is role else other.name
+                    problems.error(
+                        placed.section.at("id"),
+                        f"found {role} id {placed.node.id}, which {whose} has; expected one of its own",
+                    )
 
 
 def _ports_differ(draft: Draft, problems: Problems) -> None:
     taken: dict[tuple[str, int], tuple[str, Host | Node]] = {
         _login(placed.host): (f"sshd of {placed.host.name}", placed.host) for placed in draft.hosts
     }
-    keys = {"client": "port", "quorum": "quorum_port", "election": "election_port", "jmx": "jmx_port"}
     for placed in draft.on_own_hosts:
         node = placed.node
         for use, port in node.ports.items():
@@ -134,7 +147,7 @@ def _ports_differ(draft: Draft, problems: Problems) -> None:
             holder = taken.setdefault((_machine(node.endpoint.host), port), mine)
             if holder is not mine:
                 problems.error(
-                    placed.section.at(keys[use]),
+                    placed.at_port(use),
                     f"found {use} port {port} on {node.endpoint.host}, which is {holder[0]}; expected a free one",
                 )
 
@@ -215,43 +228,34 @@ def _zookeeper_settings(draft: Draft, problems: Problems) -> None:
             ]
             if missing:
                 problems.error(
-                    _property_place(placed, draft.zookeeper, "4lw.commands.whitelist"),
+                    _property_place(placed, draft.shared[Role.ZOOKEEPER], "4lw.commands.whitelist"),
                     f"found no {', '.join(missing)} in the list, which status and verify ask with; expected them in it",
                 )
-
-
-def _one_mode(draft: Draft, problems: Problems) -> None:
-    controllers = [
-        placed.section.at("controller") for placed in draft.hosts if placed.section.given("controller")
-    ]
-    if controllers and any(placed.section.given("zookeeper") for placed in draft.hosts):
-        problems.error(
-            controllers[0],
-            "found zookeeper: and controller: in one cluster; expected one of them (both together are a migration)",
-        )
 
 
 def _enough_nodes(draft: Draft, problems: Problems) -> None:
     if not draft.of(Role.BROKER):
         problems.error(draft.section.place, "found no broker; expected at least one host with `broker: 1`")
-    ensemble = len(draft.of(Role.ZOOKEEPER))
-    kraft = any(placed.section.given("controller") for placed in draft.hosts)
-    if not ensemble and not kraft:
+    if not draft.of(Role.ZOOKEEPER) and not draft.kraft:
         problems.error(
             draft.section.place,
-            "found no zookeeper; expected at least one host with `zookeeper: 1`, best three",
+            "found neither controller nor zookeeper; expected at least one host with `controller: 1` (KRaft) "
+            "or `zookeeper: 1`, best three",
         )
-    elif ensemble and ensemble % 2 == 0:
-        problems.warning(
-            draft.section.place,
-            f"found {ensemble} ZooKeeper servers: they survive the loss of {(ensemble - 1) // 2}, "
-            f"as {ensemble - 1} would; an odd number is expected",
-        )
+    voters = sum(placed.node.controller_port is not None for placed in draft.nodes)
+    for count, what in ((len(draft.of(Role.ZOOKEEPER)), "ZooKeeper servers"), (voters, "controllers")):
+        if count and count % 2 == 0:
+            problems.warning(
+                draft.section.place,
+                f"found {count} {what}: they survive the loss of {(count - 1) // 2}, "
+                f"as {count - 1} would; an odd number is expected",
+            )
     used = {placed.node.host.name for placed in draft.nodes}
     for placed in draft.hosts:
-        if placed.host.name not in used and not placed.section.given("controller"):
+        if placed.host.name not in used:
             problems.warning(
-                placed.section.place, "found a host without a node; zookeeper: or broker: is expected"
+                placed.section.place,
+                "found a host without a node; broker:, controller: or zookeeper: is expected",
             )
 
 
@@ -293,11 +297,11 @@ def _replication(draft: Draft, problems: Problems) -> None:
             if given.isascii() and given.isdigit() and int(given) >= 1:
                 values[name] = int(given)
             else:
-                place = _property_place(placed, draft.kafka, name)
+                place = _property_place(placed, draft.shared[Role.BROKER], name)
                 problems.error(place, f"found {given[:40]!r}; expected a whole number from 1")
         for name in _FACTORS:
             if values[name] > len(brokers):
-                place = _property_place(placed, draft.kafka, name)
+                place = _property_place(placed, draft.shared[Role.BROKER], name)
                 problems.error(
                     place, f"found {values[name]}; expected at most {len(brokers)}, as there are brokers"
                 )
@@ -305,7 +309,7 @@ def _replication(draft: Draft, problems: Problems) -> None:
             if values[minimum] > values[factor]:
                 chosen = minimum if minimum in placed.node.properties else factor
                 problems.error(
-                    _property_place(placed, draft.kafka, chosen),
+                    _property_place(placed, draft.shared[Role.BROKER], chosen),
                     f"found {minimum} {values[minimum]} above {factor} {values[factor]}; expected it not above",
                 )
 

@@ -7,13 +7,14 @@ from kafab.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER, 
 from kafab.inventory import texts
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short
-from kafab.model import MAX_ID, Paths, Role, Supervisor
+from kafab.model import MAX_ID, Paths, Quorum, Role, Supervisor
 
-_KRAFT = "KRaft mode (controller:) comes with a later version; expected zookeeper:"
-_MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, ssh: or paths:"
+_MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, controller:, ssh: or paths:"
 
+QUORUM = tuple(str(kind) for kind in Quorum)
 PORT = Integer("a port", 1, 65535)
 BROKER_ID = Integer("a broker id", 0, MAX_ID)
+CONTROLLER_ID = Integer("a controller id", 0, MAX_ID)
 # ZooKeeper Administrator's Guide: "The id must be unique within the ensemble and should have a value between 1 and 255."
 ZOOKEEPER_ID = Integer("a ZooKeeper id", 1, 255)
 DATA_MOUNTED = "data folders must lie on disks of their own: not on the root file system"
@@ -65,7 +66,7 @@ KAFKA = Keys(
     (
         Key(
             *("version", Text("a Kafka version like 3.9.2", texts.version, texts.VERSION)),
-            *("Kafka's version, 2.4.1 to 3.9.x",),
+            *("Kafka's version: 2.4.1 to 3.9.x with ZooKeeper, 3.9.x and 4.x in KRaft mode",),
             required=True,
         ),
         Key(
@@ -105,8 +106,46 @@ ZOOKEEPER = Keys(
 )
 
 
+CONTROLLER = Keys(
+    "controller",
+    (
+        Key("heap", HEAP, "heap of each isolated controller", "512m"),
+        Key("port", PORT, "port of the controllers' listener", 9093),
+        Key("data_mounted", Flag(), DATA_MOUNTED, False),
+        Key("jvm", JVM, "JVM flags of each isolated controller, in place of kafab's own", PRODUCTION_JVM),
+        Key(
+            "properties",
+            Properties(Role.CONTROLLER),
+            "server.properties of every controller, over kafka.properties, which they have too",
+        ),
+    ),
+    refused={"<<": _MERGE},
+)
+
+KRAFT = Keys(
+    "kraft",
+    (
+        Key(
+            "quorum",
+            Choice(QUORUM),
+            "how controllers know their voters: from their configuration, or from the metadata log (KIP-853)",
+            str(Quorum.DYNAMIC),
+        ),
+        Key(
+            "cluster_id",
+            Text("a cluster id", texts.cluster_id, texts.CLUSTER_ID),
+            "the cluster's id, 22 letters as `kafka-storage random-uuid` makes them",
+            inherits="what the hosts have, or a new one at the first deploy",
+        ),
+    ),
+    refused={"<<": _MERGE},
+)
+
+_OF_CLUSTER = {Role.ZOOKEEPER: "zookeeper", Role.CONTROLLER: "controller", Role.BROKER: "kafka"}
+
+
 def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
-    of_cluster = "kafka" if role is Role.BROKER else "zookeeper"
+    of_cluster = _OF_CLUSTER[role]
     quorum = (
         Key("quorum_port", PORT, "its quorum port", inherits="zookeeper.quorum_port"),
         Key("election_port", PORT, "its election port", inherits="zookeeper.election_port"),
@@ -120,7 +159,7 @@ def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
         Key(
             "data",
             data,
-            "its data folders" if role is Role.BROKER else "its data folder",
+            "its data folder" if role is Role.ZOOKEEPER else "its data folders",
             inherits=f"paths.data/{role}",
         ),
         Key("data_mounted", Flag(), DATA_MOUNTED, inherits=f"{of_cluster}.data_mounted"),
@@ -134,6 +173,7 @@ def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
 
 
 BROKER_KEY, BROKER = _node(Role.BROKER, BROKER_ID)
+CONTROLLER_NODE_KEY, CONTROLLER_NODE = _node(Role.CONTROLLER, CONTROLLER_ID)
 ZOOKEEPER_NODE_KEY, ZOOKEEPER_NODE = _node(Role.ZOOKEEPER, ZOOKEEPER_ID)
 
 JAVA = Key("java", FOLDER, "Java home", inherits="the PATH, then /usr/lib/jvm")
@@ -154,9 +194,14 @@ HOST = Keys(
         Key(
             "zookeeper", ListOf(Short(ZOOKEEPER_NODE, ZOOKEEPER_NODE_KEY), or_one=True), "a ZooKeeper server"
         ),
+        Key(
+            "controller",
+            ListOf(Short(CONTROLLER_NODE, CONTROLLER_NODE_KEY), or_one=True),
+            "a KRaft controller; with the id of the host's broker both are one combined process",
+        ),
         Key("broker", ListOf(Short(BROKER, BROKER_KEY), or_one=True), "a Kafka broker"),
     ),
-    refused={"<<": _MERGE, "controller": _KRAFT},
+    refused={"<<": _MERGE},
 )
 
 INVENTORY = Keys(
@@ -164,6 +209,8 @@ INVENTORY = Keys(
     (
         Key("kafka", KAFKA, "what all brokers share", required=True),
         Key("zookeeper", ZOOKEEPER, "what all ZooKeeper servers share"),
+        Key("controller", CONTROLLER, "what all KRaft controllers share"),
+        Key("kraft", KRAFT, "the KRaft quorum"),
         Key("ssh", SSH, "how hosts are logged in to"),
         Key("paths", _paths(of_host=False), "root folders on a host"),
         JAVA,
@@ -181,7 +228,7 @@ INVENTORY = Keys(
         Key("lab", Flag(), "a throwaway cluster: kafab never asks before disturbing it", False),
         Key("hosts", Named(HOST_NAME, HOST), "the machines and the nodes on each", required=True),
     ),
-    refused={"<<": _MERGE, "controller": _KRAFT, "kraft": _KRAFT},
+    refused={"<<": _MERGE},
 )
 
 
@@ -204,10 +251,13 @@ def _markdown() -> Iterator[str]:
         "": INVENTORY,
         "kafka": KAFKA,
         "zookeeper": ZOOKEEPER,
+        "controller": CONTROLLER,
+        "kraft": KRAFT,
         "ssh": SSH,
         "paths": _paths(of_host=False),
         "hosts.NAME": HOST,
         "hosts.NAME.zookeeper": ZOOKEEPER_NODE,
+        "hosts.NAME.controller": CONTROLLER_NODE,
         "hosts.NAME.broker": BROKER,
     }
     for name, keys in sections.items():

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
-from kafab.defaults import FIRST_WITHOUT_ZOOKEEPER, OLDEST
+from kafab.defaults import FIRST_WITHOUT_ZOOKEEPER, NEWEST_MAJOR, OLDEST
 from kafab.model import Version
 
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
@@ -24,6 +24,10 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 RACK = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}"
 USER = r"[A-Za-z_][A-Za-z0-9_.@+-]{0,63}\$?"
 JVM_FLAG = r"-[A-Za-z][A-Za-z0-9_.,:=+/@%*~-]*"
+
+CLUSTER_ID = r"[A-Za-z0-9_][A-Za-z0-9_-]{20}[AQgw]"
+# Uuid.ZERO_UUID and Uuid.ONE_UUID
+_RESERVED_UUIDS = ("A" * 22, "A" * 20 + "AQ")
 
 PLAIN_TEXT_FOUND = (
     "found a secret in plain text; expected a reference like ${env:NAME} or ${file:/path}, "
@@ -45,18 +49,26 @@ _SYSTEM_FOLDERS = frozenset(
 
 
 def version(text: str) -> Version:
-    """Return a Kafka version that kafab deploys, 2.4.1 to 3.9.x."""
+    """Return a Kafka version that kafab deploys, 2.4.1 to 4.x."""
     try:
         found = Version.parse(text)
     except ValueError:
         raise ValueError("expected three numbers with dots, like 3.9.2") from None
-    if found >= FIRST_WITHOUT_ZOOKEEPER:
-        raise ValueError(
-            f"expected 2.4.1 to 3.9.x: Kafka {found} has no ZooKeeper, KRaft comes with a later version"
-        )
-    if found < OLDEST or (found.major, found.minor) > (3, 9):
-        raise ValueError(f"expected 2.4.1 to 3.9.x, not {found}")
+    no_such = found < FIRST_WITHOUT_ZOOKEEPER and (found.major, found.minor) > (3, 9)
+    if found < OLDEST or found.major > NEWEST_MAJOR or no_such:
+        raise ValueError(f"expected 2.4.1 to 3.9.x or 4.x, not {found}")
     return found
+
+
+def cluster_id(text: str) -> str:
+    """Return the id of a KRaft cluster as StorageTool takes it: a UUID in base64url without padding, not the zero one.
+
+    Its last letter carries four bits (org.apache.kafka.common.Uuid), so only four letters can stand there.
+    """
+    expected = "expected 22 letters as `kafka-storage random-uuid` prints them"
+    if text in _RESERVED_UUIDS:
+        raise ValueError(f"{expected}; this one has a meaning of its own in Kafka")
+    return _matching(CLUSTER_ID, text, expected)
 
 
 def heap(text: str) -> str:

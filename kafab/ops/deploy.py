@@ -4,20 +4,23 @@ Deploy puts files on hosts; it never starts, stops or restarts a process. What r
 started from, and is listed as restart pending.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafab.errors import Failed, KafabError, OutcomeUnknown, Unsafe
+from kafab.command import Unknown
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Emit, Note
 from kafab.executor import Fate, HostResult, execute, table, worst
 from kafab.model import Cluster
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.preflight import blocking, preflight
-from kafab.plan import Plan, diff
+from kafab.plan import Plan, diff, known, node_facts
 from kafab.ports import Fleet, Store
 from kafab.releases import release_for
 from kafab.state import Desired, desire, limited
+from kafab.storage import asks_others, uuid
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,28 @@ def make_plan(
     nodes = limited(cluster, limit)
     artifact = store.fetch(release_for(cluster.version, cluster.scala), emit)
     desired = desire(cluster, nodes, artifact)
-    return desired, diff(desired, observe(desired, fleet))
+    return desired, _compare(desired, fleet)
+
+
+def _compare(desired: Desired, fleet: Fleet) -> Plan:
+    """Observe and compare; where nodes outside the limit decide how one within it is formatted, they are asked, too.
+
+    Raises Unreachable where they do not answer: a second id for one cluster must never be made.
+    """
+    observed = observe(desired, fleet)
+    cluster, asked = desired.cluster, {wanted.node for wanted in desired.nodes}
+    left_out = [node for node in cluster.nodes if node not in asked]
+    if not left_out or not asks_others(cluster, node_facts(desired, known(observed))):
+        return diff(desired, observed)
+    rest = desire(cluster, left_out, desired.artifact)
+    answers = observe(rest, fleet)
+    silent = {host: fact.reason for host, fact in answers.items() if isinstance(fact, Unknown)}
+    if silent:
+        raise Unreachable(
+            silent,
+            hint="nothing was changed; whether a node there has been formatted decides how the new ones are",
+        )
+    return diff(desired, observed, node_facts(rest, known(answers)))
 
 
 def deploy(
@@ -71,7 +95,7 @@ def deploy(
         _refuse_blocked(cluster, limit, fleet, store)
     with operating(cluster, fleet, owner):
         # Another operator may have finished between the look and the lock.
-        plan = diff(desired, observe(desired, fleet))
+        plan = _compare(desired, fleet).named(uuid(os.urandom(16)))
         emit(Note(cluster.name, plan.counts))
         results = execute(plan, cluster, fleet, emit)
         if any(result.fate is Fate.UNKNOWN for result in results.values()):

@@ -18,6 +18,7 @@ from kafab.steps import WriteFile
 from kafab.testing.hosts import FakeHost, fresh_answer
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "inventory" / "examples").glob("*.yaml"))
 ARTIFACT = Artifact(
     ReleaseName(Version(3, 9, 2), "2.13"), Path("a.tar"), "ab" * 32, 1_000_000, "added by hand"
 )
@@ -89,6 +90,18 @@ def test_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(Unsafe) as caught:
         planned(path, tmp_path)
     assert yaml.safe_load(path.read_text())["refused"] in caught.value.message
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_example_plans(example: Path, tmp_path: Path) -> None:
+    """On fresh hosts every node of an example gets its configuration, and those of KRaft mode their storage."""
+    cluster, _ = load(example)
+    asked = desire(cluster, cluster.nodes, ARTIFACT)
+    plan = diff(asked, observed(asked, {}, tmp_path))
+    names = {node.name for node in cluster.nodes}
+    configured = {step.subject for step in plan.steps if isinstance(step, WriteFile)}
+    formatted = {step.subject for step in plan.formats}
+    assert (configured, formatted) == (names, names if cluster.kraft else set())
 
 
 def test_equal_plans_have_equal_digests(tmp_path: Path) -> None:
