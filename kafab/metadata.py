@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from kafab.model import Endpoint
 
@@ -59,6 +60,52 @@ class Member:
     version: str
     synced_followers: int | None = None
     """Only the leader knows it (``mntr``, zk_synced_followers)."""
+
+
+CAUGHT_UP = timedelta(seconds=5)
+"""A replica of the metadata log that had everything this short a while ago counts as caught up. The leader writes every
+half second (metadata.max.idle.interval.ms) and takes one that has not fetched for 2 s (controller.quorum.fetch.timeout.ms)
+for lost, so this is neither a pause for breath nor a dead one."""
+
+
+@dataclass(frozen=True)
+class QuorumReplica:
+    """A voter or an observer of the metadata log as the KRaft leader sees it (DescribeQuorum)."""
+
+    id: int
+    log_end: int
+    behind: int
+    """Records that the leader has and it has not."""
+    caught_up: timedelta | None
+    """How long ago it was last seen with everything the leader had; zero for the leader, None: never since it leads."""
+    directory: str | None = None
+    """Directory id of its metadata log; None where the quorum is static."""
+
+    @property
+    def follows(self) -> bool:
+        """True where it was last seen with everything a moment ago: it can vote without losing anything."""
+        return self.caught_up is not None and self.caught_up <= CAUGHT_UP
+
+
+@dataclass(frozen=True)
+class QuorumState:
+    """The KRaft quorum as its leader describes it."""
+
+    leader: int
+    epoch: int
+    high_watermark: int
+    voters: tuple[QuorumReplica, ...]
+    observers: tuple[QuorumReplica, ...]
+    """Brokers that are no controllers, and controllers that are not in the voter set."""
+
+
+@dataclass(frozen=True)
+class KraftBroker:
+    """A broker's registration with the KRaft controllers. A fenced one serves nobody; clients are not told of it."""
+
+    broker: int
+    endpoints: tuple[Endpoint, ...]
+    fenced: bool
 
 
 @dataclass(frozen=True)

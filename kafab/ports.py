@@ -15,9 +15,11 @@ from kafab.events import Emit
 from kafab.metadata import (
     ConfigEntry,
     Controller,
+    KraftBroker,
     Member,
     Metadata,
     Produced,
+    QuorumState,
     Registration,
     ReplicaState,
     TopicSpec,
@@ -102,6 +104,35 @@ class ZooKeeper(Protocol):
 
     def close(self) -> None:
         """End the session, if one was opened."""
+
+
+class MetadataQuorum(Protocol):
+    """The KRaft controllers of a cluster, as the inventory names them."""
+
+    def describe(
+        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> QuorumState | Unknown:
+        """Return the leader's own description: asked of all controllers, or through the one node at ``at``.
+
+        A broker passes the question on to the leader that it knows, so its answer proves that it reaches that one. A
+        controller that does not lead answers Unknown, and so do all of them while nobody leads.
+        """
+
+    def leader(self, at: Endpoint, *, timeout: timedelta = timedelta(seconds=5)) -> int | Unknown | None:
+        """Ask one controller whom it takes for the leader; None: it knows none.
+
+        No proof that anybody leads: a follower of Kafka 4 that has lost its majority goes on naming the last leader
+        (KIP-996, a prospective candidate keeps it). ``describe`` is the proof.
+        """
+
+    def features(self) -> Mapping[str, int] | Unknown:
+        """Return the finalized features, ``metadata.version`` first of all: name -> level."""
+
+    def brokers(self) -> Mapping[int, KraftBroker] | Unknown:
+        """Return the registered brokers by id. Before Kafka 4.0 fenced ones cannot be asked for: they are missing."""
+
+    def close(self) -> None:
+        """Close every connection."""
 
 
 class KafkaAdmin(Protocol):

@@ -2,7 +2,8 @@
 
 Invariant of brokers: a set of brokers may be stopped while the cluster is to go on serving only when every partition
 with a replica among them keeps a leader and its min.insync.replicas without them (the rule of Strimzi's KafkaAvailability).
-Invariant of ZooKeeper: a majority of the ensemble stays up for as long as a broker runs.
+Invariant of ZooKeeper and of KRaft: a majority of the servers, or of the controllers and caught up, stays for as long
+as a broker runs (for controllers the rule of Strimzi's KafkaAvailability, too).
 A whole cluster may be stopped: nobody is left to be served.
 """
 
@@ -73,16 +74,17 @@ def _s(counted: Sized) -> str:
 
 
 def guard_quorum(
-    members: int, serving: int, stopping: Collection[str], brokers_running: int, flag: str
+    what: str, members: int, serving: int, stopping: Collection[str], *, brokers_running: int, flag: str
 ) -> None:
-    """Raise Unsafe where stopping these ZooKeeper nodes takes the majority from running brokers.
+    """Raise Unsafe where stopping these ZooKeeper nodes or controllers takes the majority from running brokers.
 
-    ``members`` is the size of the ensemble, ``serving`` how many of it serve now.
+    ``what`` is what the quorum is made of, ``members`` its size, ``serving`` how many of it serve now (controllers:
+    are caught up with the leader).
     """
     left, majority = serving - len(stopping), members // 2 + 1
     if stopping and brokers_running and left < majority:
         raise Unsafe(
-            f"stopping {', '.join(stopping)} would leave {left} of {members} ZooKeeper servers, fewer than the majority "
+            f"stopping {', '.join(stopping)} would leave {left} of {members} {what}, fewer than the majority "
             f"of {majority}, under {brokers_running} running broker{'s' if brokers_running > 1 else ''}",
             hint=f"stop the brokers first (no --limit does so); {flag} overrides",
         )

@@ -17,7 +17,7 @@ from kafab.lab.kinds import Kind, Lab, chosen_kind
 from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Cluster, Supervisor
-from kafab.ports import Clock, Fleet, KafkaAdmin, Store, ZooKeeper
+from kafab.ports import Clock, Fleet, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
 from kafab.render import templates_folder
 
 if TYPE_CHECKING:
@@ -72,6 +72,16 @@ class Session:
         return KazooEnsemble([node.endpoint for node in self.cluster.zookeepers], self.cluster.chroot)
 
     @cached_property
+    def quorum(self) -> MetadataQuorum:
+        """The cluster's KRaft controllers."""
+        from kafab.adapters.quorum import ControllersQuorum
+
+        return ControllersQuorum(
+            [node.controller_endpoint for node in self.cluster.controllers],
+            [node.endpoint for node in self.cluster.brokers],
+        )
+
+    @cached_property
     def admin(self) -> KafkaAdmin:
         """The cluster's brokers as a client sees them."""
         from kafab.adapters.admin import ClientsAdmin
@@ -92,7 +102,7 @@ class Session:
 
     def close(self) -> None:
         """Close what was opened, and only that."""
-        for name in ("admin", "zookeeper", "_ssh"):
+        for name in ("admin", "quorum", "zookeeper", "_ssh"):
             if name in self.__dict__:
                 getattr(self, name).close()
 
@@ -138,7 +148,7 @@ def open_lab(name: str, emit: Emit, kind: Kind | None = None) -> Lab:
     labs = state_folder(os.environ) / "labs"
     chosen = chosen_kind(name, labs, kind)
     if chosen is Kind.LOCAL:
-        return LocalLab(name, labs, Localhost(), SystemClock(), emit)
+        return LocalLab(name, labs, machine=Localhost(), clock=SystemClock(), emit=emit)
     if chosen is Kind.VAGRANT:
         from kafab.adapters.vagrant import VagrantCli
 

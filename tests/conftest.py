@@ -2,14 +2,38 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 import pytest
 
 from kafab.command import Result, Script
-from kafab.model import Cluster, Host, Node, Paths, Role, Version
+from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Version
+from tests.ports import reserved_ports
+
+_GRACE = 15.0  # seconds for threads that are ending: Paramiko's end behind their connection
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module on one worker, as it shares its hosts and clusters; some name a group of their own."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """Fail a module that leaves a thread behind: it would work on under the tests of other modules."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + _GRACE
+    while left := sorted(thread.name for thread in threading.enumerate() if thread not in before):
+        assert time.monotonic() < deadline, f"threads that this module's tests started still run: {left}"
+        time.sleep(0.02)
 
 
 def cannot_run(reason: str) -> NoReturn:
@@ -19,28 +43,43 @@ def cannot_run(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def cluster_in(root: Path, hosts: int = 1) -> Cluster:
-    """Return a cluster of so many hosts, a ZooKeeper server and a broker each, with every path below ``root``."""
+def cluster_in(root: Path, hosts: int = 1, controllers: str = "") -> Cluster:
+    """Return a cluster of so many hosts, with a broker each, and every path below ``root``.
+
+    Each host has a ZooKeeper server too, or in KRaft mode (``controllers``) is a combined one or has an isolated one.
+    """
     made, nodes = [], []
+    ports = reserved_ports(4 * hosts)
     for number in range(1, hosts + 1):
+        brokers, others, quorum, election = ports[number - 1 :: hosts]
         base = PurePosixPath(root) / f"node{number}"
         folders = Paths(base / "opt", base / "etc", base / "data", base / "log", base / "run")
         host = Host(f"node{number}", "127.0.0.1", paths=folders)
         made.append(host)
-        nodes.append(
-            Node(
-                host,
-                Role.ZOOKEEPER,
-                number,
-                24000 + number,
-                "64m",
-                (folders.data / "zookeeper",),
-                quorum_port=24100 + number,
-                election_port=24200 + number,
-            )
+        broker = Node(host, Role.BROKER, number, brokers, "256m", (folders.data / "broker",))
+        if controllers == "combined":
+            nodes.append(replace(broker, controller_port=others))
+            continue
+        other = Node(
+            host,
+            Role.CONTROLLER if controllers else Role.ZOOKEEPER,
+            100 + number if controllers else number,
+            others,
+            "64m",
+            (folders.data / ("controller" if controllers else "zookeeper"),),
         )
-        nodes.append(Node(host, Role.BROKER, number, 24300 + number, "256m", (folders.data / "broker",)))
-    return Cluster("small", Version(3, 9, 2), tuple(made), tuple(nodes), lab=True)
+        if controllers:
+            nodes += [replace(other, controller_port=other.port), broker]
+        else:
+            nodes += [replace(other, quorum_port=quorum, election_port=election), broker]
+    return Cluster(
+        "small",
+        Version(4, 3, 1) if controllers else Version(3, 9, 2),
+        tuple(made),
+        tuple(nodes),
+        quorum=Quorum.DYNAMIC,
+        lab=True,
+    )
 
 
 @pytest.fixture

@@ -1,34 +1,28 @@
 """start, stop, restart: processes in the order that keeps data safe.
 
-Start: ZooKeeper, a quorum, brokers, each proven to serve. Stop: brokers, each proven to be gone, and only then
-ZooKeeper: a ZooKeeper-mode broker whose ensemble is gone hangs in its shutdown. Each observes first and does only
+Start: ZooKeeper or the controllers, a quorum, brokers, each proven to serve. Stop: brokers, each proven to be gone, and
+only then what they need: a ZooKeeper-mode broker whose ensemble is gone hangs in its shutdown. Each observes first and does only
 what is missing, so an interrupted one is resumed by running it again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
 
 from kafab import supervisor
 from kafab.command import Unknown
-from kafab.errors import Failed, OutcomeUnknown, Unreachable, Unsafe
+from kafab.errors import Failed, OutcomeUnknown, Unsafe
 from kafab.events import Note
 from kafab.facts import NodeFacts
 from kafab.interruption import AGAIN, interruptible
 from kafab.model import Cluster, Host, Node, Role
-from kafab.ops import gates
+from kafab.ops import gates, quorum_gates
+from kafab.ops.guards import guard_stop, running
 from kafab.ops.lock import operating
 from kafab.ops.observing import look
 from kafab.ops.world import World
 from kafab.plan import guard_identities, known
 from kafab.render import MAIN_FILE
-from kafab.safety import guard_brokers, guard_quorum
 from kafab.state import limited
-from kafab.supervisor import Report, State
-
-OVERRIDE = "--unsafe"
-ANSWER = timedelta(seconds=3)
-RUNS = (State.RUNNING, State.STOPPING, State.RESTARTING)
+from kafab.supervisor import State
 
 
 def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
@@ -38,7 +32,8 @@ def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
     """
     nodes = limited(cluster, limit)
     if not _idle(cluster, nodes, world):
-        _prove(cluster, nodes, world, started=())
+        _prove_quorum(cluster, [node for node in nodes if node.in_quorum], world)
+        _prove_brokers(cluster, nodes, world, started=())
         return ()
     started: list[str] = []
     with (
@@ -52,16 +47,19 @@ def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
             gates.gone(
                 ending, world, lambda name: world.emit(Note(name, "the stop before this start is complete"))
             )
-        zookeepers = [node for node in idle if node.role is Role.ZOOKEEPER]
-        brokers = {node: facts for node, facts in idle.items() if node.role is Role.BROKER}
-        if zookeepers:
-            _start(zookeepers, world, started)
-        gates.quorum(cluster, zookeepers, world)
-        if brokers:
+        first = [node for node in idle if node.in_quorum]
+        brokers = {node: facts for node, facts in idle.items() if not node.in_quorum}
+        if cluster.kraft and limit is not None:
+            _guard_live_cluster_id(idle, world)
+        recording = _start(first, world, started) if first else []
+        _prove_quorum(cluster, first, world)
+        if brokers and not cluster.kraft:
             _guard_cluster_id(brokers, world)
             gates.old_registrations_gone(list(brokers), world)
-            _start(list(brokers), world, started)
-        _prove(cluster, [node for node in nodes if node.role is Role.BROKER], world, started)
+        if brokers:
+            recording += _start(list(brokers), world, started)
+        _prove_brokers(cluster, nodes, world, started)
+        _archive(recording, world)
     return tuple(started)
 
 
@@ -105,17 +103,34 @@ def _guard_cluster_id(brokers: Mapping[Node, NodeFacts], world: World) -> None:
     ours = world.zookeeper.cluster_id()
     if isinstance(ours, Unknown):
         raise Failed(f"ZooKeeper's cluster id cannot be read: {ours.reason}", hint=AGAIN)
+    _refuse_foreign(
+        brokers,
+        ours,
+        f"ZooKeeper's cluster id is {ours or 'not made yet'}",
+        "check zookeeper.chroot and the data directories in the inventory",
+    )
+
+
+def _guard_live_cluster_id(idle: Mapping[Node, NodeFacts], world: World) -> None:
+    """Refuse to bring nodes of another cluster to the one that runs; without a --limit the hosts were compared already."""
+    view = world.admin.metadata()
+    if isinstance(view, Unknown):
+        return  # no broker answers: there is none to disagree with
+    ours = view.cluster_id
+    _refuse_foreign(
+        idle, ours, f"the running cluster's id is {ours}", "check the data directories in the inventory"
+    )
+
+
+def _refuse_foreign(nodes: Mapping[Node, NodeFacts], ours: str | None, told: str, hint: str) -> None:
     foreign = [
         f"{node.name}: {path} belongs to cluster {identity.cluster_id}"
-        for node, facts in brokers.items()
+        for node, facts in nodes.items()
         for path, identity in facts.identities.items()
         if identity.cluster_id not in (None, ours)
     ]
     if foreign:
-        raise Unsafe(
-            f"ZooKeeper's cluster id is {ours or 'not made yet'}:\n  " + "\n  ".join(foreign),
-            hint="check zookeeper.chroot and the data directories in the inventory; nothing was started on them",
-        )
+        raise Unsafe(f"{told}:\n  " + "\n  ".join(foreign), hint=f"{hint}; nothing was started on them")
 
 
 def _where(verb: str, done: Sequence[str], nodes: Sequence[Node]) -> str:
@@ -123,16 +138,33 @@ def _where(verb: str, done: Sequence[str], nodes: Sequence[Node]) -> str:
     return f"  {verb}: {', '.join(done) or 'none'}\n  left as they were: {', '.join(left) or 'none'}"
 
 
-def _prove(cluster: Cluster, nodes: Sequence[Node], world: World, started: Collection[str]) -> None:
-    zookeepers = [node for node in nodes if node.role is Role.ZOOKEEPER]
-    if zookeepers:
-        gates.quorum(cluster, zookeepers, world)
+def _prove_quorum(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
+    """Wait until the awaited servers or controllers, and a majority of all, serve under one leader."""
+    if cluster.kraft:
+        quorum_gates.elected(cluster, awaited, world)
+    else:
+        gates.quorum(cluster, awaited, world)
+
+
+def _prove_brokers(cluster: Cluster, nodes: Sequence[Node], world: World, started: Collection[str]) -> None:
     brokers = [node for node in nodes if node.role is Role.BROKER]
-    if brokers:
+    if not brokers:
+        return
+    if cluster.kraft:
+        quorum_gates.unfenced(cluster, brokers, world, started=started)
+    else:
         gates.serving(cluster, brokers, world, started=started)
 
 
-def _start(nodes: Sequence[Node], world: World, started: list[str]) -> None:
+def _archive(nodes: Sequence[Node], world: World) -> None:
+    """Let the hosts make the archives of classes that these nodes lack; a start does not depend on them."""
+    if nodes:
+        world.fleet.run({host: supervisor.archive(there) for host, there in gates.by_host(nodes).items()})
+
+
+def _start(nodes: Sequence[Node], world: World, started: list[str]) -> list[Node]:
+    """Start these nodes; return those that record their classes for an archive. Raises what keeps one from starting."""
+    recording: set[str] = set()
     problems, unknown, taken = [], [], False
     for name, report in gates.ask(supervisor.start, nodes, world.fleet).items():
         if isinstance(report, Unknown):
@@ -145,12 +177,16 @@ def _start(nodes: Sequence[Node], world: World, started: list[str]) -> None:
             problems.append(f"{name}: not started: {report.detail}")
         else:
             started.append(name)
-            world.emit(Note(name, f"{report.state.value}, pid {report.detail}"))
+            if report.state is State.RECORDING:
+                recording.add(name)
+            state = State.RUNNING if report.state is State.RUNNING else State.STARTED
+            world.emit(Note(name, f"{state.value}, pid {report.detail}"))
     if problems:
         hint = "free the port or give the node another one in the inventory" if taken else AGAIN
         raise Failed("\n".join(problems + unknown), hint=hint)
     if unknown:
         raise OutcomeUnknown("\n".join(unknown), hint=AGAIN)
+    return [node for node in nodes if node.name in recording]
 
 
 def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> tuple[str, ...]:
@@ -159,7 +195,7 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
     With a limit the rest goes on serving, so what the rest needs is refused (Unsafe) unless ``unsafe``.
     """
     nodes = limited(cluster, limit)
-    if not _running(cluster, nodes, world):
+    if not running(cluster, nodes, world):
         return ()
     stopped: list[str] = []
     asked: list[str] = []
@@ -170,66 +206,12 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
         operating(cluster, world.fleet, world.owner),
     ):
         # Looked at under the lock: what another operator has stopped by now counts.
-        running = _running(cluster, nodes, world)
+        alive = running(cluster, nodes, world)
         if not unsafe and len(nodes) < len(cluster.nodes):
-            _guard(cluster, running, world)
-        for role in (Role.BROKER, Role.ZOOKEEPER):
-            _stop([node for node in running if node.role is role], world, asked, stopped)
+            guard_stop(cluster, alive, world)
+        _stop([node for node in alive if not node.in_quorum], world, asked, stopped)
+        _stop([node for node in alive if node.in_quorum], world, asked, stopped)
     return tuple(stopped)
-
-
-def _running(cluster: Cluster, nodes: Sequence[Node], world: World) -> list[Node]:
-    answers = gates.ask(supervisor.check, nodes, world.fleet)
-    unknown = {
-        node.host.name: answer.reason for node in nodes if isinstance(answer := answers[node.name], Unknown)
-    }
-    if unknown:
-        raise Unreachable(unknown, hint=f"nothing was stopped in {cluster.name}; --limit leaves hosts out")
-    return [node for node in nodes if isinstance(r := answers[node.name], Report) and r.state in RUNS]
-
-
-def _guard(cluster: Cluster, stopping: Sequence[Node], world: World) -> None:
-    brokers = {node.id: node.name for node in stopping if node.role is Role.BROKER}
-    zookeepers = [node.name for node in stopping if node.role is Role.ZOOKEEPER]
-    if zookeepers:
-        members = [world.zookeeper.member(node.endpoint) for node in cluster.zookeepers]
-        serving = sum(not isinstance(member, Unknown) for member in members)
-        others = [node for node in cluster.brokers if node.id not in brokers]
-        going_on = len(_running(cluster, others, world)) if others else 0
-        guard_quorum(len(members), serving, zookeepers, going_on, OVERRIDE)
-    if brokers:
-        _guard_partitions(cluster, brokers, world)
-
-
-def _guard_partitions(cluster: Cluster, stopping: Mapping[int, str], world: World) -> None:
-    """Refuse a stop that partitions cannot spare, by what the other brokers are now and not only by the ISR.
-
-    The ISR still has a broker that died or froze a moment ago: until its session ends and replica.lag.time.max.ms has
-    passed. So what does not run does not count, and what runs and does not answer forbids the stop.
-    """
-    names = ", ".join(stopping.values())
-    others = [node for node in cluster.brokers if node.id not in stopping]
-    running = _running(cluster, others, world) if others else []
-    views = gates.side_by_side(running, lambda node: world.admin.metadata(node.endpoint, timeout=ANSWER))
-    silent = [f"{name}: {view.reason}" for name, view in views.items() if isinstance(view, Unknown)]
-    if silent:
-        raise Unsafe(
-            f"whether {names} can be spared is unknown: brokers run and do not answer:\n  "
-            + "\n  ".join(silent),
-            hint=f"mend or stop them first; {OVERRIDE} overrides",
-        )
-    view = next(iter(views.values()), world.admin.metadata())
-    if isinstance(view, Unknown):
-        raise Failed(f"whether {names} can be spared is unknown: {view.reason}", hint=f"{OVERRIDE} overrides")
-    configs = world.admin.topic_configs(sorted({partition.topic for partition in view.partitions}))
-    if isinstance(configs, Unknown):
-        raise Failed(f"min.insync.replicas cannot be read: {configs.reason}", hint=f"{OVERRIDE} overrides")
-    min_isr = {topic: int(entries["min.insync.replicas"].value or 1) for topic, entries in configs.items()}
-    dead = {node.id for node in others} - {node.id for node in running}
-    partitions = [
-        replace(found, isr=tuple(b for b in found.isr if b not in dead)) for found in view.partitions
-    ]
-    guard_brokers(partitions, min_isr, stopping, OVERRIDE)
 
 
 def _stop(nodes: Sequence[Node], world: World, asked: list[str], stopped: list[str]) -> None:
@@ -255,7 +237,8 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     """
     nodes = limited(cluster, limit)
     facts = _startable(cluster, nodes, world)
-    if any(found.running for node, found in facts.items() if node.role is Role.BROKER):
-        _guard_cluster_id({node: found for node, found in facts.items() if node.role is Role.BROKER}, world)
+    brokers = {node: found for node, found in facts.items() if node.role is Role.BROKER}
+    if not cluster.kraft and any(found.running for found in brokers.values()):
+        _guard_cluster_id(brokers, world)
     stop(cluster, limit, world, unsafe=unsafe)
     return start(cluster, limit, world)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kafab.events import Emit
-from kafab.ports import Clock, Fleet, KafkaAdmin, Store, ZooKeeper
+from kafab.ports import Clock, Fleet, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,7 @@ class World:
 
     fleet: Fleet
     zookeeper: ZooKeeper
+    quorum: MetadataQuorum
     admin: KafkaAdmin
     store: Store
     clock: Clock

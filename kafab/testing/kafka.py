@@ -1,7 +1,8 @@
 """A Kafka cluster in memory, behind the ports: for tests of what is built on kafab, without a JVM.
 
-`FakeKafka` is the state; `FakeZooKeeper` and `FakeAdmin` are two ways to look at it. Stopping, freezing and restarting
-brokers and ZooKeeper servers changes what both say, the way the real ones do (tests/contract holds them side by side).
+`FakeKafka` is the state; `FakeZooKeeper`, `FakeAdmin` and (in `quorum`) `FakeQuorum` are ways to look at it. Stopping,
+freezing and restarting brokers, controllers and ZooKeeper servers changes what all of them say, the way the real ones do
+(tests/contract holds them side by side).
 """
 
 import re
@@ -24,6 +25,7 @@ from kafab.metadata import (
     TopicSpec,
 )
 from kafab.model import Cluster, Endpoint
+from kafab.testing.voters import FakeVoters
 
 _RECORD_BYTES = 70
 _T = TypeVar("_T")
@@ -33,8 +35,9 @@ _T = TypeVar("_T")
 class FakeKafka:
     """The state of a cluster: which servers live, who controls, which topics there are.
 
-    Brokers are ids, ZooKeeper servers too. ``min_isr`` is the brokers' min.insync.replicas. A frozen broker keeps its
-    registration and answers nothing, as in the seconds before its session ends.
+    Brokers are ids, ZooKeeper servers and KRaft controllers too. ``min_isr`` is the brokers' min.insync.replicas. A frozen
+    broker keeps its registration and answers nothing, as in the seconds before its session ends. In KRaft a stopped broker
+    stays registered, as a fenced one; a combined process is stopped as a whole.
     """
 
     cluster: Cluster
@@ -46,36 +49,79 @@ class FakeKafka:
     controller: int | None = None
     frozen: set[int] = field(default_factory=set)
     stopped_servers: set[int] = field(default_factory=set)
+    fenced: set[int] = field(default_factory=set)
+    """Brokers that are registered in KRaft and serve nobody: see `fence`."""
+    left: dict[int, Registration] = field(default_factory=dict)
+    """What the KRaft controllers remember of stopped brokers."""
+    voters: FakeVoters = field(init=False)
+    """The KRaft controllers."""
     partitions: list[Partition] = field(default_factory=list)
     configs: dict[str, dict[str, str]] = field(default_factory=dict)
     logs: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.voters = FakeVoters(
+            tuple(node.id for node in self.cluster.controllers), lambda: self.frozen & self._combined
+        )
         for node in self.cluster.brokers:
             self.start_broker(node.id, node.endpoint)
 
     def start_broker(self, broker: int, at: Endpoint) -> None:
-        """Register a broker, also one that the inventory does not know; it joins the ISR of its partitions."""
+        """Register a broker, also one that the inventory does not know; it joins the ISR of its partitions.
+
+        A combined process is a controller again, too.
+        """
         session = 1 + max((known.session for known in self.registrations.values()), default=0)
         self.registrations[broker] = Registration(broker, (at,), session)
+        self.left.pop(broker, None)
         if self.controller is None:
             self.controller = broker
+        if broker in self._combined:
+            self.voters.start(broker)
+        self.unfence(broker)
+
+    def stop_broker(self, broker: int) -> None:
+        """Take a broker away: it leaves each ISR but as its last member, and another one controls.
+
+        With a combined process its controller goes, too.
+        """
+        gone = self.registrations.pop(broker)
+        if self.cluster.kraft:
+            self.left[broker] = gone
+        if broker in self._combined:
+            self.voters.stop(broker)
+        self.fence(broker)
+
+    def fence(self, broker: int) -> None:
+        """Let a broker serve nobody, though its process may live: it leaves each ISR but as its last member."""
+        self.fenced.add(broker)
+        if self.controller == broker:
+            self.elect()
+        self.partitions = [self._led(self._shrunk(p, broker)) for p in self.partitions]
+
+    def unfence(self, broker: int) -> None:
+        """Let a registered broker serve: it joins the ISR of its partitions."""
+        self.fenced.discard(broker)
         self.partitions = [
             self._led(replace(p, isr=(*p.isr, broker)) if broker in p.replicas and broker not in p.isr else p)
             for p in self.partitions
         ]
 
-    def stop_broker(self, broker: int) -> None:
-        """Take a broker away: it leaves each ISR but as its last member, and another one controls."""
-        del self.registrations[broker]
-        if self.controller == broker:
-            self.elect()
-        self.partitions = [self._led(self._shrunk(p, broker)) for p in self.partitions]
+    @property
+    def silent_brokers(self) -> set[int]:
+        """The brokers that keep their registration and answer nothing."""
+        return self.frozen | (self.voters.frozen & self._combined)
+
+    @property
+    def serving_brokers(self) -> list[int]:
+        """The brokers that clients are told of: the registered ones that are not fenced."""
+        return [broker for broker in self.registrations if broker not in self.fenced]
 
     def elect(self) -> None:
         """Let another live broker control, in the next epoch."""
-        others = [broker for broker in sorted(self.registrations) if broker != self.controller]
-        self.controller = next(iter(others or self.registrations), None)
+        able = sorted(self.serving_brokers)
+        others = [broker for broker in able if broker != self.controller]
+        self.controller = next(iter(others or able), None)
         self.epoch += self.controller is not None
 
     def lead(self, topic: str, number: int, leader: int | None) -> None:
@@ -95,15 +141,20 @@ class FakeKafka:
         """Add partitions with these replicas, in order, each led by the first live one."""
         first = sum(partition.topic == topic for partition in self.partitions)
         for number, replicas in enumerate(assignment, first):
-            alive = tuple(broker for broker in replicas if broker in self.registrations)
+            alive = tuple(broker for broker in replicas if broker in self.serving_brokers)
             self.partitions.append(self._led(Partition(topic, number, None, tuple(replicas), alive)))
             self.logs[topic, number] = []
         self.configs.setdefault(topic, {})
 
+    @property
+    def _combined(self) -> set[int]:
+        return {node.id for node in self.cluster.brokers if node.combined}
+
     def _led(self, partition: Partition) -> Partition:
-        if partition.leader in self.registrations:
+        serving = self.serving_brokers
+        if partition.leader in serving:
             return partition
-        able = [b for b in partition.replicas if b in partition.isr and b in self.registrations]
+        able = [b for b in partition.replicas if b in partition.isr and b in serving]
         return replace(partition, leader=next(iter(able), None))
 
     @staticmethod
@@ -177,10 +228,10 @@ class FakeAdmin:
         asked = [
             broker
             for broker, known in kafka.registrations.items()
-            if broker not in kafka.frozen and (at is None or at in known.endpoints)
+            if broker not in kafka.silent_brokers and (at is None or at in known.endpoints)
         ]
         if asked:
-            brokers = {broker: known.endpoints[0] for broker, known in kafka.registrations.items()}
+            brokers = {broker: kafka.registrations[broker].endpoints[0] for broker in kafka.serving_brokers}
             return Metadata(kafka.cluster_id, kafka.controller, brokers, tuple(kafka.partitions))
         if at is None:
             return Unknown("no broker answers")
@@ -263,7 +314,7 @@ class FakeAdmin:
 
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
         """Every live broker's replicas; those of lagging brokers that do not lead are empty."""
-        silent = self._kafka.frozen & set(self._kafka.registrations)
+        silent = self._kafka.silent_brokers & set(self._kafka.registrations)
         if silent:
             return Unknown(f"log directories: brokers {sorted(silent)} did not answer within 5 s")
         return tuple(

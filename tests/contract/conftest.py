@@ -1,15 +1,24 @@
-"""Fakes and real clusters behind the same names, so that one test holds for both."""
+"""Fakes and real clusters behind the same names, so that one test holds for both; hosts on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from kafab.model import Cluster, Version
+from kafab.adapters.clock import SystemClock
+from kafab.adapters.ssh import SshFleet
+from kafab.events import silent
+from kafab.inventory import load
+from kafab.lab.local import LocalLab
+from kafab.lab.shape import Wish
+from kafab.model import Cluster, Host, Version
 from kafab.ports import KafkaAdmin, ZooKeeper
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from tests.conftest import cluster_in
 from tests.kafka_by_hand import KafkaByHand, unpacked
+from tests.loopback import HOSTS, NoJava
 
 
 @dataclass(frozen=True)
@@ -22,12 +31,14 @@ class World:
     real: bool
 
 
+# Not of the session: a cluster costs two gigabytes, and kazoo's thread draws from the global `random`, which Hypothesis
+# in a later module takes for a strategy's doing.
 @pytest.fixture(
-    scope="session",
+    scope="module",
     params=[
         "fake",
-        pytest.param("3.9.2", marks=pytest.mark.e2e),
-        pytest.param("2.4.1", marks=pytest.mark.e2e),
+        pytest.param("3.9.2", marks=[pytest.mark.e2e, pytest.mark.xdist_group("contract 3.9.2")]),
+        pytest.param("2.4.1", marks=[pytest.mark.e2e, pytest.mark.xdist_group("contract 2.4.1")]),
     ],
 )
 def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -44,3 +55,44 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield World(hand.cluster, hand.zookeeper, hand.admin, real=True)
     finally:
         hand.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLab]:
+    """Twelve hosts with an sshd each."""
+    labs = tmp_path_factory.mktemp("labs")
+    lab = LocalLab("fleet", labs, machine=NoJava(), clock=SystemClock(), emit=silent)
+    lab.up(Wish(HOSTS))
+    yield lab
+    lab.down()
+
+
+@pytest.fixture(scope="module")
+def hosts(lab: LocalLab) -> Mapping[str, Host]:
+    """The lab's hosts by name."""
+    return {host.name: host for host in load(lab.inventory)[0].hosts}
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[str]:
+    """Shell that waits, on a host, until the test is over: what sshd leaves behind ends by itself."""
+    flag = tmp_path / "test-goes-on"
+    flag.touch()
+    yield f"while [ -e {flag} ]; do sleep 0.1; done"
+    flag.unlink()
+
+
+@pytest.fixture
+def ssh(hosts: Mapping[str, Host]) -> Iterator[SshFleet]:
+    """All hosts over real SSH."""
+    with closing(SshFleet([*hosts.values()])) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder with an .ssh of its own."""
+    (tmp_path / "home" / ".ssh").mkdir(mode=0o700, parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return tmp_path / "home" / ".ssh"

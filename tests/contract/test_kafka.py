@@ -12,6 +12,7 @@ import pytest
 
 from kafab.adapters.admin import ClientsAdmin
 from kafab.adapters.clock import SystemClock
+from kafab.adapters.quorum import ControllersQuorum
 from kafab.adapters.zk import KazooEnsemble, parse_registration, parse_srvr, parse_synced_followers
 from kafab.command import Unknown
 from kafab.errors import Failed
@@ -19,9 +20,11 @@ from kafab.events import silent
 from kafab.findings import Severity
 from kafab.metadata import Controller, Member, Metadata, Produced, TopicSpec
 from kafab.model import Endpoint
+from kafab.ops.election import election
 from kafab.ops.verify import verify
 from tests.contract.conftest import World
 from tests.kafka_by_hand import until
+from tests.worlds import without_hosts
 
 LIMIT = timedelta(seconds=30)
 RING = ((1, 2, 3), (2, 3, 1), (3, 1, 2))
@@ -202,13 +205,15 @@ def test_nobody_at_an_address_is_unknown(kafka: World) -> None:
 
 def test_a_healthy_cluster_verifies_with_the_same_findings(kafka: World) -> None:
     """A verification with probe and election finds nothing but OK, by the same names for fake and real."""
+    world = without_hosts(kafka.zookeeper, ControllersQuorum([], []), kafka.admin, SystemClock())
     report = verify(
         kafka.cluster,
-        zookeeper=kafka.zookeeper,
-        admin=kafka.admin,
-        clock=SystemClock(),
+        zookeeper=world.zookeeper,
+        quorum=world.quorum,
+        admin=world.admin,
+        clock=world.clock,
         emit=silent,
-        election=True,
+        election=lambda live: election(kafka.cluster, live, world),
     )
     assert [f for f in report.findings if f.severity is not Severity.OK] == []
     assert [f.check for f in report.findings] == [

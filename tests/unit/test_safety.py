@@ -71,9 +71,9 @@ def test_what_may_be_stopped_together_may_be_stopped_in_part(
     ],
 )
 def test_majority(members: int, serving: int, stopping: list[str], brokers: int, refused: bool) -> None:
-    """ZooKeeper keeps its majority for as long as a broker runs (fault 17)."""
+    """ZooKeeper and the controllers keep their majority for as long as a broker runs (fault 17)."""
     try:
-        guard_quorum(members, serving, stopping, brokers, "--unsafe")
+        guard_quorum("servers", members, serving, stopping, brokers_running=brokers, flag="--unsafe")
         outcome = False
     except Unsafe:
         outcome = True

@@ -1,0 +1,171 @@
+"""A small world for tests of operations: hosts that answer the real scripts, and a Kafka in memory."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kafab.command import Outcome, Result, Script
+from kafab.events import Event
+from kafab.model import Cluster, Role
+from kafab.ops.world import World
+from kafab.releases import Artifact, release_for
+from kafab.state import desire
+from kafab.testing.fleet import FakeClock, FakeFleet
+from kafab.testing.hosts import FakeHost, fresh_answer
+from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.quorum import FakeQuorum
+
+ALL = ["node1", "node2", "node3"]
+
+
+class OneRelease:
+    """A store that has the one release every cluster here wants."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.artifact = Artifact(release_for(cluster.version), Path("a.tar"), "ab" * 32, 1, "added by hand")
+
+    def find(self, _name: object) -> Artifact:
+        """Return it."""
+        return self.artifact
+
+
+@dataclass
+class Cosmos:
+    """Three hosts with a ZooKeeper server and a broker each; ``calls`` records what was asked of a node's process."""
+
+    cluster: Cluster
+    deployed: bool = True
+    running: set[str] = field(default_factory=set)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    answers: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(call, node name) -> answer in the place of the usual one."""
+    stubborn: set[str] = field(default_factory=set)
+    """Nodes that do not end when they are asked to."""
+    lock: str = "locked"
+    asked: set[str] = field(default_factory=set)
+    """Nodes that were asked to stop and still run."""
+    java: bool = True
+    on_lock: Callable[[], None] | None = None
+    """What happens between the first look and the lock."""
+    cluster_ids: dict[str, str] = field(default_factory=dict)
+    """Host -> cluster.id of its broker's data."""
+
+    def __post_init__(self) -> None:
+        self.kafka = FakeKafka(self.cluster)
+        self.clock = FakeClock()
+        for broker in self.cluster.brokers:
+            self.kafka.stop_broker(broker.id)
+        self.kafka.stopped_servers = {node.id for node in self.cluster.zookeepers}
+        self.kafka.voters.stopped = {node.id for node in self.cluster.controllers}
+        self.kafka.left.clear()
+        self.nodes = {node.name: node for node in self.cluster.nodes}
+        self.store = OneRelease(self.cluster)
+        self.fleet = FakeFleet({host.name: self._handler(host.name) for host in self.cluster.hosts})
+
+    @property
+    def world(self) -> World:
+        """The ports, faked."""
+        return World(
+            fleet=self.fleet,
+            zookeeper=FakeZooKeeper(self.kafka),
+            quorum=FakeQuorum(self.kafka),
+            admin=FakeAdmin(self.kafka),
+            store=self.store,  # type: ignore[arg-type]  # only find() is used
+            clock=self.clock,
+            emit=self.events.append,
+            owner="ann",
+        )
+
+    def up(self) -> "Cosmos":
+        """Let everything run."""
+        for name in self.nodes:
+            self._change(name, True)
+        return self
+
+    def kill(self, name: str) -> None:
+        """End a process without kafab; its registration stays for now."""
+        self.running.discard(name)
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        """Return the events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def of(self, call: str) -> list[str]:
+        """Return the nodes that this was asked of, in order."""
+        return [name for called, name in self.calls if called == call]
+
+    def _change(self, name: str, runs: bool) -> None:
+        node = self.nodes[name]
+        (self.running.add if runs else self.running.discard)(name)
+        if node in self.cluster.zookeepers:
+            (self.kafka.stopped_servers.discard if runs else self.kafka.stopped_servers.add)(node.id)
+        elif node.role is Role.CONTROLLER:
+            (self.kafka.voters.start if runs else self.kafka.voters.stop)(node.id)
+        elif runs:
+            self.kafka.start_broker(node.id, node.endpoint)
+        elif node.id in self.kafka.registrations:
+            self.kafka.stop_broker(node.id)
+
+    def _handler(self, host: str) -> Callable[[Script], Outcome]:
+        def answer(script: Script) -> Outcome:
+            if script.text.endswith("\necho end\n"):
+                return self._observed(host)
+            calls = script.text.rsplit("\n}\n", 1)[-1].splitlines()
+            called = [shlex.split(line) for line in calls if line]
+            if called[-1][0] == "lock":
+                if self.on_lock:
+                    self.on_lock()
+                return Result(0, f"{self.lock}\n".encode(), "")
+            return Result(0, "".join(self._call(words[0], words[1]) for words in called).encode(), "")
+
+        return answer
+
+    def _observed(self, host: str) -> Result:
+        if not self.deployed:
+            return fresh_answer()
+        desired = desire(self.cluster, self.cluster.nodes, self.store.artifact)
+        data = {
+            node.data[
+                0
+            ]: f"{self._id_key}={node.id}\ncluster.id={self.cluster_ids[host]}\nversion={int(self.cluster.kraft)}"
+            for node in self.cluster.brokers
+            if node.host.name == host and host in self.cluster_ids
+        }
+        text = FakeHost(desired, identities=data).answer(host, desired).text
+        for node in self.cluster.on(self.cluster.host(host)):
+            if node.name not in self.running:
+                head, mark, tail = text.partition(f"node {node.instance}\n")
+                text = head + mark + tail.replace(" alive ", " gone ", 1)
+            elif node.name in self.asked:
+                head, mark, tail = text.partition(f"node {node.instance}\n")
+                record, newline, rest = tail.partition("\n")
+                while not record.startswith("process"):
+                    head, mark = head + mark + record, newline
+                    record, newline, rest = rest.partition("\n")
+                text = head + mark + record.rstrip() + " asked-to-stop" + newline + rest
+        if not self.java:
+            text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("java "))
+        return Result(0, text.encode(), "")
+
+    @property
+    def _id_key(self) -> str:
+        return "node.id" if self.cluster.kraft else "broker.id"
+
+    def _call(self, call: str, name: str) -> str:
+        self.calls.append((call, name))
+        if (call, name) in self.answers:
+            return f"{name} {self.answers[call, name]}\n"
+        if call == "start":
+            self._change(name, True)
+            return f"{name} started 123\n"
+        if call == "stop" and name not in self.stubborn:
+            self._change(name, False)
+        state = "stopping 123" if name in self.asked else "running 123" if name in self.running else "stopped"
+        return f"{name} {state}\n"
+
+
+def names(role: str) -> list[str]:
+    """Return the names of this role's nodes."""
+    return [f"{host}/{role}" for host in ALL]
