@@ -1,5 +1,6 @@
 """Plans, outcomes and status as text and as documents; `console` decides which of the two is shown."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -47,11 +48,17 @@ def show_changed(
     console.data(document, text)
 
 
+BUILD = re.compile(r"-[0-9a-f]{12}$")
 COLUMNS = ("HOST", "NODE", "ID", "STATE", "PID", "UPTIME", "RELEASE", "CONFIGURATION", "LEADS")
 
 
 def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus]) -> None:
-    """Write the status screen: a line a node, reasons for what is UNKNOWN below it."""
+    """Write the status screen: a line a node, reasons for what is UNKNOWN below it.
+
+    The digest in a release's name is shown where nodes have different releases; the document always has it.
+    """
+    releases = {line.release for line in lines if line.release}
+    shown = {name: BUILD.sub("", name) if len(releases) == 1 else name for name in releases}
     rows = [
         (
             line.node.host.name,
@@ -60,7 +67,7 @@ def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus])
             _coloured(console, line.state),
             line.pid or "-",
             "-" if line.uptime is None else _rounded(line.uptime),
-            line.release or "-",
+            shown.get(line.release, "-"),
             line.configuration or "-",
             line.leads or "-",
         )

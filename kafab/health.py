@@ -1,16 +1,17 @@
-"""What a cluster's own words say of its health: metadata in, findings out. No I/O, no time, no memory.
+"""What a cluster's own words say of its health, in either mode: metadata in, findings out. No I/O, no time, no memory.
 
 Every check always gives the same findings' names, also when its input is Unknown: a check that disappears looks healthy.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
-from kafab.model import Cluster, Node, Version
+from kafab.metadata import ConfigEntry, Metadata, Partition
+from kafab.model import Cluster, Endpoint, Node, Version
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
@@ -23,89 +24,62 @@ MIN_ISR_CAPPED = Version(3, 7, 0)
 
 Views: TypeAlias = Mapping[int, Metadata | Unknown]
 """broker id -> what that broker alone answered."""
-Registrations: TypeAlias = Mapping[int, Registration] | Unknown
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A broker's registration in either mode: where it says it listens, and what else is known of it."""
+
+    endpoints: tuple[Endpoint, ...]
+    fenced: bool = False
+    """The KRaft controllers let it serve nobody."""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+Registrations: TypeAlias = Mapping[int, Registered] | Unknown
 Configs: TypeAlias = Mapping[str, Mapping[str, ConfigEntry]] | Unknown
 
 
-def judge_ensemble(cluster: Cluster, members: Mapping[str, Member | Unknown]) -> tuple[Finding, ...]:
-    """ZooKeeper: each server (by node name) answers; one leads; all others follow it in sync."""
-    each = [_member(node, members[node.name]) for node in cluster.zookeepers]
-    return (*each, _quorum(cluster, members))
+def judge_registrations(
+    cluster: Cluster, found: Registrations, views: Views, *, absent: str = "is not registered"
+) -> tuple[Finding, ...]:
+    """Brokers: each of the inventory is registered at the address it advertises and answers there, and there are no others.
 
-
-def _member(node: Node, member: Member | Unknown) -> Finding:
-    if isinstance(member, Unknown):
-        return Finding("zookeeper.member", node.name, UNKNOWN, f"does not answer: {member.reason}")
-    evidence: dict[str, object] = {
-        "mode": member.mode,
-        "zxid": f"0x{member.zxid:x}",
-        "version": member.version,
-    }
-    return Finding("zookeeper.member", node.name, OK, f"{member.mode}, ZooKeeper {member.version}", evidence)
-
-
-def _quorum(cluster: Cluster, members: Mapping[str, Member | Unknown]) -> Finding:
-    size = len(cluster.zookeepers)
-    known = {name: member for name, member in members.items() if not isinstance(member, Unknown)}
-    leaders = {name: member for name, member in known.items() if member.mode in {"leader", "standalone"}}
-    evidence: dict[str, object] = {"servers": size, "answering": len(known), "leaders": sorted(leaders)}
-    if len(leaders) == 1:
-        (name, leader), *_ = leaders.items()
-        evidence |= {"synced_followers": leader.synced_followers}
-        severity, detail = _followers(name, leader, size)
-    elif not leaders and len(known) < size:
-        severity, detail = UNKNOWN, f"no leader among the {len(known)} of {size} servers that answer"
-    else:
-        severity, detail = CRIT, f"{len(leaders)} of {size} servers lead: {_few(sorted(leaders)) or 'none'}"
-    return Finding("zookeeper.quorum", cluster.name, severity, detail, evidence)
-
-
-def _followers(name: str, leader: Member, size: int) -> tuple[Severity, str]:
-    if (leader.mode == "standalone") != (size == 1):
-        return CRIT, f"{name} runs as {leader.mode} in an ensemble of {size}"
-    if size == 1:
-        return OK, f"{name} serves alone"
-    if leader.synced_followers is None:
-        return UNKNOWN, f"{name} leads but does not say how many followers are in sync"
-    detail = f"{name} leads, {leader.synced_followers} of {size - 1} followers in sync"
-    return (OK if leader.synced_followers == size - 1 else CRIT), detail
-
-
-def judge_registrations(cluster: Cluster, found: Registrations, views: Views) -> tuple[Finding, ...]:
-    """Brokers: each of the inventory is registered at the address it advertises and answers there, and there are no others."""
+    ``absent`` says what it means that a broker is not among those found.
+    """
     if isinstance(found, Unknown):
         return tuple(
             Finding("broker.registered", subject, UNKNOWN, found.reason)
             for subject in (*(node.name for node in cluster.brokers), cluster.name)
         )
-    each = [_registered(node, found.get(node.id), views[node.id]) for node in cluster.brokers]
+    each = [_registered(node, found.get(node.id), views[node.id], absent) for node in cluster.brokers]
     return (*each, _strangers(cluster, found))
 
 
-def _registered(node: Node, registration: Registration | None, view: Metadata | Unknown) -> Finding:
+def _registered(node: Node, found: Registered | None, view: Metadata | Unknown, absent: str) -> Finding:
     silent = view.reason if isinstance(view, Unknown) else None
-    if registration is None:
-        detail = f"id {node.id} is not registered" + (f" and does not answer: {silent}" if silent else "")
-        return Finding(
-            "broker.registered", node.name, CRIT, detail, {"id": node.id, "answers": silent is None}
+    evidence: dict[str, object] = {"id": node.id, "answers": silent is None}
+    but_silent = f", and does not answer: {silent}" if silent else ""
+
+    def finding(severity: Severity, detail: str) -> Finding:
+        return Finding("broker.registered", node.name, severity, detail, evidence)
+
+    if found is None:
+        return finding(CRIT, f"id {node.id} {absent}{but_silent}")
+    endpoints = [str(endpoint) for endpoint in found.endpoints]
+    evidence |= {"endpoints": endpoints, **found.evidence}
+    if found.endpoints != (node.endpoint,):
+        return finding(
+            CRIT, f"id {node.id} is registered at {', '.join(endpoints)}, the inventory says {node.endpoint}"
         )
-    endpoints = [str(endpoint) for endpoint in registration.endpoints]
-    evidence: dict[str, object] = {
-        "id": node.id,
-        "endpoints": endpoints,
-        "session": f"0x{registration.session:x}",
-        "answers": silent is None,
-    }
-    if registration.endpoints != (node.endpoint,):
-        detail = f"id {node.id} is registered at {', '.join(endpoints)}, the inventory says {node.endpoint}"
-        return Finding("broker.registered", node.name, CRIT, detail, evidence)
+    if found.fenced:
+        return finding(CRIT, f"id {node.id} is registered but fenced{but_silent}")
     if silent:
-        detail = f"id {node.id} is registered but does not answer: {silent}"
-        return Finding("broker.registered", node.name, UNKNOWN, detail, evidence)
-    return Finding("broker.registered", node.name, OK, f"id {node.id} at {node.endpoint}", evidence)
+        return finding(UNKNOWN, f"id {node.id} is registered but does not answer: {silent}")
+    return finding(OK, f"id {node.id} at {node.endpoint}")
 
 
-def _strangers(cluster: Cluster, found: Mapping[int, Registration]) -> Finding:
+def _strangers(cluster: Cluster, found: Mapping[int, Registered]) -> Finding:
     expected = {node.id for node in cluster.brokers}
     strangers = {
         broker: [str(endpoint) for endpoint in registration.endpoints]
@@ -118,83 +92,52 @@ def _strangers(cluster: Cluster, found: Mapping[int, Registration]) -> Finding:
         "strangers": {str(broker): endpoints for broker, endpoints in strangers.items()},
     }
     if not strangers:
-        detail = f"{len(found)} of {len(expected)} brokers, no strangers"
+        serving = {broker for broker, registration in found.items() if not registration.fenced}
+        detail = f"{len(serving)} of {len(expected)} brokers, no strangers"
         return Finding(
-            "broker.registered", cluster.name, OK if set(found) == expected else CRIT, detail, evidence
+            "broker.registered", cluster.name, OK if serving == expected else CRIT, detail, evidence
         )
-    named = "; ".join(f"id {broker} at {', '.join(endpoints)}" for broker, endpoints in strangers.items())
+    named = "; ".join(
+        f"id {broker} at {', '.join(endpoints)}{' (fenced)' if found[broker].fenced else ''}"
+        for broker, endpoints in strangers.items()
+    )
     return Finding("broker.registered", cluster.name, CRIT, f"not in the inventory: {named}", evidence)
 
 
-def judge_controller(
-    cluster: Cluster, controller: Controller | Unknown, found: Registrations, views: Views
-) -> tuple[Finding, ...]:
-    """The controller: one, registered; and every broker, asked on its own, names the same one."""
-    elected = _elected(cluster, controller, found)
-    wanted = None if isinstance(controller, Unknown) else controller.broker
-    return (elected, *(_names_controller(node, wanted, views[node.id], found) for node in cluster.brokers))
+def judge_identity(cluster: Cluster, known: Mapping[str, str | Unknown | None], views: Views) -> Finding:
+    """The cluster id: whoever has to know it and every broker that answers say the same.
 
-
-def _elected(cluster: Cluster, controller: Controller | Unknown, found: Registrations) -> Finding:
-    if isinstance(controller, Unknown):
-        return Finding("controller.elected", cluster.name, UNKNOWN, controller.reason)
-    evidence: dict[str, object] = {"controller": controller.broker, "epoch": controller.epoch}
-    if controller.broker is None:
-        return Finding(
-            "controller.elected", cluster.name, CRIT, f"none since epoch {controller.epoch}", evidence
-        )
-    text = f"broker {controller.broker}, epoch {controller.epoch}"
-    if isinstance(found, Unknown):
-        detail = f"{text}; whether it is registered is unknown: {found.reason}"
-        return Finding("controller.elected", cluster.name, UNKNOWN, detail, evidence)
-    if controller.broker not in found:
-        return Finding("controller.elected", cluster.name, CRIT, f"{text}, is not registered", evidence)
-    return Finding("controller.elected", cluster.name, OK, text, evidence)
-
-
-def _names_controller(
-    node: Node, wanted: int | None, view: Metadata | Unknown, found: Registrations
-) -> Finding:
-    if isinstance(view, Unknown):
-        gone = not isinstance(found, Unknown) and node.id not in found
-        return Finding("controller.agreed", node.name, CRIT if gone else UNKNOWN, f"not told: {view.reason}")
-    evidence: dict[str, object] = {"controller": view.controller, "elected": wanted}
-    if view.controller is None:
-        return Finding("controller.agreed", node.name, CRIT, "knows no controller", evidence)
-    if wanted is None:
-        detail = f"names broker {view.controller}, which ZooKeeper does not confirm"
-        return Finding("controller.agreed", node.name, UNKNOWN, detail, evidence)
-    if view.controller != wanted:
-        detail = f"names broker {view.controller}, elected is {wanted}"
-        return Finding("controller.agreed", node.name, CRIT, detail, evidence)
-    return Finding("controller.agreed", node.name, OK, f"names broker {wanted}", evidence)
-
-
-def judge_identity(cluster: Cluster, cluster_id: str | Unknown | None, views: Views) -> Finding:
-    """The cluster id: ZooKeeper and every broker that answers say the same."""
+    ``known`` is by who says it: ``zookeeper``, ``the inventory``; None: it has none.
+    """
+    told = {node.name: _cluster_id(views[node.id]) for node in cluster.brokers}
     said: dict[str, list[str]] = {}
-    if isinstance(cluster_id, str):
-        said.setdefault(cluster_id, []).append("zookeeper")
-    silent = [] if isinstance(cluster_id, (str, type(None))) else [f"zookeeper: {cluster_id.reason}"]
-    for node in cluster.brokers:
-        view = views[node.id]
-        if isinstance(view, Unknown):
-            silent.append(f"{node.name}: {view.reason}")
-        elif view.cluster_id is not None:
-            said.setdefault(view.cluster_id, []).append(node.name)
+    silent, without_one = [], [who for who, id_ in known.items() if id_ is None]
+    for who, id_ in (*known.items(), *told.items()):
+        if isinstance(id_, Unknown):
+            silent.append(f"{who}: {id_.reason}")
+        elif id_ is not None:
+            said.setdefault(id_, []).append(who)
     evidence: dict[str, object] = {"ids": said, "silent": silent}
 
     def finding(severity: Severity, detail: str) -> Finding:
         return Finding("cluster.id", cluster.name, severity, detail, evidence)
 
     if len(said) > 1:
-        told = "; ".join(f"{known} say {', '.join(who)}" for known, who in said.items())
-        return finding(CRIT, f"{len(said)} ids: {told}")
-    if cluster_id is None:
-        return finding(CRIT, "ZooKeeper has none: no broker has ever been started with this chroot")
-    if silent:
-        return finding(UNKNOWN, f"{next(iter(said), 'none seen')}; not told by {'; '.join(silent)}")
+        each = "; ".join(
+            f"{', '.join(who)} say{'' if len(who) > 1 else 's'} {id_}" for id_, who in said.items()
+        )
+        return finding(CRIT, f"{len(said)} ids: {each}")
+    if without_one:
+        who = " and ".join(without_one)
+        return finding(CRIT, f"{who} has none: no broker has ever been started with this chroot")
+    if silent or not said:
+        by = "; ".join(silent) or "any broker"
+        return finding(UNKNOWN, f"{next(iter(said), 'none seen')}; not told by {by}")
     return finding(OK, f"{next(iter(said))}, the same everywhere")
+
+
+def _cluster_id(view: Metadata | Unknown) -> str | Unknown | None:
+    return view if isinstance(view, Unknown) else view.cluster_id
 
 
 _PARTITION_CHECKS = (
@@ -239,7 +182,7 @@ class _Counted:
         evidence: dict[str, object] = {"partitions": self._total, "count": len(found), "names": names}
         if not found:
             return Finding(check, self._cluster.name, OK, f"0 of {self._total} {what}", evidence)
-        detail = f"{len(found)} of {self._total} {what}: {_few([p.name for p in found])}"
+        detail = f"{len(found)} of {self._total} {what}: {few([p.name for p in found])}"
         return Finding(check, self._cluster.name, bad, detail, evidence)
 
 
@@ -296,7 +239,7 @@ def _preferred_leaders(cluster: Cluster, partitions: Sequence[Partition]) -> Fin
     detail = f"{len(elsewhere)} of {len(led)} ({percent:g} %) are not led by their preferred leader"
     over = [f"broker {broker} {value:g} %" for broker, value in share.items() if value > IMBALANCE_LIMIT]
     if over:
-        return Finding(check, cluster.name, WARN, f"{detail}: {_few(over)}", evidence)
+        return Finding(check, cluster.name, WARN, f"{detail}: {few(over)}", evidence)
     return Finding(check, cluster.name, OK, detail, evidence)
 
 
@@ -305,9 +248,11 @@ def _imbalance(partitions: Sequence[Partition]) -> float:
     return round(100 * elsewhere / len(partitions), 1) if partitions else 0.0
 
 
-def choose_view(controller: Controller | Unknown, views: Views) -> Metadata | Unknown:
-    """Return the controller's view of the partitions, which is the first to be right, or that of a broker that answers."""
-    preferred = [] if isinstance(controller, Unknown) or controller.broker is None else [controller.broker]
+def choose_view(preferred: Iterable[int], views: Views) -> Metadata | Unknown:
+    """Return the first preferred broker's view of the partitions, or that of any broker that answers.
+
+    In ZooKeeper mode the controller's is the first to be right; in KRaft mode that of any broker that is not fenced.
+    """
     for broker in chain(preferred, views):
         view = views.get(broker)
         if isinstance(view, Metadata):
@@ -324,7 +269,8 @@ def without(metadata: Metadata | Unknown, leave_out: Callable[[str], bool]) -> M
     return Metadata(metadata.cluster_id, metadata.controller, metadata.brokers, kept)
 
 
-def _few(names: Iterable[str]) -> str:
+def few(names: Iterable[str]) -> str:
+    """Return the first five names and how many more there are."""
     every = list(names)
     more = f" and {len(every) - NAMES_SHOWN} more" if len(every) > NAMES_SHOWN else ""
     return ", ".join(every[:NAMES_SHOWN]) + more

@@ -22,11 +22,21 @@ UNSAFE = "Stop even what the rest of the cluster needs."
     help={
         "name": "An inventory's name or the path of its file.",
         "accept_new_host_keys": "Trust hosts that no known_hosts file knows yet, and write their keys down.",
+        "allow_unknown_properties": "Take properties that no Kafka knows, for a plug-in that reads them.",
     },
 )
-def on(_context: Context, name: str, accept_new_host_keys: bool = False) -> None:
+def on(
+    _context: Context,
+    name: str,
+    accept_new_host_keys: bool = False,
+    allow_unknown_properties: bool = False,
+) -> None:
     """Select the cluster for the rest of the command line: fab on prod deploy start."""
-    CHAIN.select(name, accept_new_host_keys=accept_new_host_keys)
+    CHAIN.select(
+        name,
+        accept_new_host_keys=accept_new_host_keys,
+        allow_unknown_properties=allow_unknown_properties,
+    )
 
 
 @task(
@@ -77,9 +87,9 @@ def deploy(
 
 @task(help={"limit": LIMIT, "json": JSON})
 def start(_context: Context, limit: str | None = None, json: bool = False) -> None:
-    """Start what does not run: ZooKeeper, a quorum, brokers; and prove that they serve."""
+    """Start what does not run: ZooKeeper or controllers, then brokers; and prove that they serve."""
     session = CHAIN.session()
-    started = lifecycle.start(session.cluster, limit, _world(session, "start"))
+    started = lifecycle.start(session.cluster, limit, world(session, "start"))
     show_changed(Console(json=json), "started", session.cluster, started, nothing="everything runs already")
 
 
@@ -87,10 +97,10 @@ def start(_context: Context, limit: str | None = None, json: bool = False) -> No
 def stop(
     _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
 ) -> None:
-    """Stop the cluster, or some nodes that the rest can spare: brokers first, then ZooKeeper."""
+    """Stop the cluster, or some nodes that the rest can spare: brokers first, then ZooKeeper or controllers."""
     session, console = CHAIN.session(), Console(json=json)
     console.confirm(f"Stop {limit or 'all'} of {session.cluster.name}?", yes=yes, lab=session.cluster.lab)
-    stopped = lifecycle.stop(session.cluster, limit, _world(session, "stop"), unsafe=unsafe)
+    stopped = lifecycle.stop(session.cluster, limit, world(session, "stop"), unsafe=unsafe)
     show_changed(console, "stopped", session.cluster, stopped, nothing="nothing was running")
 
 
@@ -103,7 +113,7 @@ def restart(
     question = f"Restart {limit or 'all'} of {session.cluster.name}? This interrupts service."
     console.warn(f"restart stops {limit or 'the whole cluster'} first: service is interrupted")
     console.confirm(question, yes=yes, lab=session.cluster.lab)
-    started = lifecycle.restart(session.cluster, limit, _world(session, "restart"), unsafe=unsafe)
+    started = lifecycle.restart(session.cluster, limit, world(session, "restart"), unsafe=unsafe)
     show_changed(console, "restarted", session.cluster, started, nothing="nothing was started")
 
 
@@ -119,6 +129,7 @@ def status(_context: Context, limit: str | None = None, json: bool = False) -> i
         fleet=session.fleet,
         store=session.store,
         zookeeper=session.zookeeper,
+        quorum=session.quorum,
         admin=session.admin,
     )
     show_status(Console(json=json), session.cluster, lines)
@@ -145,10 +156,12 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
         console.data({}, run.last_lines(found, wanted, session.fleet))
 
 
-def _world(session: Session, command: str) -> World:
+def world(session: Session, command: str) -> World:
+    """Return what an operation that changes the running cluster works with."""
     return World(
         fleet=session.fleet,
         zookeeper=session.zookeeper,
+        quorum=session.quorum,
         admin=session.admin,
         store=session.store,
         clock=session.clock,

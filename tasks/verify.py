@@ -8,17 +8,20 @@ from kafab.console import Console
 from kafab.errors import Failed
 from kafab.findings import Report
 from kafab.junit import junit as junit_xml
+from kafab.ops import election as zookeeper_election
+from kafab.ops import quorum_election
 from kafab.ops import verify as checks
 from kafab.ops.status import findings
 
 from .boundary import task
 from .chain import CHAIN
+from .cluster import world
 
 
 @task(
     help={
         "read_only": "leave the cluster untouched: no probe topic",
-        "election": "also force a controller election and time it; asks outside a lab",
+        "election": "also move the controller and time it; asks outside a lab",
         "yes": "do not ask before the election",
         "json": "print one JSON document on stdout",
         "junit": "also write the findings to this file, as JUnit XML",
@@ -32,20 +35,23 @@ def verify(
     json: bool = False,
     junit: str | None = None,
 ) -> int:
-    """Check the ensemble, brokers, controller and partitions, and prove replication with records of its own."""
+    """Check the ensemble or quorum, brokers and partitions, and prove replication with records of its own."""
     session, console = CHAIN.session(), Console(json)
+    cluster = session.cluster
+    move = quorum_election.election if cluster.kraft else zookeeper_election.election
     if election:
-        question = f"Force a controller election in {session.cluster.name}?"
-        console.confirm(question, yes=yes, lab=session.cluster.lab)
+        how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
+        console.confirm(f"{how} {cluster.name}?", yes=yes, lab=cluster.lab)
     report = checks.verify(
-        session.cluster,
+        cluster,
         zookeeper=session.zookeeper,
+        quorum=session.quorum,
         admin=session.admin,
         clock=session.clock,
         emit=session.emit,
-        nodes=lambda: findings(session.cluster, fleet=session.fleet, store=session.store),
+        nodes=lambda: findings(cluster, fleet=session.fleet, store=session.store),
         probe=not read_only,
-        election=election,
+        election=(lambda live: move(cluster, live, world(session, "verify"))) if election else None,
     )
     console.report(report, schema="kafab.verify/1")
     if junit:

@@ -1,38 +1,34 @@
 """A forced controller election, timed: ZooKeeper has a new controller, every broker names it, no partition lost its leader."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from kafab.command import Unknown
-from kafab.events import Emit, Note
+from kafab.events import Note
 from kafab.findings import Finding, Severity
 from kafab.metadata import Controller, Metadata
-from kafab.model import Cluster
+from kafab.model import Cluster, Node
+from kafab.ops.gates import side_by_side
 from kafab.ops.probe import Wait, is_probe, until
-from kafab.ports import Clock, ZooKeeper
+from kafab.ops.world import World
+from kafab.ports import KafkaAdmin, ZooKeeper
 
 LIMIT = timedelta(seconds=30)
 CHECK = "controller.election"
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
 
-def election(
-    cluster: Cluster,
-    ask: Callable[[], Mapping[int, Metadata | Unknown]],
-    *,
-    zookeeper: ZooKeeper,
-    clock: Clock,
-    emit: Emit,
-) -> Finding:
-    """Force a controller election and time it; ``ask`` returns each live broker's own view, side by side.
+def election(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
+    """Force a controller election and time it; ``live`` are the brokers that answer. For KRaft see `quorum_election`.
 
     Passed when a registered broker is the controller in a later epoch, every broker names it, and no partition is without
     a leader that had one.
     """
+    zookeeper, clock, emit = world.zookeeper, world.clock, world.emit
     before = zookeeper.controller()
     if isinstance(before, Unknown):
         return Finding(CHECK, cluster.name, UNKNOWN, f"not run: {before.reason}")
-    leaderless = _leaderless(ask())
+    without_leader = leaderless(views(live, world.admin))
     evidence: dict[str, object] = {"old": before.broker, "old_epoch": before.epoch}
     emit(
         Note(
@@ -48,7 +44,7 @@ def election(
         return _not_elected(before, zookeeper, evidence)
 
     def agreed() -> list[str] | None:
-        return _not_agreed(ask(), leaderless, evidence)
+        return _not_agreed(views(live, world.admin), without_leader, evidence)
 
     missing = until(elected, Wait(cluster.name, "a new controller", LIMIT), clock=clock, emit=emit)
     evidence["seconds"] = round(clock.now() - begun, 2)
@@ -84,21 +80,34 @@ def _not_elected(before: Controller, zookeeper: ZooKeeper, evidence: dict[str, o
 
 
 def _not_agreed(
-    views: Mapping[int, Metadata | Unknown], leaderless: set[str], evidence: dict[str, object]
+    seen: Mapping[int, Metadata | Unknown], before: set[str], evidence: dict[str, object]
 ) -> list[str] | None:
     told = []
-    for broker, view in views.items():
+    for broker, view in seen.items():
         if isinstance(view, Unknown):
             told.append(f"broker {broker}: {view.reason}")
         elif view.controller != evidence["new"]:
             told.append(f"broker {broker} names broker {view.controller}, elected is {evidence['new']}")
-    lost = sorted(_leaderless(views) - leaderless)
-    evidence["leaderless"] = len(lost)
-    if lost:
-        told.append(f"{len(lost)} partitions lost their leader: {', '.join(lost[:5])}")
+    told += lost_leaders(seen, before, evidence)
     return told or None
 
 
-def _leaderless(views: Mapping[int, Metadata | Unknown]) -> set[str]:
-    known = [view for view in views.values() if not isinstance(view, Unknown)]
+def views(nodes: Sequence[Node], admin: KafkaAdmin) -> dict[int, Metadata | Unknown]:
+    """Ask each of these brokers on its own: broker id -> its view."""
+    asked = side_by_side(nodes, lambda node: admin.metadata(node.endpoint))
+    return {node.id: asked[node.name] for node in nodes}
+
+
+def leaderless(seen: Mapping[int, Metadata | Unknown]) -> set[str]:
+    """Return the partitions without a leader; those of probes, which come and go, do not count."""
+    known = [view for view in seen.values() if not isinstance(view, Unknown)]
     return {p.name for view in known for p in view.partitions if p.leader is None and not is_probe(p.topic)}
+
+
+def lost_leaders(
+    seen: Mapping[int, Metadata | Unknown], before: set[str], evidence: dict[str, object]
+) -> list[str]:
+    """Tell which partitions have no leader that had one before; their count goes into the evidence."""
+    lost = sorted(leaderless(seen) - before)
+    evidence["leaderless"] = len(lost)
+    return [f"{len(lost)} partitions lost their leader: {', '.join(lost[:5])}"] if lost else []

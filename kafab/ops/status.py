@@ -3,7 +3,7 @@
 Status reads and never judges; `verify` does that. What does not answer is shown as UNKNOWN, with the reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,12 +11,15 @@ from datetime import timedelta
 from kafab.command import Unknown
 from kafab.facts import NodeFacts, Process
 from kafab.findings import Finding, Severity
+from kafab.health import Registrations
 from kafab.metadata import Controller, Member, Metadata, Registration
 from kafab.model import Cluster, Node, Role
 from kafab.ops.observing import look
 from kafab.plan import by_hand, differs, restart_pending
-from kafab.ports import Fleet, KafkaAdmin, Store, ZooKeeper
+from kafab.ports import Fleet, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
+from kafab.quorum_health import absent, fenced
 from kafab.state import Desired, DesiredNode, Observed, limited
+from kafab.storage_health import judge_storage
 
 ASK = timedelta(seconds=2)
 
@@ -61,13 +64,19 @@ def status(
     fleet: Fleet,
     store: Store,
     zookeeper: ZooKeeper,
+    quorum: MetadataQuorum,
     admin: KafkaAdmin,
 ) -> tuple[NodeStatus, ...]:
-    """Observe hosts, ensemble and brokers; every question has a deadline, and no answer is UNKNOWN."""
+    """Observe hosts, ensemble or quorum, and brokers; every question has a deadline, and no answer is UNKNOWN."""
     nodes = limited(cluster, limit)
     desired, observed = look(cluster, nodes, fleet, store)
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
-    leads = _leads([line.node for line in lines if line.state == "running"], zookeeper, admin)
+    running = [line.node for line in lines if line.state == "running"]
+    leads = (
+        _leads_in_kraft(cluster, running, quorum, admin)
+        if cluster.kraft
+        else _leads(running, zookeeper, admin)
+    )
     return tuple(
         NodeStatus(
             line.node, line.state, line.pid, line.uptime, line.release, line.configuration,
@@ -151,8 +160,7 @@ def _broker(
     view = views[node.name]
     if isinstance(view, Unknown):
         return f"UNKNOWN: {view.reason}"
-    leads = sum(partition.leader == node.id for partition in view.partitions)
-    words = [f"{leads} partition{'' if leads == 1 else 's'}"]
+    words = [_partitions(node, view)]
     if node.id == (view.controller if isinstance(controller, Unknown) else controller.broker):
         words.append("controller")
     if not isinstance(registered, Unknown) and node.id not in registered:
@@ -160,10 +168,58 @@ def _broker(
     return ", ".join(words)
 
 
+def _partitions(node: Node, view: Metadata) -> str:
+    leads = sum(partition.leader == node.id for partition in view.partitions)
+    return f"{leads} partition{'' if leads == 1 else 's'}"
+
+
+def _leads_in_kraft(
+    cluster: Cluster, running: Sequence[Node], quorum: MetadataQuorum, admin: KafkaAdmin
+) -> Mapping[str, str]:
+    """Return node name -> what it leads, as a broker and as a controller, asked side by side."""
+    brokers = [node for node in running if node.role is Role.BROKER]
+    controllers = [node for node in running if node.controller_port is not None]
+    with ThreadPoolExecutor(max_workers=min(64, len(running) + len(controllers) + 1)) as pool:
+        registrations = pool.submit(quorum.brokers) if brokers else None
+        views = {node.name: pool.submit(admin.metadata, node.endpoint, timeout=ASK) for node in brokers}
+        leaders = {
+            node.name: pool.submit(quorum.leader, node.controller_endpoint, timeout=ASK)
+            for node in controllers
+        }
+        registered = fenced(registrations.result() if registrations else Unknown("no broker runs"))
+        words: dict[str, list[str]] = {node.name: [] for node in running}
+        for node in brokers:
+            words[node.name] += _kraft_broker(cluster, node, views[node.name].result(), registered)
+        for node in controllers:
+            words[node.name].append(_controller(node, leaders[node.name].result()))
+    return {name: ", ".join(dict.fromkeys(told)) for name, told in words.items()}
+
+
+def _kraft_broker(
+    cluster: Cluster, node: Node, view: Metadata | Unknown, registered: Registrations
+) -> Iterator[str]:
+    yield f"UNKNOWN: {view.reason}" if isinstance(view, Unknown) else _partitions(node, view)
+    if isinstance(registered, Unknown):
+        return
+    if node.id not in registered:
+        yield absent(cluster).removeprefix("is ")
+    elif registered[node.id].fenced:
+        yield "fenced"
+
+
+def _controller(node: Node, leader: int | Unknown | None) -> str:
+    if isinstance(leader, Unknown):
+        return f"UNKNOWN: {leader.reason}"
+    if leader is None:
+        return "no leader"
+    return "leader" if leader == node.id else "follower"
+
+
 def findings(cluster: Cluster, *, fleet: Fleet, store: Store) -> tuple[Finding, ...]:
-    """Check that each node runs, and runs what was deployed: the first findings of `verify`."""
+    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
     desired, observed = look(cluster, cluster.nodes, fleet, store)
-    return tuple(_finding(node_status(desired, wanted, observed)) for wanted in desired.nodes)
+    processes = tuple(_finding(node_status(desired, wanted, observed)) for wanted in desired.nodes)
+    return (*processes, judge_storage(cluster, observed)) if cluster.kraft else processes
 
 
 def _finding(line: NodeStatus) -> Finding:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from kafab.adapters.clock import SystemClock
+from kafab.adapters.quorum import ControllersQuorum
 from kafab.command import Unknown
 from kafab.events import silent
 from kafab.findings import Finding, Report, Severity
-from kafab.metadata import Member, TopicSpec
+from kafab.metadata import Member, Metadata, TopicSpec
 from kafab.model import Node, Role, Version
 from kafab.ops.verify import verify
 from tests.kafka_by_hand import KafkaByHand, unpacked, until
@@ -54,6 +55,7 @@ def checked(hand: KafkaByHand, *, probe: bool = False) -> Report:
     return verify(
         hand.cluster,
         zookeeper=hand.zookeeper,
+        quorum=ControllersQuorum([], []),
         admin=hand.admin,
         clock=SystemClock(),
         emit=silent,
@@ -129,7 +131,13 @@ def test_a_frozen_broker_is_unknown_and_then_missing(running: KafkaByHand) -> No
 
         def expired() -> bool:
             known = running.zookeeper.registrations()
-            return not isinstance(known, Unknown) and node.id not in known
+            # The controller takes a moment to tell the others, whom verify asks.
+            views = [running.admin.metadata(at.endpoint) for at in running.cluster.brokers if at != node]
+            told = all(
+                isinstance(view, Metadata) and all(node.id not in p.isr for p in view.partitions)
+                for view in views
+            )
+            return told and not isinstance(known, Unknown) and node.id not in known
 
         until(expired, "the frozen broker's session ends", 60)
         after = checked(running)

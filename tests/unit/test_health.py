@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab import health
+from kafab import ensemble_health, health
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
@@ -69,20 +69,20 @@ def test_the_ensemble_has_one_leader_that_all_follow(
 ) -> None:
     """The quorum finding follows from the members' modes and the leader's synced followers."""
     names = [node.name for node in CLUSTER.zookeepers]
-    found = health.judge_ensemble(CLUSTER, dict(zip(names, members, strict=True)))
+    found = ensemble_health.judge_ensemble(CLUSTER, dict(zip(names, members, strict=True)))
     assert (found[-1].check, found[-1].severity) == ("zookeeper.quorum", severity)
     assert words in found[-1].detail
 
 
 def test_a_single_server_stands_alone() -> None:
     """An ensemble of one is well when it is standalone."""
-    found = health.judge_ensemble(ALONE, {"node1/zookeeper": Member("standalone", 1, "3.8.4")})
+    found = ensemble_health.judge_ensemble(ALONE, {"node1/zookeeper": Member("standalone", 1, "3.8.4")})
     assert [finding.severity for finding in found] == [OK, OK]
 
 
 def test_a_silent_server_is_unknown() -> None:
     """A member that does not answer is neither well nor gone."""
-    found = health.judge_ensemble(
+    found = ensemble_health.judge_ensemble(
         CLUSTER,
         {
             "node1/zookeeper": GONE,
@@ -113,14 +113,15 @@ def test_brokers_are_registered_as_the_inventory_says(
     """Missing, moved, silent and strange brokers each change their own finding."""
     known = {key: value for key, value in {**registered(), **change}.items() if value is not None}
     seen = views() | ({silent: GONE} if silent else {})
-    found = health.judge_registrations(CLUSTER, known, seen)
+    found = health.judge_registrations(CLUSTER, ensemble_health.sessions(known), seen)
     assert [finding.severity for finding in found] == expected
 
 
 def test_a_stranger_is_named() -> None:
     """The finding of a stranger has its id and address."""
     stranger = Registration(9, (Endpoint("10.9.9.9", 9092),), 9)
-    found = health.judge_registrations(CLUSTER, registered() | {9: stranger}, views())
+    known = ensemble_health.sessions(registered() | {9: stranger})
+    found = health.judge_registrations(CLUSTER, known, views())
     assert found[-1].detail == "not in the inventory: id 9 at 10.9.9.9:9092"
 
 
@@ -149,12 +150,12 @@ def test_unknown_registrations_are_unknown_for_every_broker() -> None:
 )
 def test_every_broker_names_the_one_controller(
     controller: Controller | Unknown,
-    known: health.Registrations,
+    known: dict[int, Registration] | Unknown,
     seen: health.Views,
     expected: list[Severity],
 ) -> None:
     """The elected controller is registered, and what each broker names is held against it."""
-    found = health.judge_controller(CLUSTER, controller, known, seen)
+    found = ensemble_health.judge_controller(CLUSTER, controller, ensemble_health.sessions(known), seen)
     assert [finding.severity for finding in found] == expected
 
 
@@ -173,7 +174,7 @@ def test_the_cluster_id_is_the_same_everywhere(
     cluster_id: str | Unknown | None, seen: health.Views, severity: Severity
 ) -> None:
     """ZooKeeper and all brokers say one id; two ids are two clusters."""
-    assert health.judge_identity(CLUSTER, cluster_id, seen).severity is severity
+    assert health.judge_identity(CLUSTER, {"zookeeper": cluster_id}, seen).severity is severity
 
 
 WELL = (partition(0, 1, (1, 2, 3)), partition(1, 2, (2, 3, 1)), partition(2, 3, (3, 1, 2)))
@@ -268,17 +269,15 @@ def test_imbalance_is_told_in_per_cent_by_broker() -> None:
 
 
 @pytest.mark.parametrize(
-    ("controller", "seen", "chosen"),
+    ("preferred", "seen", "chosen"),
     [
-        (Controller(2, 1), {1: views()[1], 2: Metadata("two", 2, {})}, "two"),
-        (Controller(2, 1), {1: Metadata("one", 2, {}), 2: GONE}, "one"),
-        (GONE, {1: Metadata("one", 2, {}), 2: Metadata("two", 2, {})}, "one"),
-        (ELECTED, {1: GONE, 2: GONE}, None),
+        ([2], {1: views()[1], 2: Metadata("two", 2, {})}, "two"),
+        ([2], {1: Metadata("one", 2, {}), 2: GONE}, "one"),
+        ([], {1: Metadata("one", 2, {}), 2: Metadata("two", 2, {})}, "one"),
+        ([1], {1: GONE, 2: GONE}, None),
     ],
 )
-def test_the_controllers_view_comes_first(
-    controller: Controller | Unknown, seen: health.Views, chosen: str | None
-) -> None:
-    """Partitions are judged by the controller's view, then by any; none at all is Unknown."""
-    view = health.choose_view(controller, seen)
+def test_the_preferred_view_comes_first(preferred: list[int], seen: health.Views, chosen: str | None) -> None:
+    """Partitions are judged by the preferred broker's view, then by any; none at all is Unknown."""
+    view = health.choose_view(preferred, seen)
     assert (None if isinstance(view, Unknown) else view.cluster_id) == chosen

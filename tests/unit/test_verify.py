@@ -1,6 +1,7 @@
 """Verification end to end over the fakes: probe, election, leftovers and JUnit."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -11,12 +12,18 @@ from kafab.command import Unknown
 from kafab.events import silent
 from kafab.findings import Finding, Report, Severity
 from kafab.junit import junit
-from kafab.metadata import Produced, TopicSpec
+from kafab.metadata import Produced, QuorumState, TopicSpec
+from kafab.model import Endpoint, Version
+from kafab.ops import election as elections
 from kafab.ops.probe import probe_name
-from kafab.ops.verify import verify
+from kafab.ops.verify import ask, verify
+from kafab.quorum_health import QuorumAnswers
 from kafab.testing.fleet import FakeClock
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.quorum import FakeQuorum
 from tests.conftest import cluster_in
+from tests.kraft_by_hand import kraft_in
+from tests.worlds import without_hosts
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -80,6 +87,15 @@ class _Stubborn(FakeZooKeeper):
         return None
 
 
+class _FarControllers(FakeQuorum):
+    """Only brokers are in reach."""
+
+    def describe(
+        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> QuorumState | Unknown:
+        return Unknown("no route to host") if at is None else super().describe(at, timeout=timeout)
+
+
 @pytest.fixture
 def kafka(tmp_path: Path) -> FakeKafka:
     """Three brokers and three servers, all well, with one topic."""
@@ -92,14 +108,16 @@ def checked(
     kafka: FakeKafka, admin: FakeAdmin | None = None, *, probe: bool = True, election: bool = False
 ) -> Report:
     """Verify at a fixed time."""
+    world = without_hosts(FakeZooKeeper(kafka), FakeQuorum(kafka), admin or FakeAdmin(kafka), FakeClock())
     return verify(
         kafka.cluster,
-        zookeeper=FakeZooKeeper(kafka),
-        admin=admin or FakeAdmin(kafka),
-        clock=FakeClock(),
+        zookeeper=world.zookeeper,
+        quorum=world.quorum,
+        admin=world.admin,
+        clock=world.clock,
         emit=silent,
         probe=probe,
-        election=election,
+        election=(lambda live: elections.election(kafka.cluster, live, world)) if election else None,
         now=NOW,
     )
 
@@ -123,6 +141,7 @@ def test_the_findings_about_processes_come_first(kafka: FakeKafka) -> None:
     report = verify(
         kafka.cluster,
         zookeeper=FakeZooKeeper(kafka),
+        quorum=FakeQuorum(kafka),
         admin=FakeAdmin(kafka),
         clock=FakeClock(),
         emit=silent,
@@ -235,16 +254,9 @@ def test_an_election_is_told_with_both_controllers(kafka: FakeKafka) -> None:
 def test_an_election_that_does_not_happen_is_critical(kafka: FakeKafka) -> None:
     """No new epoch by the deadline is CRIT, after 30 seconds and not later."""
     clock = FakeClock()
-    report = verify(
-        kafka.cluster,
-        zookeeper=_Stubborn(kafka),
-        admin=FakeAdmin(kafka),
-        clock=clock,
-        emit=silent,
-        probe=False,
-        election=True,
-    )
-    assert found(report, "controller.election").severity is CRIT
+    world = without_hosts(_Stubborn(kafka), FakeQuorum(kafka), FakeAdmin(kafka), clock)
+    finding = elections.election(kafka.cluster, kafka.cluster.brokers, world)
+    assert finding.severity is CRIT
     assert 30 <= clock.time < 31
 
 
@@ -261,6 +273,46 @@ def test_nothing_is_healthy_when_zookeeper_is_silent(kafka: FakeKafka) -> None:
         "controller.election",
     }
     assert report.exit_code == 5
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_kraft_cluster_that_is_well_is_ok(tmp_path: Path, isolated: bool) -> None:
+    """In KRaft the quorum is asked in the place of ZooKeeper, and the probe is the same."""
+    kraft = FakeKafka(kraft_in(tmp_path, Version(4, 3, 1), isolated=isolated), min_isr=2)
+    report = checked(kraft)
+    assert [f for f in report.findings if f.severity is not OK] == []
+    assert {f.check.split(".")[0] for f in report.findings} == {
+        *("quorum", "controller", "features", "broker", "cluster", "partitions", "replication")
+    }
+
+
+@pytest.mark.parametrize(("version", "words"), [("4.3.1", "fenced"), ("3.9.2", "not registered, or fenced")])
+def test_a_fenced_broker_takes_no_part_in_the_probe(tmp_path: Path, version: str, words: str) -> None:
+    """A broker that answers and is fenced is CRIT, and the probe does without it, also before fenced ones can be asked for."""
+    kraft = FakeKafka(kraft_in(tmp_path, Version.parse(version), isolated=True), min_isr=2)
+    kraft.fence(1)
+    report = checked(kraft)
+    (broker,) = (f for f in report.findings if (f.check, f.subject) == ("broker.registered", "node1/broker"))
+    assert (broker.severity, broker.detail.endswith(words)) == (CRIT, True), broker.detail
+    probe = found(report, "replication.probe")
+    assert (probe.severity, "1 of 3 brokers took no part" in probe.detail) == (WARN, True), probe.detail
+
+
+def test_a_pinned_cluster_id_is_held_against_the_brokers(tmp_path: Path) -> None:
+    """The inventory's cluster id counts as one that somebody says."""
+    kraft = FakeKafka(kraft_in(tmp_path, Version(4, 3, 1)), min_isr=2)
+    kraft.cluster = replace(kraft.cluster, cluster_id="pinnedpinnedpinnedpinQ")
+    finding = found(checked(kraft, probe=False), "cluster.id")
+    assert (finding.severity, "the inventory says pinned" in finding.detail) == (CRIT, True), finding.detail
+
+
+def test_a_leader_that_only_a_broker_reaches_is_the_leader(tmp_path: Path) -> None:
+    """Controllers that do not answer from here are described through a broker."""
+    kraft = FakeKafka(kraft_in(tmp_path, Version(4, 3, 1), isolated=True), min_isr=2)
+    quorum = _FarControllers(kraft)
+    answers = ask(kraft.cluster, zookeeper=FakeZooKeeper(kraft), quorum=quorum, admin=FakeAdmin(kraft))
+    assert isinstance(answers.mode, QuorumAnswers)
+    assert isinstance(answers.mode.state, QuorumState)
 
 
 def test_junit_has_a_case_for_each_finding() -> None:

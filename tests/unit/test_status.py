@@ -1,0 +1,136 @@
+"""The status screen: what each node leads, as a broker and as a controller."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kafab.cluster_screens import show_status
+from kafab.command import Outcome, Script
+from kafab.console import Console
+from kafab.metadata import TopicSpec
+from kafab.model import Cluster, Version
+from kafab.ops.status import NodeStatus, findings, status
+from kafab.releases import Artifact, release_for
+from kafab.state import desire
+from kafab.testing.fleet import FakeFleet
+from kafab.testing.hosts import FakeHost
+from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.quorum import FakeQuorum
+from tests.kraft_by_hand import kraft_in
+
+
+class OneRelease:
+    """A store that has the one release that is wanted."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.artifact = Artifact(release_for(cluster.version), Path("a.tar"), "ab" * 32, 1, "added by hand")
+
+    def find(self, _name: object) -> Artifact:
+        """Return it."""
+        return self.artifact
+
+
+def fleet(cluster: Cluster, ids: dict[int, str] | None = None) -> FakeFleet:
+    """Return hosts as a deploy left them, everything running; ``ids`` are cluster ids by node."""
+    desired = desire(cluster, cluster.nodes, OneRelease(cluster).artifact)
+    data = {
+        node.data[0]: f"version=1\nnode.id={node.id}\ncluster.id={(ids or {}).get(node.id, 'ours')}"
+        for node in cluster.nodes
+    }
+
+    def answers(host: str) -> Callable[[Script], Outcome]:
+        return lambda _script: FakeHost(desired, identities=data).answer(host, desired)
+
+    return FakeFleet({host.name: answers(host.name) for host in cluster.hosts})
+
+
+def leads(kafka: FakeKafka) -> list[str]:
+    """Return the last column of the screen, by node."""
+    lines = status(
+        kafka.cluster,
+        None,
+        fleet=fleet(kafka.cluster),
+        store=OneRelease(kafka.cluster),  # type: ignore[arg-type]  # only find() is used
+        zookeeper=FakeZooKeeper(kafka),
+        quorum=FakeQuorum(kafka),
+        admin=FakeAdmin(kafka),
+    )
+    return [line.leads for line in lines]
+
+
+def kafka_of(*, isolated: bool, version: str = "4.3.1") -> FakeKafka:
+    """Return a KRaft cluster with a topic of three partitions."""
+    kafka = FakeKafka(kraft_in(Path("/srv"), Version.parse(version), isolated=isolated))
+    FakeAdmin(kafka).create_topic(TopicSpec("orders", 3, 3))
+    return kafka
+
+
+def test_a_combined_node_leads_partitions_and_the_quorum() -> None:
+    """A combined node says both; a controller that does not lead is a follower."""
+    assert leads(kafka_of(isolated=False)) == [
+        "1 partition, leader",
+        "1 partition, follower",
+        "1 partition, follower",
+    ]
+
+
+def test_isolated_controllers_lead_or_follow() -> None:
+    """Controllers say who leads, brokers how many partitions they lead."""
+    expected = ["leader", "1 partition", "follower", "1 partition", "follower", "1 partition"]
+    assert leads(kafka_of(isolated=True)) == expected
+
+
+@pytest.mark.parametrize(("version", "word"), [("4.3.1", "fenced"), ("3.9.2", "not registered, or fenced")])
+def test_a_fenced_broker_says_so(version: str, word: str) -> None:
+    """A broker that answers and serves nobody is not shown as one that is well."""
+    kafka = kafka_of(isolated=True, version=version)
+    kafka.fence(3)
+    assert leads(kafka)[-1] == f"0 partitions, {word}"
+
+
+def test_a_silent_half_is_unknown() -> None:
+    """A frozen process is UNKNOWN, as a broker and as a controller; without a majority the others know no leader."""
+    kafka = kafka_of(isolated=True)
+    kafka.voters.stopped.add(12)
+    kafka.voters.frozen.add(13)
+    told = leads(kafka)
+    assert (told[0], told[2].startswith("UNKNOWN: "), told[4].startswith("UNKNOWN: ")) == (
+        "no leader",
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(("ids", "exit_says"), [({}, "OK"), ({13: "foreign"}, "CRIT")])
+def test_the_findings_end_with_the_cluster_ids(ids: dict[int, str], exit_says: str) -> None:
+    """Behind the processes stands whether all data directories are of one cluster."""
+    cluster = kraft_in(Path("/srv"), Version(4, 3, 1), isolated=True)
+    store = OneRelease(cluster)
+    found = findings(cluster, fleet=fleet(cluster, ids), store=store)  # type: ignore[arg-type]  # only find() is used
+    assert [finding.check for finding in found] == [*["process"] * 6, "storage.cluster-id"]
+    assert str(found[-1].severity) == exit_says
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"), [("", "kafka_2.13-4.3.1 "), ("kafka_2.13-4.3.1-cdcdcdcdcdcd", "-abababababab")]
+)
+def test_a_release_is_short_where_all_nodes_have_the_same(
+    capsys: pytest.CaptureFixture[str], other: str, shown: str
+) -> None:
+    """The digest of a build is shown only where it tells builds apart; the line then fits 95 columns."""
+    cluster = kraft_in(Path("/srv"), Version(4, 3, 1), isolated=True)
+    named = {cluster.nodes[0]: other} if other else {}
+    lines = [
+        NodeStatus(
+            node,
+            *("running", 123456, timedelta(minutes=3, seconds=20)),
+            *(named.get(node, "kafka_2.13-4.3.1-abababababab"), "as deployed", "12 partitions"),
+        )
+        for node in cluster.nodes
+    ]
+    show_status(Console(), cluster, lines)
+    out = capsys.readouterr().out
+    assert shown in out
+    assert other or max(map(len, out.splitlines())) <= 95
