@@ -6,11 +6,13 @@ from pathlib import Path
 from invoke.context import Context
 
 from kafab.console import Console
+from kafab.model import Mode
 from kafab.ops import inventories
 from kafab.selection import find_inventory
 
 from .boundary import task
 from .chain import CHAIN
+from .options import choice, kafka_version
 
 _COLUMNS = ("Place", "Key", "Severity", "Problem")
 
@@ -19,22 +21,33 @@ _COLUMNS = ("Place", "Key", "Severity", "Problem")
     help={
         "cluster": "the name or path of an inventory; without it the selected one",
         "json": "print one JSON document on stdout",
+        "allow_unknown_properties": "take properties that no Kafka knows, for a plug-in that reads them",
     }
 )
-def check(_context: Context, cluster: str = "", json: bool = False) -> int:
+def check(
+    _context: Context, cluster: str = "", json: bool = False, allow_unknown_properties: bool = False
+) -> int:
     """Show every problem of an inventory with its file, line and column; exit code 2 if it cannot be used."""
     console = Console(json)
-    verdict = inventories.check(find_inventory(cluster or CHAIN.wanted, os.environ, Path.cwd()))
+    file = find_inventory(cluster or CHAIN.wanted, os.environ, Path.cwd())
+    verdict = inventories.check(file, allow_unknown_properties=allow_unknown_properties)
     rows = inventories.rows(verdict)
     text = console.table(_COLUMNS, rows) + "\n" + verdict.summary if rows else verdict.summary
     console.data(inventories.document(verdict), text)
     return verdict.exit_code
 
 
-@task(positional=["name"], help={"name": "the cluster's name: letters, digits and ._-"})
-def new(_context: Context, name: str) -> None:
+@task(
+    positional=["name"],
+    help={
+        "name": "the cluster's name: letters, digits and ._-",
+        "mode": "kraft or zookeeper; kraft if it is left out: a new cluster should not start on ZooKeeper",
+        "version": "Kafka's version: 4.3.1 if it is left out, 3.9.2 in ZooKeeper mode",
+    },
+)
+def new(_context: Context, name: str, mode: str | None = None, version: str | None = None) -> None:
     """Write a commented starter to inventory/NAME.yaml; an existing file stays as it is."""
-    path = inventories.create(name, Path.cwd())
+    path = inventories.create(name, Path.cwd(), choice("mode", Mode, mode), kafka_version(version))
     Console().data({}, f"{path}\nedit it, then type: fab inventory.check --cluster {name}")
 
 

@@ -4,14 +4,15 @@ from invoke.context import Context
 
 from kafab.console import Console
 from kafab.errors import UsageError
-from kafab.inventory import texts
 from kafab.lab.kinds import Kind
 from kafab.lab.local import MAX_HOSTS
-from kafab.model import Version
+from kafab.lab.shape import Controllers, Wish
+from kafab.model import Mode, Quorum
 from kafab.wiring import open_lab
 
 from .boundary import task
 from .chain import CHAIN
+from .options import choice, kafka_version
 
 NAME = "The lab's name; labs of different names stand side by side."
 JSON = "Print one JSON document."
@@ -20,21 +21,34 @@ JSON = "Print one JSON document."
 @task(
     help={
         "hosts": "How many hosts: 3 if it is left out.",
-        "version": "Kafka's version: 3.9.2 if it is left out.",
+        "version": "Kafka's version: 3.9.2 if it is left out, 4.3.1 in KRaft mode.",
+        "mode": "zookeeper or kraft; if it is left out, zookeeper where the version still has it.",
+        "controllers": "combined (in the brokers' processes) or isolated KRaft controllers; combined if it is left out.",
+        "quorum": "dynamic or static KRaft quorum; dynamic if it is left out.",
         "name": NAME,
         "kind": "local (an sshd on loopback a host), docker (a container with systemd a host) or vagrant (a virtual machine a host); local if it is left out.",
     }
 )
-def up(
+def up(  # noqa: PLR0917  # Invoke makes a flag of each
     _context: Context,
     hosts: str | None = None,
     version: str | None = None,
+    mode: str | None = None,
+    controllers: str | None = None,
+    quorum: str | None = None,
     name: str = "lab",
     kind: str | None = None,
 ) -> None:
     """Make hosts on this machine and their inventory; later tasks use it."""
-    lab = open_lab(name, Console().emit, _kind(kind))
-    lab.up(_count(hosts), _version(version))
+    wish = Wish(
+        _count(hosts),
+        kafka_version(version),
+        choice("mode", Mode, mode),
+        choice("controllers", Controllers, controllers),
+        choice("quorum", Quorum, quorum),
+    )
+    lab = open_lab(name, Console().emit, choice("kind", Kind, kind))
+    lab.up(wish)
     CHAIN.select(str(lab.inventory))
 
 
@@ -68,29 +82,9 @@ def down(_context: Context, name: str = "lab") -> None:
         console.warn(f"{name} is not up: nothing to do")
 
 
-def _kind(text: str | None) -> Kind | None:
-    if text is None:
-        return None
-    try:
-        return Kind(text)
-    except ValueError as error:
-        raise UsageError(
-            f"found --kind {text}; expected {' or '.join(kind.value for kind in Kind)}"
-        ) from error
-
-
 def _count(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_HOSTS):
         raise UsageError(f"found --hosts {text}; expected a number from 1 to {MAX_HOSTS}")
     return int(text)
-
-
-def _version(text: str | None) -> Version | None:
-    if text is None:
-        return None
-    try:
-        return texts.version(text)
-    except ValueError as error:
-        raise UsageError(f"found --version {text}; {error}") from error

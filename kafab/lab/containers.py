@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kafab.command import Outcome, Result, Unknown
 from kafab.errors import Failed
-from kafab.lab.files import document, processes, zookeepers
-from kafab.model import Version
+from kafab.lab.files import document, processes
+from kafab.lab.shape import Shape
 
 USER = "ops"
 FIRST_ADDRESS = 11  # node1 is .11: the first addresses are Docker's own
@@ -76,21 +76,16 @@ def counted(outcome: Outcome | None) -> tuple[int | None, int | None]:
     return states.count("active"), len(states)
 
 
-def inventory(addresses: Mapping[str, IPv4Address], version: Version) -> str:
+def inventory(addresses: Mapping[str, IPv4Address], shape: Shape) -> str:
     """Return the lab's inventory, which has the shape of a production one: systemd, default ports and paths."""
-    servers = zookeepers(len(addresses))
     hosts = {
-        host: {
-            "address": str(address),
-            **({"zookeeper": number} if number <= servers else {}),
-            "broker": number,
-        }
+        host: {"address": str(address), **shape.roles(number)}
         for number, (host, address) in enumerate(addresses.items(), 1)
     }
     return document(
         {
             "lab": True,
-            **processes(version),
+            **processes(shape),
             "ssh": {"user": USER, "identity": "id_ed25519", "known_hosts": "known_hosts"},
             "hosts": hosts,
         }

@@ -6,19 +6,15 @@ an interrupted `lab.up` or `lab.down` is made good by the next one.
 """
 
 import hashlib
-import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
 
-from kafab.errors import Failed, UsageError
+from kafab.errors import Failed
 from kafab.events import Emit, Note, Waiting
-from kafab.inventory import texts
 from kafab.lab.containers import (
     SETTLE,
     UNITS,
@@ -32,11 +28,10 @@ from kafab.lab.containers import (
 from kafab.lab.engine import Container, Engine, Found
 from kafab.lab.kinds import Kind
 from kafab.lab.machine import Machine
-from kafab.model import Version
+from kafab.lab.named import NamedLab, write
+from kafab.lab.shape import ANY, Shape, Wish
 from kafab.ports import Clock
 
-DEFAULT_HOSTS = 3
-DEFAULT_VERSION = Version(3, 9, 2)
 BASE_IMAGE = "debian:bookworm-slim"
 BUILD_PATIENCE = timedelta(minutes=15)
 PATIENCE = timedelta(seconds=90)
@@ -71,8 +66,8 @@ class ContainerStatus:
         }
 
 
-class DockerLab:
-    """One lab, by its name. ``labs`` is the folder of all labs of this user, ``recipe`` that of the host image."""
+class DockerLab(NamedLab):
+    """A lab of containers; ``recipe`` is the folder of the host image."""
 
     def __init__(
         self,
@@ -85,42 +80,30 @@ class DockerLab:
         clock: Clock,
         emit: Emit,
     ) -> None:
-        try:
-            texts.cluster_name(name)
-        except ValueError as error:
-            raise UsageError(f"found {name!r} as the lab's name; {error}") from error
-        self.name = name
-        self.folder = labs / name
+        super().__init__(name, labs, machine=machine, clock=clock, emit=emit)
         self._label = str(self.folder)
         # Names are shared by everybody who uses this daemon; labs of one name may belong to several.
         self._prefix = f"kafab-{name}-{hashlib.sha256(self._label.encode()).hexdigest()[:6]}"
-        self._labs = labs
         self._engine = engine
-        self._machine = machine
-        self._clock = clock
-        self._emit = emit
         self._recipe = recipe
 
-    @property
-    def inventory(self) -> Path:
-        """The lab's inventory; where it exists the lab is up."""
-        return self.folder / "cluster.yaml"
+    def up(self, wish: Wish = ANY) -> bool:
+        """Make the lab, or mend the one there is.
 
-    def up(self, hosts: int | None = None, version: Version | None = None) -> bool:
-        """Make the lab, or mend the one there is; None takes what it has, or 3 hosts and 3.9.2.
-
-        Returns False if it was up already. Raises UsageError where another size or version is up, Failed with what is
-        missing on this machine or with the host that did not come up; a lab that was never whole leaves nothing behind.
+        Returns False if it was up already. Raises UsageError where another size, version or mode is up, Failed with
+        what is missing on this machine or with the host that did not come up; a lab that was never whole leaves nothing
+        behind.
         """
+        shape = Shape.of(wish)
         with self._alone():
             self._engine.check()
             if self.inventory.exists():
-                self._refuse_other(hosts, version)
+                self._refuse_other(wish)
                 self._mend()
                 return False
             self._remove()  # what an interrupted lab.up or lab.down left
             try:
-                self._make(hosts or DEFAULT_HOSTS, version or DEFAULT_VERSION)
+                self._make(shape)
             except BaseException:
                 self._remove()
                 raise
@@ -156,17 +139,17 @@ class DockerLab:
 
     # making
 
-    def _make(self, count: int, version: Version) -> None:
+    def _make(self, shape: Shape) -> None:
         image = self._image()
         subnet = free_subnet(self._engine.taken(), self._label)
         self.folder.mkdir(mode=0o700, parents=True)
-        shape = {"kind": Kind.DOCKER.value, "hosts": count, "version": str(version), "subnet": str(subnet)}
-        _write(self.folder / "lab.json", json.dumps({**shape, "image": image}))
+        self._keep(shape, kind=Kind.DOCKER.value, subnet=str(subnet), image=image)
         self._machine.make_key(self.folder / "id_ed25519", f"kafab lab {self.name}")
         self._engine.make_network(self._prefix, subnet, self._label)
         self._create(list(self._addresses()))
         self._settle()
-        _write(self.inventory, inventory(self._addresses(), version))
+        write(self.inventory, inventory(self._addresses(), shape))
+        count = shape.hosts
         first, *_, last = [*self._addresses().values()] * 2
         self._emit(
             Note(self.name, f"{count} host{'s' * (count > 1)} up, {first} to {last}, in {self.folder}")
@@ -194,7 +177,7 @@ class DockerLab:
             self._emit(Note(self.name, f"is up already, in {self.folder}"))
 
     def _create(self, hosts: Sequence[str]) -> None:
-        shape, addresses = self._shape(), self._addresses()
+        image, addresses = self._record["image"], self._addresses()
         self._engine.create(
             [
                 Container(
@@ -202,7 +185,7 @@ class DockerLab:
                     host,
                     addresses[host],
                     self._prefix,
-                    shape["image"],
+                    image,
                     self._label,
                 )
                 for host in hosts
@@ -290,17 +273,13 @@ class DockerLab:
         ]
         file, content = self.folder / "known_hosts", "".join(lines)
         if not file.exists() or file.read_text() != content:
-            _write(file, content)
+            write(file, content)
 
     # what there is
 
-    def _shape(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "lab.json").read_text())
-        return found
-
     def _addresses(self) -> dict[str, IPv4Address]:
-        shape = self._shape()
-        return addresses(IPv4Network(shape["subnet"]), shape["hosts"])
+        record = self._record
+        return addresses(IPv4Network(record["subnet"]), record["hosts"])
 
     def _containers(self) -> dict[str, Found]:
         """Return host -> container of this lab."""
@@ -309,23 +288,6 @@ class DockerLab:
     def _container_name(self, host: str) -> str:
         return f"{self._prefix}-{host}"
 
-    def _refuse_other(self, hosts: int | None, version: Version | None) -> None:
-        shape = self._shape()
-        other = []
-        if hosts not in (None, shape["hosts"]):
-            other.append(f"{shape['hosts']} hosts")
-        if version and str(version) != shape["version"]:
-            other.append(f"version {shape['version']}")
-        if other:
-            raise UsageError(
-                f"{self.name} is up already, with {' and '.join(other)}",
-                hint=f"`fab lab.down{self._name_flag}` ends it, or give another one a --name of its own",
-            )
-
-    @property
-    def _name_flag(self) -> str:
-        return "" if self.name == "lab" else f" --name {self.name}"
-
     def _remove(self) -> None:
         self.inventory.unlink(missing_ok=True)
         containers = [each.name for each in self._engine.containers(self._label)]
@@ -333,21 +295,8 @@ class DockerLab:
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._labs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        waiting = Note(self.name, "waiting for another lab command to finish")
-        with self._machine.locked(self._labs / ".lock", lambda: self._emit(waiting)):
-            yield
-
 
 _NOT_UP = (
     "the containers' addresses can be reached only where the Docker daemon runs on this very Linux machine; "
     "past about 17 hosts systemd wants `sysctl fs.inotify.max_user_instances=1024`"
 )
-
-
-def _write(file: Path, content: str) -> None:
-    new = file.with_name(f"{file.name}.new")
-    new.write_text(content)
-    new.replace(file)

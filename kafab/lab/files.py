@@ -5,13 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from kafab.model import Version
+from kafab.lab.shape import Controllers, Shape
+from kafab.model import Mode
 
 PORTS_PER_HOST = 5
-"""In this order: sshd, ZooKeeper's client, quorum and election ports, the broker's listener."""
+"""In this order: sshd, ZooKeeper's client (or the controller's), quorum and election ports, the broker's listener."""
 
 ADDRESS = "127.0.0.1"
-ZOOKEEPERS = 3
 
 
 @dataclass(frozen=True)
@@ -67,48 +67,49 @@ def sshd_config(host: LabHost) -> str:
     return "".join(f"{key} {value}\n" for key, value in lines.items())
 
 
-def inventory(hosts: list[LabHost], version: Version, java: Path | None) -> str:
+def inventory(hosts: list[LabHost], shape: Shape, java: Path | None) -> str:
     """Return the lab's ``cluster.yaml``: an inventory like any other, small and quick instead of safe and fast."""
     tree = {
         "lab": True,
         **({"java": str(java)} if java else {}),
         "supervisor": "process",
-        **processes(version),
+        **processes(shape),
         "ssh": {"user": hosts[0].user, "identity": "id_ed25519", "known_hosts": "known_hosts"},
-        "hosts": {host.name: _host(host, zookeeper=host.number <= zookeepers(len(hosts))) for host in hosts},
+        "hosts": {host.name: _host(host, shape) for host in hosts},
     }
     return document(tree)
 
 
-def processes(version: Version) -> dict[str, object]:
-    """Return how Kafka and ZooKeeper are set in any lab: small, and quick to start."""
-    return {
-        "kafka": {
-            "version": str(version),
-            "heap": "256m",
-            "jvm": list(_JVM),
-            "properties": {
-                "group.initial.rebalance.delay.ms": 0,
-                "offsets.topic.num.partitions": 5,
-                "transaction.state.log.num.partitions": 5,
-                "log.segment.bytes": 64 * 1024 * 1024,
-                "log.index.size.max.bytes": 1024 * 1024,
-                # The cleaner takes this at start; its default, 128 MB, would be half of the heap.
-                "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
-            },
+def processes(shape: Shape) -> dict[str, object]:
+    """Return how Kafka and what keeps its metadata are set in any lab: small, and quick to start."""
+    kafka = {
+        "version": str(shape.version),
+        "heap": "256m",
+        "jvm": list(_JVM),
+        "properties": {
+            "group.initial.rebalance.delay.ms": 0,
+            "offsets.topic.num.partitions": 5,
+            "transaction.state.log.num.partitions": 5,
+            "log.segment.bytes": 64 * 1024 * 1024,
+            "log.index.size.max.bytes": 1024 * 1024,
+            # The cleaner takes this at start; its default, 128 MB, would be half of the heap.
+            "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+            **(_KRAFT_PROPERTIES if shape.mode is Mode.KRAFT else {}),
         },
-        "zookeeper": {"heap": "64m", "chroot": "/kafka", "jvm": list(_JVM)},
+    }
+    if shape.mode is Mode.ZOOKEEPER:
+        return {"kafka": kafka, "zookeeper": {"heap": "64m", "chroot": "/kafka", "jvm": list(_JVM)}}
+    own = {"controller": {"heap": "128m", "jvm": list(_JVM)}}
+    return {
+        "kafka": kafka,
+        **(own if shape.controllers is Controllers.ISOLATED else {}),
+        "kraft": {"quorum": str(shape.quorum)},
     }
 
 
 def document(tree: dict[str, object]) -> str:
     """Return an inventory's tree as the text of ``cluster.yaml``."""
     return _HEADER + yaml.safe_dump(tree, sort_keys=False, width=200)
-
-
-def zookeepers(hosts: int) -> int:
-    """Return how many ZooKeeper servers a lab has: three, or one where three would not fit on hosts of their own."""
-    return ZOOKEEPERS if hosts >= ZOOKEEPERS else 1
 
 
 _HEADER = """\
@@ -119,20 +120,24 @@ _JVM = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """Quick to start and small; a production broker wants the opposite."""
 
 
-def _host(host: LabHost, *, zookeeper: bool) -> dict[str, object]:
+_KRAFT_PROPERTIES = {
+    # A broker that comes back is refused until its old session has ended; nothing in a lab is 9 seconds away.
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 500,
+}
+
+
+def _host(host: LabHost, shape: Shape) -> dict[str, object]:
     sshd, client, quorum, election, broker = range(host.port, host.port + PORTS_PER_HOST)
+    ports = {
+        "zookeeper": {"port": client, "quorum_port": quorum, "election_port": election},
+        "controller": {"port": client},
+        "broker": {"port": broker},
+    }
     folders = {"releases": "opt", "config": "etc", "data": "data", "logs": "log", "run": "run"}
-    found: dict[str, object] = {
+    return {
         "address": ADDRESS,
         "ssh": {"port": sshd},
         "paths": {key: str(host.root / folder) for key, folder in folders.items()},
+        **{role: {"id": id_, **ports[role]} for role, id_ in shape.roles(host.number).items()},
     }
-    if zookeeper:
-        found["zookeeper"] = {
-            "id": host.number,
-            "port": client,
-            "quorum_port": quorum,
-            "election_port": election,
-        }
-    found["broker"] = {"id": host.number, "port": broker}
-    return found

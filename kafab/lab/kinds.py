@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kafab.errors import UsageError
-from kafab.model import Version
+from kafab.lab.shape import ANY, Wish
 
 
 class Kind(str, Enum):
@@ -33,7 +33,7 @@ class Lab(Protocol):
     def inventory(self) -> Path:
         """The lab's inventory; where it exists the lab is up."""
 
-    def up(self, hosts: int | None = None, version: Version | None = None) -> bool:
+    def up(self, wish: Wish = ANY) -> bool:
         """Make the lab, or mend the one there is; False if it was up already."""
 
     def status(self) -> Sequence[HostOfLab]:

@@ -6,24 +6,21 @@ a lab that has it is whole.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from kafab.errors import Failed, UsageError
-from kafab.events import Emit, Note, Waiting
+from kafab.events import Note, Waiting
 from kafab.inventory import texts
 from kafab.lab.files import ADDRESS, PORTS_PER_HOST, LabHost, inventory, sshd_config
-from kafab.lab.machine import Machine, Process
-from kafab.model import Version
-from kafab.ports import Clock
+from kafab.lab.kinds import Kind
+from kafab.lab.machine import Process
+from kafab.lab.named import NamedLab, write
+from kafab.lab.shape import ANY, Shape, Wish
 
-DEFAULT_HOSTS = 3
-DEFAULT_VERSION = Version(3, 9, 2)
 MAX_HOSTS = 50
 FIRST_PORT, SLOT, SLOTS = 20000, 100, 120
 """Ports 20000 to 31999: below 32768, where Linux begins to give ports to clients (ip_local_port_range)."""
@@ -54,42 +51,26 @@ class HostStatus:
         }
 
 
-class LocalLab:
-    """One lab, by its name. ``labs`` is the folder of all labs of this user."""
+class LocalLab(NamedLab):
+    """A lab of sshds."""
 
-    def __init__(self, name: str, labs: Path, machine: Machine, clock: Clock, emit: Emit) -> None:
-        try:
-            texts.cluster_name(name)
-        except ValueError as error:
-            raise UsageError(f"found {name!r} as the lab's name; {error}") from error
-        self.name = name
-        self.folder = labs / name
-        self._labs = labs
-        self._machine = machine
-        self._clock = clock
-        self._emit = emit
+    def up(self, wish: Wish = ANY) -> bool:
+        """Make the lab, or mend the one there is.
 
-    @property
-    def inventory(self) -> Path:
-        """The lab's inventory; where it exists the lab is up."""
-        return self.folder / "cluster.yaml"
-
-    def up(self, hosts: int | None = None, version: Version | None = None) -> bool:
-        """Make the lab, or mend the one there is; None takes what it has, or 3 hosts and 3.9.2.
-
-        Returns False if it was up already. Raises UsageError where another size or version is up, Failed with what is
-        missing on this machine; then nothing is left behind.
+        Returns False if it was up already. Raises UsageError where another size, version or mode is up, Failed with
+        what is missing on this machine; then nothing is left behind.
         """
+        shape = Shape.of(wish)
         self._refuse_bad_folder()
         with self._alone():
             if self.inventory.exists():
-                self._refuse_other(hosts, version)
+                self._refuse_other(wish)
                 self._mend()
                 return False
             self._remove()  # what an interrupted lab.up or lab.down left
             self._machine.tools()
             try:
-                self._make(hosts or DEFAULT_HOSTS, version or DEFAULT_VERSION)
+                self._make(shape)
             except BaseException:
                 self._remove()
                 raise
@@ -119,14 +100,14 @@ class LocalLab:
 
     # making
 
-    def _make(self, count: int, version: Version) -> None:
+    def _make(self, shape: Shape) -> None:
         user, java = self._machine.user(), self._machine.java_home()
         hosts = [
             LabHost(number, self.folder / "hosts" / f"node{number}", port, user)
-            for number, port in enumerate(self._ports(count), 1)
+            for number, port in enumerate(self._ports(shape.hosts), 1)
         ]
         self.folder.mkdir(mode=0o700, parents=True)
-        (self.folder / "lab.json").write_text(json.dumps({"hosts": count, "version": str(version)}))
+        self._keep(shape, kind=Kind.LOCAL.value)
         public = self._machine.make_key(self.folder / "id_ed25519", f"kafab lab {self.name}")
         known = []
         for host in hosts:
@@ -140,9 +121,8 @@ class LocalLab:
             (host.folder / "sshd_config").write_text(sshd_config(host))
             self._start_sshd(host.folder)
         (self.folder / "known_hosts").write_text("".join(known))
-        new = self.folder / "cluster.yaml.new"
-        new.write_text(inventory(hosts, version, java))
-        new.replace(self.inventory)
+        write(self.inventory, inventory(hosts, shape, java))
+        count = shape.hosts
         ports = f"{hosts[0].port}-{hosts[-1].port + PORTS_PER_HOST - 1}"
         self._emit(Note(self.name, f"{count} host{'s' * (count > 1)} up, ports {ports}, in {self.folder}"))
 
@@ -185,24 +165,6 @@ class LocalLab:
                 hint="set KAFAB_HOME to a folder with a short, plain name, like /tmp/kafab",
             ) from error
 
-    def _refuse_other(self, hosts: int | None, version: Version | None) -> None:
-        found = json.loads((self.folder / "lab.json").read_text())
-        wanted = {"hosts": hosts, "version": str(version) if version else None}
-        other = [
-            f"{value} {key}" if key == "hosts" else f"{key} {value}"
-            for key, value in found.items()
-            if wanted[key] not in (None, value)
-        ]
-        if other:
-            raise UsageError(
-                f"{self.name} is up already, with {' and '.join(other)}",
-                hint=f"`fab lab.down{self._name_flag}` ends it, or give another one a --name of its own",
-            )
-
-    @property
-    def _name_flag(self) -> str:
-        return "" if self.name == "lab" else f" --name {self.name}"
-
     # ending
 
     def _remove(self) -> None:
@@ -214,7 +176,7 @@ class LocalLab:
         self._end("brokers", lambda now: _nodes(folders, now, lambda name: not name.startswith(quorum)))
         self._end("ZooKeeper", lambda now: _nodes(folders, now, lambda name: name.startswith(quorum)))
         # A start that was killed before it wrote the run record; the folder in its class path tells whose it is.
-        self._end("unrecorded nodes", lambda now: [each for each in now if self._is_our_java(each)])
+        self._end("unrecorded nodes", lambda now: [each for each in now if self._is_ours(each)])
         sshds = self._machine.processes()
         listeners = [found for folder in folders if (found := _sshd(folder, sshds))]
         ours = {each.pid: each.start for each in _with_descendants(listeners, sshds)}
@@ -222,9 +184,11 @@ class LocalLab:
         shutil.rmtree(self.folder)
         self._emit(Note(self.name, "is down; nothing of it is left"))
 
-    def _is_our_java(self, process: Process) -> bool:
+    def _is_ours(self, process: Process) -> bool:
         program, _, rest = process.command.partition(" ")
-        return program.endswith("java") and f"{self.folder}/hosts/" in rest
+        here = f"{self.folder}/hosts/"
+        # `sh …/launch archive` waits for a Java of its own, and tidies up behind it.
+        return (program.endswith("java") and here in rest) or (program == "sh" and rest.startswith(here))
 
     def _end(self, what: str, find: Callable[[Sequence[Process]], Sequence[Process]]) -> None:
         """Ask these processes to end and wait until they have; after 30 s, in a lab, they are killed."""
@@ -260,13 +224,6 @@ class LocalLab:
     def _hosts(self) -> list[Path]:
         found = (self.folder / "hosts").glob("node*")
         return sorted(found, key=lambda folder: int(folder.name.removeprefix("node")))
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._labs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        waiting = Note(self.name, "waiting for another lab command to finish")
-        with self._machine.locked(self._labs / ".lock", lambda: self._emit(waiting)):
-            yield
 
 
 def _port(folder: Path) -> int:

@@ -4,9 +4,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from kafab.defaults import new_version
 from kafab.errors import Failed, UsageError
 from kafab.inventory import InventoryError, cluster_name, load, schema, texts
-from kafab.model import Cluster
+from kafab.model import Cluster, Mode, Version
+from kafab.ops.starters import starter
 from kafab.problems import Problem
 
 
@@ -25,7 +27,7 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        """One line: ``prod: 3 hosts, 3 zookeeper, 3 brokers, Kafka 3.9.2: OK``."""
+        """One line: ``prod: 3 hosts, 3 controllers, 3 brokers, Kafka 4.3.1: OK``."""
         name = cluster_name(self.file)
         if self.cluster is None:
             errors = sum(problem.severity == "error" for problem in self.problems)
@@ -34,13 +36,18 @@ class Verdict:
             _counted(len(self.cluster.hosts), "host"),
             _counted(len(self.cluster.brokers), "broker"),
         )
-        return f"{name}: {hosts}, {len(self.cluster.zookeepers)} zookeeper, {brokers}, Kafka {self.cluster.version}: OK"
+        quorum = (
+            _counted(len(self.cluster.controllers), "controller")
+            if self.cluster.kraft
+            else f"{len(self.cluster.zookeepers)} zookeeper"
+        )
+        return f"{name}: {hosts}, {quorum}, {brokers}, Kafka {self.cluster.version}: OK"
 
 
-def check(file: Path) -> Verdict:
+def check(file: Path, *, allow_unknown_properties: bool = False) -> Verdict:
     """Read an inventory and return what is wrong with it; nothing else is contacted."""
     try:
-        cluster, warnings = load(file)
+        cluster, warnings = load(file, allow_unknown_properties=allow_unknown_properties)
     except InventoryError as error:
         return Verdict(file, None, (*error.problems, *error.warnings))
     return Verdict(file, cluster, warnings)
@@ -60,6 +67,7 @@ def document(verdict: Verdict) -> dict[str, object]:
     counts = cluster and {
         "hosts": len(cluster.hosts),
         "zookeeper": len(cluster.zookeepers),
+        "controllers": len(cluster.controllers),
         "brokers": len(cluster.brokers),
     }
     return {
@@ -82,11 +90,14 @@ def document(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def create(name: str, folder: Path) -> Path:
+def create(name: str, folder: Path, mode: Mode | None = None, version: Version | None = None) -> Path:
     """Write a commented starter to ``folder``/inventory/``name``.yaml and return its path.
 
-    Raises UsageError for a name that no cluster can have or a file that exists, Failed when it cannot be written.
+    Without a mode it is KRaft: a new cluster should not start on what Kafka 4 has no more. Raises UsageError for a name
+    that no cluster can have, a version without this mode or a file that exists, Failed when it cannot be written.
     """
+    mode = mode or Mode.KRAFT
+    text = starter(name, mode, new_version(mode, version))
     try:
         texts.cluster_name(name)
     except ValueError as error:
@@ -95,7 +106,7 @@ def create(name: str, folder: Path) -> Path:
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(_STARTER.format(name=name))
+            file.write(text)
     except FileExistsError:
         raise UsageError(
             f"{path} exists and stays as it is", hint="choose another name, or edit it"
@@ -112,42 +123,3 @@ def schema_text() -> str:
 
 def _counted(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-_STARTER = """\
-# {name}: one Kafka cluster. All keys and their defaults: docs/inventory.md
-# Check this file with `fab inventory.check --cluster {name}`, then see what would happen with `fab on {name} plan`.
-
-kafka:
-  version: 3.9.2                # 2.4.1 to 3.9.x
-  heap: 1g                      # a broker's; Kafka lives of the page cache, so leave memory to the system
-  # port: 9092
-  # jmx_port: 9988
-  # properties:                 # keys of server.properties, verbatim, for every broker
-  #   num.partitions: 6
-  #   log.retention.hours: 168
-
-zookeeper:
-  heap: 512m
-  chroot: /kafka                # the cluster's place in ZooKeeper; empty for the root
-  # port: 2181
-
-# ssh:                          # without it: ssh_config, your agent and your own login name
-#   user: ops
-#   identity: ~/.ssh/id_ed25519
-#   gateway: ops@bastion.example.org:22
-
-# paths:                        # root folders on every host; a node has its own below each
-#   releases: /opt/kafka
-#   config: /etc/kafka
-#   data: /var/lib/kafka
-#   logs: /var/log/kafka
-#   run: /var/lib/kafka/run
-
-hosts:                          # a host a line: a role and its id. Change names and addresses to your own.
-  node1: {{address: 10.0.0.11, zookeeper: 1, broker: 1}}
-  node2: {{address: 10.0.0.12, zookeeper: 2, broker: 2}}
-  node3: {{address: 10.0.0.13, zookeeper: 3, broker: 3}}
-  # A broker with two disks and a heap of its own:
-  # node4: {{address: 10.0.0.14, broker: {{id: 4, data: [/data1/kafka, /data2/kafka], heap: 6g}}}}
-"""

@@ -19,6 +19,7 @@ from kafab.command import Cmd, Result
 from kafab.events import silent
 from kafab.inventory import load
 from kafab.lab.docker import DockerLab
+from kafab.lab.shape import Wish
 from kafab.model import Cluster, Host, Version
 from kafab.selection import find_inventory
 from scripts.benches.measuring import DEADLINE, ROOT, VERSION
@@ -111,12 +112,12 @@ class Servers(Lab):
 
 
 @contextmanager
-def lab(hosts: int) -> Iterator[Lab]:
+def lab(hosts: int, version: str = VERSION) -> Iterator[Lab]:
     """Bring a lab up in a temporary folder; take it down whatever happens."""
     with tempfile.TemporaryDirectory(prefix="kafab-bench-", ignore_cleanup_errors=True) as folder:
         found = Lab(Path(folder))
         try:
-            found.fab("lab.up", "--hosts", str(hosts), "--version", VERSION)
+            found.fab("lab.up", "--hosts", str(hosts), "--version", version)
             yield found
         finally:
             found.fab("lab.down")
@@ -140,7 +141,7 @@ def servers(hosts: int) -> Iterator[Servers]:
             emit=silent,
         )
         try:
-            found.up(hosts, Version.parse(VERSION))
+            found.up(Wish(hosts, Version.parse(VERSION)))
             yield Servers(Path(folder), found)
         finally:
             found.down()

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from scripts.benches import deploys, servers
+from scripts.benches.kraft import formatting
+from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
 from scripts.benches.planning import plan
 from scripts.benches.running import start, verify
@@ -15,6 +17,8 @@ ROWS: Mapping[str, Measurement] = {
     "deploy-12": deploys.deploy_again(12),
     "first-deploy": deploys.first_deploy,
     "start": start,
+    "start-kraft": start_kraft,
+    "format": formatting,
     "verify": verify,
     "plan-300": plan,
     "servers-deploy": servers.deploy_again,

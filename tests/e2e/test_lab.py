@@ -15,8 +15,8 @@ from kafab.adapters.localhost import Localhost
 from kafab.errors import Failed, UsageError
 from kafab.events import silent
 from kafab.inventory import load
-from kafab.lab.files import zookeepers
 from kafab.lab.local import LocalLab
+from kafab.lab.shape import Controllers, Wish
 from kafab.model import Version
 
 pytestmark = pytest.mark.e2e
@@ -40,7 +40,7 @@ def below(folder: Path) -> list[str]:
 
 def made(labs: Path, name: str = "lab") -> LocalLab:
     """Return a lab with the real machine under it, not yet up."""
-    return LocalLab(name, labs, Localhost(), SystemClock(), silent)
+    return LocalLab(name, labs, machine=Localhost(), clock=SystemClock(), emit=silent)
 
 
 @pytest.fixture
@@ -72,15 +72,19 @@ def test_lab_is_an_inventory_like_any_other(lab: LocalLab) -> None:
     assert (len(cluster.hosts), len(cluster.zookeepers), len(cluster.brokers)) == (3, 3, 3)
 
 
-@pytest.mark.parametrize(("hosts", "expected"), [(1, 1), (2, 1), (3, 3), (12, 3)])
-def test_ensemble_is_odd(hosts: int, expected: int) -> None:
-    """A lab of any size has one or three ZooKeeper servers."""
-    assert zookeepers(hosts) == expected
+@pytest.mark.parametrize("controllers", [*Controllers])
+def test_kraft_lab_is_an_inventory_like_any_other(lab: LocalLab, controllers: Controllers) -> None:
+    """The inventory loads without a warning; controllers share the brokers' processes only where that was asked for."""
+    lab.up(Wish(controllers=controllers))
+    cluster, warnings = load(lab.inventory)
+    combined = [node.name for node in cluster.controllers if node in cluster.brokers]
+    assert (warnings, cluster.version, cluster.zookeepers) == ((), Version(4, 3, 1), ())
+    assert (len(cluster.controllers), len(combined)) == (3, 3 if controllers is Controllers.COMBINED else 0)
 
 
 def test_openssh_itself_can_log_in(lab: LocalLab) -> None:
     """The hosts are real ones: ssh logs in with the lab's key and its pinned host keys, and asks nothing."""
-    lab.up(1)
+    lab.up(Wish(1))
     host = load(lab.inventory)[0].hosts[0]
     command = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"]
     command += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={host.ssh.known_hosts}"]
@@ -91,7 +95,7 @@ def test_openssh_itself_can_log_in(lab: LocalLab) -> None:
 
 def test_up_twice_changes_nothing(lab: LocalLab) -> None:
     """A lab that is up stays as it is: same files, same sshds."""
-    lab.up(2)
+    lab.up(Wish(2))
     before = {path: path.stat().st_mtime_ns for path in lab.folder.rglob("*")}
     sshds = [host.sshd for host in lab.status()]
     assert lab.up() is False
@@ -101,7 +105,7 @@ def test_up_twice_changes_nothing(lab: LocalLab) -> None:
 
 def test_up_starts_an_sshd_that_died(lab: LocalLab) -> None:
     """The lab is mended in place: the dead sshd comes back on its port, the others are left alone."""
-    lab.up(2)
+    lab.up(Wish(2))
     first, second = lab.status()
     assert second.sshd is not None
     os.kill(second.sshd, signal.SIGKILL)
@@ -119,19 +123,19 @@ def test_up_refuses_another_shape(
     lab: LocalLab, hosts: int | None, version: Version | None, said: str
 ) -> None:
     """A lab of another size or version is not changed under its user; the message says what is up."""
-    lab.up(2)
+    lab.up(Wish(2))
     with pytest.raises(UsageError, match=said):
-        lab.up(hosts, version)
+        lab.up(Wish(hosts, version))
 
 
 @pytest.mark.parametrize("missing", ["cluster.yaml", "known_hosts", "lab.json", "hosts/node2/sshd.process"])
 def test_up_makes_an_interrupted_one_good(lab: LocalLab, missing: str) -> None:
     """A lab.up that was killed leaves no cluster.yaml: the next one ends its sshds and begins anew."""
-    lab.up(2)
+    lab.up(Wish(2))
     old = {host.sshd for host in lab.status()}
     lab.inventory.unlink(missing_ok=True)
     (lab.folder / missing).unlink(missing_ok=True)
-    assert lab.up(3) is True
+    assert lab.up(Wish(3)) is True
     assert [host.sshd is not None for host in lab.status()] == [True] * 3
     assert not {process.pid for process in Localhost().processes()} & old
 
@@ -159,8 +163,8 @@ def test_two_labs_stand_side_by_side(tmp_path: Path) -> None:
     """Labs of two names share no port, and the end of one leaves the other as it is."""
     one, two = made(tmp_path, "one"), made(tmp_path, "two")
     try:
-        one.up(2)
-        two.up(2)
+        one.up(Wish(2))
+        two.up(Wish(2))
         ports = [
             port
             for lab in (one, two)
@@ -177,11 +181,11 @@ def test_two_labs_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_taken_port_moves_the_lab(lab: LocalLab) -> None:
     """A port in use is not chosen: the lab takes the next free block."""
-    lab.up(1)
+    lab.up(Wish(1))
     wanted = lab.status()[0].port
     lab.down()
     with socket.create_server(("127.0.0.1", wanted + 4)):
-        lab.up(1)
+        lab.up(Wish(1))
         assert lab.status()[0].port != wanted
 
 
@@ -208,7 +212,7 @@ def _node(lab: LocalLab, host: str, instance: str, how: str = "") -> subprocess.
 
 def test_down_ends_the_nodes_and_the_sshds(lab: LocalLab) -> None:
     """Whatever has a run record is ended, a frozen process too; nothing that names the lab is left."""
-    lab.up(2)
+    lab.up(Wish(2))
     nodes = [_node(lab, "node1", "zookeeper"), _node(lab, "node1", "broker"), _node(lab, "node2", "broker")]
     nodes[2].send_signal(signal.SIGSTOP)
     assert [(host.running, host.recorded) for host in lab.status()] == [(2, 2), (1, 1)]
@@ -219,7 +223,7 @@ def test_down_ends_the_nodes_and_the_sshds(lab: LocalLab) -> None:
 
 def test_down_leaves_a_reused_pid_alone(lab: LocalLab) -> None:
     """A record whose start time is another process's says nothing about the process that has the pid now."""
-    lab.up(1)
+    lab.up(Wish(1))
     with _node(lab, "node1", "broker") as bystander:
         record = lab.folder / "hosts" / "node1" / "root" / "run" / "broker" / "process"
         record.write_text(f"{bystander.pid} 1 release digest")
@@ -235,7 +239,7 @@ def test_down_without_a_lab_is_no_error(lab: LocalLab) -> None:
 
 def test_down_ends_sessions_that_are_open(lab: LocalLab) -> None:
     """A login that is still open, and what runs in it, ends with the lab."""
-    lab.up(1)
+    lab.up(Wish(1))
     host = load(lab.inventory)[0].hosts[0]
     command = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={host.ssh.known_hosts}"]
     command += ["-i", str(host.ssh.identity), "-p", str(host.ssh.port), f"{host.ssh.user}@127.0.0.1"]
@@ -269,7 +273,7 @@ def test_sshd_that_cannot_start_is_shown_with_its_log(lab: LocalLab, monkeypatch
     """What sshd said is in the message, and nothing of the lab is left."""
     monkeypatch.setattr("kafab.lab.local.sshd_config", lambda _host: "Port 21999\nNonsense yes\n")
     with pytest.raises(Failed, match="Nonsense"):
-        lab.up(1)
+        lab.up(Wish(1))
     assert not lab.folder.exists()
 
 
@@ -286,9 +290,17 @@ def test_commands_chain(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--hosts", "0"), ("--hosts", "x"), ("--version", "4.0.0"), ("--name", "a/b")]
+    "words",
+    [
+        ("--hosts", "0"),
+        ("--hosts", "x"),
+        ("--version", "3.10.0"),
+        ("--mode", "raft"),
+        ("--mode", "kraft", "--version", "2.4.1"),
+        ("--name", "a/b"),
+    ],
 )
-def test_wrong_options_are_usage_errors(tmp_path: Path, words: tuple[str, str]) -> None:
+def test_wrong_options_are_usage_errors(tmp_path: Path, words: tuple[str, ...]) -> None:
     """A value that cannot be is told with what was expected, exit code 2."""
     done = _fab("lab.up", *words, home=tmp_path)
     assert (done.returncode, "expected" in done.stderr, "Traceback" in done.stderr) == (2, True, False)

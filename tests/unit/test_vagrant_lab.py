@@ -20,6 +20,7 @@ from kafab.errors import Failed, UsageError
 from kafab.events import Event, Note, Waiting
 from kafab.inventory import load
 from kafab.lab.boxes import Box, parse_ssh_config, parse_states, progress
+from kafab.lab.shape import Wish
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Supervisor, Version
 from kafab.render import templates_folder
@@ -204,9 +205,9 @@ def test_up_refuses_another_shape(
     setting: Setting, hosts: int | None, version: Version | None, said: str
 ) -> None:
     """A lab of another size or version is not changed under its user."""
-    setting.lab.up(2)
+    setting.lab.up(Wish(2))
     with pytest.raises(UsageError, match=said):
-        setting.lab.up(hosts, version)
+        setting.lab.up(Wish(hosts, version))
 
 
 def test_machine_that_fails_is_named(setting: Setting) -> None:
@@ -264,7 +265,7 @@ def test_missing_vagrant_is_told_with_what_to_install(
 
 def test_progress_is_told(setting: Setting) -> None:
     """What Vagrant does with which machine is shown while it does it; what a provisioner prints is not."""
-    setting.lab.up(1)
+    setting.lab.up(Wish(1))
     waits = [(event.subject, event.what) for event in setting.events if isinstance(event, Waiting)]
     assert waits == [
         ("node1", "Importing base box 'debian/bookworm64'..."),
@@ -276,14 +277,14 @@ def test_progress_is_told(setting: Setting) -> None:
 def test_vagrant_looks_into_the_labs_folder_only(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that points Vagrant at another Vagrantfile does not reach it."""
     monkeypatch.setenv("VAGRANT_VAGRANTFILE", "/elsewhere")
-    setting.lab.up(1)
+    setting.lab.up(Wish(1))
     places = {line.partition("|")[2] for line in (setting.bin / "log").read_text().splitlines()}
     assert places == {f"{setting.lab.folder}|"}
 
 
 def test_down_leaves_nothing(setting: Setting) -> None:
     """The machines are destroyed without a question, then the folder goes; a second time there is nothing to do."""
-    setting.lab.up(2)
+    setting.lab.up(Wish(2))
     assert (setting.lab.down(), setting.lab.folder.exists(), setting.asked[-1]) == (
         True,
         False,
@@ -301,7 +302,7 @@ def test_status_tells_vagrants_words(setting: Setting) -> None:
     """Name, address, provider and state of each machine, made or not."""
     setting.tell("failing", "node2")
     with pytest.raises(Failed):
-        setting.lab.up(2)
+        setting.lab.up(Wish(2))
     assert [(host.name, host.provider, host.state) for host in setting.lab.status()] == [
         ("node1", "virtualbox", "running"),
         ("node2", "virtualbox", "aborted"),
@@ -393,5 +394,5 @@ def test_vagrantfile_and_lab_agree() -> None:
 
 def test_inventory_is_the_users_alone(setting: Setting) -> None:
     """The folder holds the way into the machines."""
-    setting.lab.up(1)
+    setting.lab.up(Wish(1))
     assert stat.S_IMODE(setting.lab.folder.stat().st_mode) == 0o700

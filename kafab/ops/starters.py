@@ -1,0 +1,94 @@
+"""The commented inventories that `inventory.new` begins a cluster with, one a mode."""
+
+from kafab.model import Mode, Version
+
+
+def starter(name: str, mode: Mode, version: Version) -> str:
+    """Return the text of an inventory: three hosts, nothing that a cluster could not start with."""
+    return _TEXTS[mode].format(name=name, version=version, access=_ACCESS)
+
+
+_ACCESS = """\
+# ssh:                          # without it: ssh_config, your agent and your own login name
+#   user: ops
+#   identity: ~/.ssh/id_ed25519
+#   gateway: ops@bastion.example.org:22
+
+# paths:                        # root folders on every host; a node has its own below each
+#   releases: /opt/kafka
+#   config: /etc/kafka
+#   data: /var/lib/kafka
+#   logs: /var/log/kafka
+#   run: /var/lib/kafka/run
+"""
+
+_KRAFT = """\
+# {name}: one Kafka cluster. All keys and their defaults: docs/inventory.md
+# Check this file with `fab inventory.check --cluster {name}`, then see what would happen with `fab on {name} plan`.
+#
+# It is in KRaft mode: the controllers are Kafka's own, and there is no ZooKeeper. A new cluster should not start on
+# ZooKeeper: Kafka 4 has none, so it would have to be migrated. `fab inventory.new NAME --mode zookeeper` writes one.
+
+kafka:
+  version: {version}                # 3.9.0 or newer in KRaft mode
+  heap: 1g                      # a broker's; Kafka lives of the page cache, so leave memory to the system
+  # port: 9092
+  # jmx_port: 9988
+  # properties:                 # keys of server.properties, verbatim, for every broker and controller
+  #   num.partitions: 6
+  #   log.retention.hours: 168
+
+# controller:                   # what controllers share
+#   port: 9093
+#   heap: 512m                  # of an isolated one; a combined one is in its broker's process
+
+# kraft:
+#   quorum: dynamic             # the voters are in the metadata log; static: in every node's configuration
+#   cluster_id: ...             # the first deploy makes one, and the hosts keep it; only to pin another
+
+{access}
+hosts:                          # a host a line: a role and its id. Change names and addresses to your own.
+  # The same id for both roles is one process, a combined one.
+  node1: {{address: 10.0.0.11, controller: 1, broker: 1}}
+  node2: {{address: 10.0.0.12, controller: 2, broker: 2}}
+  node3: {{address: 10.0.0.13, controller: 3, broker: 3}}
+  # A broker with two disks and a heap of its own:
+  # node4: {{address: 10.0.0.14, broker: {{id: 4, data: [/data1/kafka, /data2/kafka], heap: 6g}}}}
+  # Kafka's documentation advises against combined processes where a cluster is critical. Isolated controllers have
+  # ids of their own, and better hosts of their own; then take `controller:` out of the lines above:
+  # controller1: {{address: 10.0.0.21, controller: 101}}
+  # controller2: {{address: 10.0.0.22, controller: 102}}
+  # controller3: {{address: 10.0.0.23, controller: 103}}
+"""
+
+_ZOOKEEPER = """\
+# {name}: one Kafka cluster. All keys and their defaults: docs/inventory.md
+# Check this file with `fab inventory.check --cluster {name}`, then see what would happen with `fab on {name} plan`.
+#
+# It is in ZooKeeper mode, which ends with Kafka 3.9: to go on to Kafka 4 it will have to be migrated. For a new cluster
+# take `fab inventory.new NAME` without --mode, which writes one in KRaft mode.
+
+kafka:
+  version: {version}                # 2.4.1 to 3.9.x in ZooKeeper mode
+  heap: 1g                      # a broker's; Kafka lives of the page cache, so leave memory to the system
+  # port: 9092
+  # jmx_port: 9988
+  # properties:                 # keys of server.properties, verbatim, for every broker
+  #   num.partitions: 6
+  #   log.retention.hours: 168
+
+zookeeper:
+  heap: 512m
+  chroot: /kafka                # the cluster's place in ZooKeeper; empty for the root
+  # port: 2181
+
+{access}
+hosts:                          # a host a line: a role and its id. Change names and addresses to your own.
+  node1: {{address: 10.0.0.11, zookeeper: 1, broker: 1}}
+  node2: {{address: 10.0.0.12, zookeeper: 2, broker: 2}}
+  node3: {{address: 10.0.0.13, zookeeper: 3, broker: 3}}
+  # A broker with two disks and a heap of its own:
+  # node4: {{address: 10.0.0.14, broker: {{id: 4, data: [/data1/kafka, /data2/kafka], heap: 6g}}}}
+"""
+
+_TEXTS = {Mode.KRAFT: _KRAFT, Mode.ZOOKEEPER: _ZOOKEEPER}

@@ -1,0 +1,138 @@
+"""Rows about KRaft: start of three combined nodes against the same three JVMs by hand, and what formatting costs."""
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from kafab.adapters.admin import ClientsAdmin
+from kafab.command import Unknown
+from kafab.model import Endpoint
+from kafab.storage import directory_id, uuid
+from scripts.benches.labs import lab
+from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
+from scripts.benches.running import JVM, free_ports, wait_for_archives
+
+VERSION = "4.3.1"
+
+
+class ByHand:
+    """Three combined nodes without any tool, formatted once: three JVMs at once."""
+
+    def __init__(self, folder: Path, libs: Path) -> None:
+        self._folder = folder
+        self._libs = libs
+        ports = free_ports(6)
+        self._brokers = [Endpoint("127.0.0.1", port) for port in ports[:3]]
+        controllers = [Endpoint("127.0.0.1", port) for port in ports[3:]]
+        cluster_id = uuid(b"0123456789abcdef")
+        voters = ",".join(f"{n}@{at}:{directory_id(cluster_id, n)}" for n, at in enumerate(controllers, 1))
+        for number, (broker, controller) in enumerate(zip(self._brokers, controllers, strict=True), 1):
+            listeners = f"PLAINTEXT://{broker},CONTROLLER://{controller}"
+            self._file(number).write_text(
+                f"process.roles=broker,controller\nnode.id={number}\nlisteners={listeners}\n"
+                f"advertised.listeners={listeners}\ncontroller.listener.names=CONTROLLER\n"
+                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+                f"controller.quorum.bootstrap.servers={','.join(map(str, controllers))}\n"
+                f"log.dirs={folder / f'node-{number}'}\n"
+                "offsets.topic.replication.factor=3\ntransaction.state.log.replication.factor=3\n"
+            )
+            words = [
+                "format",
+                "-t",
+                cluster_id,
+                "-c",
+                str(self._file(number)),
+                "--initial-controllers",
+                voters,
+            ]
+            self._java("kafka.tools.StorageTool", *words).wait(timeout=DEADLINE)
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number}.properties"
+
+    def start(self) -> float:
+        """Start all three and return the seconds until each answers and knows all of them, unfenced."""
+        started = time.monotonic()
+        self._running = [self._java("kafka.Kafka", str(self._file(number))) for number in (1, 2, 3)]
+        admin = ClientsAdmin(self._brokers)
+        try:
+            while time.monotonic() - started < DEADLINE:
+                views = [admin.metadata(at, timeout=timedelta(seconds=2)) for at in self._brokers]
+                if all(not isinstance(view, Unknown) and len(view.brokers) == 3 for view in views):
+                    return time.monotonic() - started
+                time.sleep(0.02)
+        finally:
+            admin.close()
+        sys.exit(f"three JVMs by hand did not serve within {DEADLINE:.0f} s: see {self._folder}")
+
+    def stop(self) -> None:
+        """End what was started."""
+        for process in self._running:
+            process.terminate()
+        for process in self._running:
+            process.wait(timeout=DEADLINE)
+
+    def _java(self, main: str, *words: str) -> subprocess.Popen[bytes]:
+        with (self._folder / "out.log").open("ab") as log:
+            return subprocess.Popen(
+                ["java", *JVM, "-Xmx256m", "-cp", f"{self._libs}/*", main, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+            )
+
+
+def start(runs: int) -> list[Row]:
+    """Measure `start` of three formatted combined nodes until its proofs hold against three JVMs by hand."""
+    with lab(3, VERSION) as here, tempfile.TemporaryDirectory(prefix="kafab-by-hand-") as folder:
+        here.fab("deploy")
+        hand = ByHand(Path(folder), next(Path(here.cluster.hosts[0].paths.releases).rglob("libs")))
+
+        def ours() -> float:
+            seconds = here.fab("start")
+            here.fab("stop", "--yes")
+            return seconds
+
+        def theirs() -> float:
+            try:
+                return hand.start()
+            finally:
+                hand.stop()
+
+        here.fab("start")
+        wait_for_archives(here)
+        here.fab("stop", "--yes")
+        theirs()
+        mine, plain = alternate(runs, ours, theirs)
+    return [ratio("start of 3 combined KRaft nodes / three JVMs by hand", [mine], [plain], 1.25)]
+
+
+def formatting(runs: int) -> list[Row]:
+    """Measure what formatting adds to a deploy: one that only formats against one with nothing to do."""
+    with lab(3, VERSION) as here:
+        here.fab("deploy")
+
+        def formats() -> float:
+            for node in here.cluster.nodes:
+                for path in node.data:
+                    shutil.rmtree(path)
+            return here.fab("deploy")
+
+        pairs = [(formats(), here.fab("deploy")) for _ in range(runs)]
+    ours, nothing = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return [
+        Row(
+            "deploy that formats 3 KRaft nodes / with nothing to do",
+            ours,
+            nothing,
+            "+ 1 s",
+            ours <= nothing + 1,
+        )
+    ]
