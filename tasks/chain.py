@@ -23,16 +23,24 @@ class Chain:
     def __init__(self) -> None:
         self._wanted: str | None = None
         self._accept_new_host_keys = False
+        self._allow_unknown_properties = False
         self.sudo_password: Secret | None = None
         """What `--prompt-for-sudo-password` was answered with."""
         self._session: Session | None = None
         atexit.register(self.close)
 
-    def select(self, name_or_path: str, *, accept_new_host_keys: bool = False) -> None:
+    def select(
+        self,
+        name_or_path: str,
+        *,
+        accept_new_host_keys: bool = False,
+        allow_unknown_properties: bool = False,
+    ) -> None:
         """Take this inventory for the rest of the command line; connections to another cluster are closed."""
         self.close()
         self._wanted = name_or_path
         self._accept_new_host_keys = accept_new_host_keys
+        self._allow_unknown_properties = allow_unknown_properties
         self.session()  # a wrong name or a broken inventory is told before anything runs
 
     @property
@@ -44,7 +52,7 @@ class Chain:
         """Return the session of the selected cluster, opening nothing yet. Raises UsageError when none is selected."""
         if self._session is None:
             path = find_inventory(self._wanted, os.environ, Path.cwd())
-            cluster, warnings = load(path)
+            cluster, warnings = load(path, allow_unknown_properties=self._allow_unknown_properties)
             console = Console()
             for warning in warnings:
                 console.warn(str(warning))

@@ -15,7 +15,7 @@ from tests.conftest import cannot_run
 from tests.docker_hosts import DockerLab, docker
 from tests.fab import CHECKOUT, LIMIT, Done, Fab
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker_lab")]  # one lab for both modules
 HOSTS = ("node1", "node2", "node3")
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.docker_hosts import DockerLab, docker
 from tests.fab import Done
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker_lab")]  # one lab for both modules
 BROKER = "kafka-broker@broker.service"
 
 
@@ -147,7 +147,7 @@ def test_broken_configuration_fails_within_a_minute(cluster: DockerLab) -> None:
         cluster.fab.must("deploy", "--limit", "node3")
         return cluster.fab("restart", "--limit", "node3/broker")
 
-    told = with_property(cluster, "log.retention.hours: x24", broken)
+    told = with_property(cluster, "principal.builder.class: org.example.Missing", broken)
     state = until(lambda: unit(cluster, "node3"), "failed", 75)
     cluster.fab.must("deploy", "start")
-    assert (told.code, "x24" in told.err, state, serves(cluster)) == (1, True, "failed", "0")
+    assert (told.code, "org.example.Missing" in told.err, state, serves(cluster)) == (1, True, "failed", "0")

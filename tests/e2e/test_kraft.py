@@ -1,0 +1,161 @@
+"""A KRaft cluster's life on the lab, as a user types it, in each shape: real sshd, real Kafka, three lines of it."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError, Producer
+
+from kafab.inventory import load
+from kafab.model import Cluster
+from tests.fab import Fab
+
+pytestmark = pytest.mark.e2e
+COMBINED, ISOLATED = ("--controllers", "combined"), ("--controllers", "isolated")
+STATIC = ("--quorum", "static")
+
+
+def shape(*words: str) -> object:
+    """Return a shape of lab, which any worker may take: it shares nothing with the others."""
+    name = " ".join(word for word in words if not word.startswith("--"))
+    return pytest.param(words, id=name, marks=pytest.mark.xdist_group(f"kraft {name}"))
+
+
+SHAPES = (
+    shape("--mode", "kraft", "--version", "3.9.2", *COMBINED),
+    shape("--mode", "kraft", "--version", "3.9.2", *ISOLATED),
+    shape("--version", "4.3.1", *COMBINED),
+    shape("--version", "4.3.1", *ISOLATED),
+    shape("--version", "4.3.1", *ISOLATED, *STATIC),
+)
+
+
+@pytest.mark.parametrize("words", SHAPES)
+def test_whole_life_in_one_command(words: tuple[str, ...], tmp_path: Path) -> None:
+    """One chain makes a cluster of this shape, proves it and takes it away; nothing is left."""
+    fab = Fab(tmp_path)
+    try:
+        fab.must("lab.up", *words, "deploy", "start", "verify", "status", "stop", "lab.down")
+    finally:
+        fab("lab.down")
+    assert not list((tmp_path / "labs").glob("*/cluster.yaml"))
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab of 4.3.1 with isolated controllers and a dynamic quorum, whose cluster runs when a test begins and ends."""
+
+    fab: Fab
+    inventory: Path
+
+    @property
+    def cluster(self) -> Cluster:
+        """The lab's inventory, loaded."""
+        return load(self.inventory)[0]
+
+    def pid(self, name: str) -> int:
+        """Return a node's recorded pid."""
+        node = next(found for found in self.cluster.nodes if found.name == name)
+        return int(Path(node.run / "process").read_text().split()[0])
+
+    def ids(self) -> set[str]:
+        """Return every cluster id that a node's data has."""
+        files = [Path(path / "meta.properties") for node in self.cluster.nodes for path in node.data]
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        return {line for line in lines if line.startswith("cluster.id=")}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Bring three hosts up, deploy, start; and end exactly that again."""
+    home = tmp_path_factory.mktemp("home")
+    fab = Fab(home)
+    try:
+        fab.must("lab.up", "--version", "4.3.1", *ISOLATED, "deploy", "start")
+        yield Lab(fab, home / "labs" / "lab" / "cluster.yaml")
+    finally:
+        fab("lab.down")
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_started_cluster_verifies(lab: Lab) -> None:
+    """After start every finding is OK, those of the quorum among them."""
+    findings = lab.fab.must("verify", "--json").document["findings"]
+    checks = {finding["check"] for finding in findings}
+    severities = {finding["severity"] for finding in findings}
+    assert (severities, "quorum.leader" in checks) == ({"OK"}, True)
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_every_node_has_the_one_cluster_id(lab: Lab) -> None:
+    """The first deploy made one id, and every node's storage was formatted with it."""
+    assert len(lab.ids()) == 1
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_second_deploy_formats_nothing(lab: Lab) -> None:
+    """What has a meta.properties is never formatted again."""
+    plan = lab.fab.must("plan", "--json").document
+    assert plan["stages"] == []
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_killed_broker_comes_back(lab: Lab) -> None:
+    """After kill -9 of a broker `start` waits until its old session has ended, and succeeds."""
+    os.kill(lab.pid("node2/broker"), signal.SIGKILL)
+    assert "started node2/broker" in lab.fab.must("start").out
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_leader_moves_on_request(lab: Lab) -> None:
+    """`verify --election` restarts the leading controller: another one leads in a later epoch."""
+    findings = lab.fab.must("verify", "--read-only", "--election", "--json").document["findings"]
+    evidence = next(found for found in findings if found["check"] == "controller.election")["evidence"]
+    assert evidence["new_epoch"] > evidence["old_epoch"]
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_min_insync_replicas_is_in_force(lab: Lab) -> None:
+    """With one of three replicas left acks=all is refused: the controllers have the cluster's min.insync.replicas of 2.
+
+    On 4.x an isolated controller without it would make 1 the cluster's default, whatever the brokers' files say.
+    """
+    lab.fab.must("topics.create", "orders", "--partitions", "1", "--replication-factor", "3")
+    try:
+        lab.fab.must("stop", "--unsafe", "--limit", "node2/broker,node3/broker")
+        assert _written(lab.cluster.brokers[0].endpoint) in (
+            KafkaError.NOT_ENOUGH_REPLICAS,
+            KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        )
+    finally:
+        lab.fab.must("start")
+        lab.fab.must("topics.delete", "orders", "--yes")
+
+
+def _written(at: object) -> int | None:
+    """Write one record with acks=all and without retries; return the code of the error that Kafka answers with."""
+    told: list[KafkaError | None] = []
+    producer = Producer({"bootstrap.servers": str(at), "acks": "all", "retries": 0, "log_level": 0})
+    producer.produce("orders", b"one", on_delivery=lambda error, _message: told.append(error))
+    producer.flush(60)
+    assert told, "no answer within 60 s"
+    return told[0].code() if told[0] else None
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_kept_by_the_majority(lab: Lab) -> None:
+    """Two of three controllers cannot be stopped under running brokers: exit 3, and the numbers are told (fault 17)."""
+    done = lab.fab("stop", "--limit", "node1/controller,node2/controller", "--yes")
+    assert (done.code, "would leave 1 of 3 controllers" in done.err) == (3, True)
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_status_names_the_leader(lab: Lab) -> None:
+    """Exactly one controller leads, and status says which."""
+    nodes = lab.fab.must("status", "--json").document["nodes"]
+    leading = [node["node"] for node in nodes if "leader" in (node["leads"] or "")]
+    assert len(leading) == 1, json.dumps(nodes, indent=1)
