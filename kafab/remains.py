@@ -46,7 +46,7 @@ class HostRemains:
     made: frozenset[PurePosixPath] = frozenset()
     """Units and drop-ins that say they were made by kafab."""
     instances: frozenset[str] = frozenset()
-    """Units of ZooKeeper servers and brokers that are enabled, have kafab's drop-in, or are active or failed."""
+    """Units of ZooKeeper servers, controllers and brokers that are enabled, have kafab's drop-in, or are active or failed."""
     active: frozenset[str] = frozenset()
     """Those of them that run or will be started again."""
 
@@ -153,7 +153,7 @@ instances() {  # UNITS
     ! there "$entry" || { entry=${entry%.d/*}; told instance "${entry##*/}"; }
   done
   command -v systemctl >/dev/null || return 0
-  systemctl list-units --all --full --plain --no-legend 'kafka-zookeeper@*' 'kafka-broker@*' |
+  systemctl list-units --all --full --plain --no-legend 'kafka-zookeeper@*' 'kafka-controller@*' 'kafka-broker@*' |
     while read -r unit _ state _; do told "unit $state" "$unit"; done
 }
 mounts() {  # mountinfo writes a blank as \040; the names that an inventory may hold have none

@@ -19,6 +19,7 @@ from kafab.plan import by_hand, guard_identities
 from kafab.remains import DROP_IN, INCOMING, NEW, HostRemains, Place, drop_in, roots, template
 from kafab.render import MANIFEST
 from kafab.state import Desired, DesiredNode
+from kafab.storage import NodesFacts
 
 RELEASE = re.compile(r"kafka_\d\.\d{1,2}-\d{1,3}\.\d{1,3}\.\d{1,3}-[0-9a-f]{12}", re.ASCII)
 """The name of a release's folder; see `releases.Artifact.folder`."""
@@ -26,7 +27,7 @@ GONE = ".gone"
 """What a release's name ends in, in the folder of uploads, while it is being removed."""
 LOCK = "lock"
 """The file in the run folder that `ops.lock` locks."""
-MARKS = {Role.ZOOKEEPER: "myid", Role.BROKER: "meta.properties"}
+MARKS = {Role.ZOOKEEPER: "myid", Role.CONTROLLER: "meta.properties", Role.BROKER: "meta.properties"}
 LOST_AND_FOUND = "lost+found"
 _PLAIN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.@+=-]+", re.ASCII)
 
@@ -111,15 +112,20 @@ class Removals:
 
 
 def removals(
-    desired: Desired, hosts: Mapping[str, HostFacts], remains: Mapping[str, HostRemains], *, data: bool
+    desired: Desired,
+    hosts: Mapping[str, HostFacts],
+    remains: Mapping[str, HostRemains],
+    elsewhere: NodesFacts,
+    *,
+    data: bool,
 ) -> Removals:
-    """Decide. ``desired`` names the nodes; ``data`` asks for data and logs too.
+    """Decide. ``desired`` names the nodes, ``elsewhere`` has those that are left out; ``data`` asks for data and logs too.
 
     Raises Unsafe for nodes that run, and, where data is asked for, for data that is another's or nobody's.
     """
     _guard_stopped(desired, hosts, remains)
     if data:
-        guard_identities(desired, dict(hosts))
+        guard_identities(desired, hosts, elsewhere)
         _guard_data(desired, hosts, remains)
     steps: list[Removal] = []
     kept: list[Kept] = []

@@ -98,7 +98,10 @@ class Lab:
         """Give every data directory what a node that ran would have left, and every log folder a line."""
         for node in self.cluster.nodes:
             data = Path(node.data[0])
-            if node in self.cluster.brokers:
+            if self.cluster.kraft:
+                (data / "__cluster_metadata-0").mkdir()
+                (data / "__cluster_metadata-0" / "0.log").write_text("records")
+            elif node in self.cluster.brokers:
                 (data / "meta.properties").write_text(f"#\nversion=0\nbroker.id={node.id}\ncluster.id=abc\n")
                 (data / "orders-0").mkdir()
                 (data / "orders-0" / "0.log").write_text("records")

@@ -1,6 +1,8 @@
 """Hosts that behave like servers: a docker lab, and what tests do to its hosts past SSH."""
 
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -75,3 +77,11 @@ def docker(*words: str, limit: float = 60) -> "subprocess.CompletedProcess[str]"
         check=False,
         timeout=limit,
     )
+
+
+def until(look: Callable[[], str], wanted: str, seconds: float) -> str:
+    """Look until the answer is there, for so long at most; return the last answer."""
+    deadline = time.monotonic() + seconds
+    while (answer := look()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return answer

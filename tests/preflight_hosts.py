@@ -108,3 +108,17 @@ def three(address: str = "10.0.0.{}", *, lab: bool = False) -> Cluster:
         )
         nodes += [server, Node(host, Role.BROKER, at, 9092, "1g", (PurePosixPath("/d"),))]
     return Cluster("prod", Version(3, 9, 2), hosts, tuple(nodes), lab=lab)
+
+
+def in_kraft(*, isolated: bool = False, lab: bool = False) -> Cluster:
+    """Return three hosts with a broker each, which is a controller, too, or has one beside it."""
+    hosts = tuple(Host(f"node{at}", f"10.0.0.{at}") for at in (1, 2, 3))
+    nodes = []
+    for at, host in enumerate(hosts, 1):
+        broker = Node(host, Role.BROKER, at, 9092, "1g", (PurePosixPath("/d"),), controller_port=9093)
+        if isolated:
+            controller = replace(broker, role=Role.CONTROLLER, id=100 + at, port=9093)
+            nodes.append(replace(controller, data=(PurePosixPath("/c"),)))
+            broker = replace(broker, controller_port=None)
+        nodes.append(broker)
+    return Cluster("prod", Version(4, 3, 1), hosts, tuple(nodes), lab=lab)

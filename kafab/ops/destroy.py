@@ -12,14 +12,15 @@ from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Emit, Note
 from kafab.executor import Fate, HostResult, worst
-from kafab.model import Cluster, Host
+from kafab.facts import HostFacts, NodeFacts
+from kafab.model import Cluster, Host, Node
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.plan import known
 from kafab.ports import Fleet
 from kafab.remains import INCOMING, NEW, HostRemains, observation, parse
 from kafab.removal import GONE, LOCK, Removal, Removals, What, removals
-from kafab.state import desire, limited
+from kafab.state import Desired, desire, limited
 from kafab.supervisor import ALIVE
 from kafab.units import UNITS
 
@@ -60,7 +61,20 @@ def prepare(cluster: Cluster, limit: str | None, *, data: bool, fleet: Fleet) ->
     facts = known(observe(desired, fleet))
     asked = {name: cluster.host(name) for name in desired.host_names}
     outcomes = fleet.run({name: _observation(cluster, limit, host) for name, host in asked.items()})
-    return removals(desired, facts, _known({name: parse(outcomes[name]) for name in asked}), data=data)
+    remains = _known({name: parse(outcomes[name]) for name in asked})
+    return removals(desired, facts, remains, _left_out(desired, fleet) if data else {}, data=data)
+
+
+def _left_out(desired: Desired, fleet: Fleet) -> dict[Node, NodeFacts]:
+    """Return what the nodes outside the limit have, of hosts that answer: theirs is the cluster whose data may go."""
+    asked = {wanted.node for wanted in desired.nodes}
+    rest = desire(desired.cluster, [node for node in desired.cluster.nodes if node not in asked], None)
+    answers = observe(rest, fleet) if rest.nodes else {}
+    return {
+        wanted.node: fact.nodes[wanted.node.instance]
+        for wanted in rest.nodes
+        if isinstance(fact := answers[wanted.node.host.name], HostFacts)
+    }
 
 
 def destroy(

@@ -1,12 +1,13 @@
 """Hosts compared with each other: clocks, the memory of machines that several hosts share, names, cluster ids."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_low
 
 from kafab.command import Unknown
 from kafab.facts import NodeFacts
 from kafab.findings import Finding, Severity
+from kafab.identities import stranger
 from kafab.model import Cluster, Node, Role
 from kafab.preflight.local import Look
 from kafab.preflight.network import is_loopback, names, targets
@@ -158,29 +159,36 @@ def _whose(cluster: Cluster, name: str) -> str:
 
 
 def judge_cluster_ids(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding]:
-    """Name the data directories of another cluster: those whose cluster.id is not the one that most of them have."""
+    """Name the data directories of another cluster: those whose cluster.id is not the one that most of them have.
+
+    Where the inventory pins the id of a KRaft cluster, that one is right, however many have another.
+    """
     found = {
         (node.name, str(path)): identity.cluster_id
-        for node in cluster.brokers
+        for node in cluster.nodes
         if node.host.name in looks
         for path, identity in looks[node.host.name]
         .facts.nodes.get(node.instance, _NOTHING)
         .identities.items()
-        if identity.cluster_id is not None and identity.id == node.id
+        if identity.cluster_id is not None and stranger(cluster, node, identity) is None
     }
-    counted = Counter(found.values()).most_common(2)
-    if len(counted) < 2:
-        return
-    (usual, most), (_, second) = counted
-    tie = most == second
+    right, wanted = _right_cluster_id(cluster, list(found.values()))
     for (node, path), cluster_id in found.items():
-        if tie or cluster_id != usual:
-            detail = f"{path} belongs to cluster.id {cluster_id}; wanted: " + (
-                "one cluster.id on every broker" if tie else f"{usual}, as on {most} other directories"
-            )
+        if cluster_id != right:
+            detail = f"{path} belongs to cluster.id {cluster_id}; wanted: {wanted}"
             hint = "name the right directory in the inventory, or move the foreign data away by hand"
-            evidence = {"host": node.partition("/")[0], "found": cluster_id, "wanted": None if tie else usual}
+            evidence = {"host": node.partition("/")[0], "found": cluster_id, "wanted": right}
             yield Finding("data", node, Severity.CRIT, detail, evidence, hint)
+
+
+def _right_cluster_id(cluster: Cluster, found: Sequence[str]) -> tuple[str | None, str]:
+    """Return the id that all directories should have, None where it cannot be told, and how to say so."""
+    if cluster.kraft and cluster.cluster_id is not None:
+        return cluster.cluster_id, f"{cluster.cluster_id}, kraft.cluster_id of the inventory"
+    (usual, most), (_, second), *_ = [*Counter(found).most_common(2), (None, 0), (None, 0)]
+    if most == second:
+        return None, f"one cluster.id on every {'node' if cluster.kraft else 'broker'}"
+    return usual, f"{usual}, as on {most} other directories"
 
 
 def _some(words: list[str]) -> str:

@@ -11,7 +11,9 @@ from pathlib import PurePosixPath
 from kafab.command import Unknown
 from kafab.defaults import FIRST_WITHOUT_ZOOKEEPER
 from kafab.findings import Finding, Severity
+from kafab.identities import id_key, stranger
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
+from kafab.preflight.jvm import refused
 from kafab.preflight.local import Look, Place
 from kafab.preflight.network import LISTENER
 from kafab.preflight.sizes import GB, MB, size
@@ -83,6 +85,8 @@ class _Judge:
         yield from self.rights()
         yield self.operating_system()
         yield self.java()
+        for node in self.nodes:
+            yield from self.jvm_flags(node)
         yield from self.disks()
         yield from self.mounts()
         for node in self.nodes:
@@ -172,6 +176,17 @@ class _Judge:
                 "java", self.advice, found, f"Java {least} to 23 for Kafka {self.cluster.version}", mend
             )
         return self.found("java", Severity.OK, found)
+
+    def jvm_flags(self, node: Node) -> Iterator[Finding]:
+        version = self.look.facts.java_version
+        major = java_major(version) if version else None
+        for flag, wanted in refused(node.jvm, major) if major else ():
+            mend = (
+                f"take it out of jvm: of {node.name} in the inventory, or name another Java home with java:"
+            )
+            yield self.found(
+                "java", Severity.CRIT, f"Java {version} refuses {flag}", wanted, mend, subject=node.name
+            )
 
     def disks(self) -> Iterator[Finding]:
         """One finding a file system, for it is the file system that fills up."""
@@ -272,17 +287,17 @@ class _Judge:
                 yield self.found("mount", Severity.CRIT, found, f"{place.unmounted} mounted", mend)
 
     def identity(self, node: Node) -> Iterator[Finding]:
-        key = "myid" if node.role is Role.ZOOKEEPER else "broker.id"
+        own = f"{id_key(self.cluster, node)} {node.id}"
         for path in node.data:
             identity = self.look.facts.nodes[node.instance].identities.get(path)
             if identity is None:
                 yield self.found("data", Severity.OK, f"{path} holds no data yet", subject=node.name)
-            elif identity.id != node.id:
-                found = f"{path} belongs to {key} {identity.id}"
+            elif whose := stranger(self.cluster, node, identity):
+                found = f"{path} belongs to {whose}"
                 mend = (
                     "name the right directory or id in the inventory, or move the foreign data away by hand"
                 )
-                yield self.found("data", Severity.CRIT, found, f"{key} {node.id}", mend, subject=node.name)
+                yield self.found("data", Severity.CRIT, found, own, mend, subject=node.name)
             else:
                 yield self.found("data", Severity.OK, f"{path} is its own", subject=node.name)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from kafab import facts
+from kafab import observation
 from kafab.command import Cmd, Outcome, Result, Script, Unknown
 from kafab.facts import HostFacts
 from kafab.model import Host, Node, Supervisor
@@ -83,7 +83,7 @@ def probe(host: Host, nodes: Sequence[Node], names: Sequence[str]) -> Script:
     systemd = host.supervisor is Supervisor.SYSTEMD
     calls += [Cmd("open_files", node.instance, node.run, node.unit if systemd else "-") for node in nodes]
     calls += [Cmd("names", *names)] if names else []
-    observed = facts.observation(host, dict.fromkeys(nodes, ()))
+    observed = observation.observation(host, dict.fromkeys(nodes, ()))
     last = ["echo clock $(date +%s.%N)", "echo end"]
     return Script(
         "\n".join([observed.text, HOLDER, _PRELUDE, *(call.sh for call in calls), *last, ""]), TIMEOUT
@@ -200,7 +200,7 @@ def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> Look | Unknown
         reason = outcome.err.strip() or "no message"
         return Unknown(f"the preflight script ended with {outcome.code}: {reason}")
     first = lines.index("end") + 1
-    seen = facts.parse(host, nodes, Result(0, "\n".join([*lines[:first], ""]).encode(), outcome.err))
+    seen = observation.parse(host, nodes, Result(0, "\n".join([*lines[:first], ""]).encode(), outcome.err))
     if isinstance(seen, Unknown):
         return seen
     try:

@@ -36,7 +36,7 @@ class Answer(str, Enum):
 
 @dataclass(frozen=True)
 class Target:
-    """Where a node must be reached, and by which use of its port: client, quorum or election."""
+    """Where a node must be reached, and by which use of its port: client, controller, quorum or election."""
 
     node: Node
     use: str
@@ -63,9 +63,21 @@ def is_loopback(address: str) -> bool:
 
 
 def targets(cluster: Cluster, host: Host) -> tuple[Target, ...]:
-    """Return what the nodes of a host must reach: brokers every broker and ZooKeeper server, servers each other."""
-    roles = {node.role for node in cluster.on(host)}
+    """Return what the nodes of a host must reach.
+
+    Brokers reach every broker and every ZooKeeper server or controller, servers and controllers only each other.
+    """
+    here = cluster.on(host)
+    roles = {node.role for node in here}
     needed: dict[Target, None] = {}
+    if cluster.kraft:
+        if Role.BROKER in roles:
+            needed |= {Target(node, "client", node.endpoint): None for node in cluster.brokers}
+        if here:
+            needed |= {
+                Target(node, "controller", node.controller_endpoint): None for node in cluster.controllers
+            }
+        return tuple(needed)
     if Role.BROKER in roles:
         needed |= {Target(node, "client", node.endpoint): None for node in cluster.nodes}
     if Role.ZOOKEEPER in roles:

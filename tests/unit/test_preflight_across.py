@@ -28,6 +28,7 @@ from tests.preflight_hosts import (
     NODE,
     RECORDED,
     healthy,
+    in_kraft,
     three,
 )
 
@@ -129,6 +130,77 @@ def test_connections_that_are_needed() -> None:
     clients = {(node.name, "client") for node in cluster.nodes}
     peers = {(f"node{at}/zookeeper", use) for at in (2, 3) for use in ("quorum", "election")}
     assert wanted == clients | peers
+
+
+def test_connections_that_combined_nodes_need() -> None:
+    """In KRaft a broker reaches every broker's advertised port and every controller's listener."""
+    cluster = in_kraft()
+    wanted = {(target.use, str(target.endpoint)) for target in network.targets(cluster, cluster.hosts[0])}
+    assert wanted == {
+        (use, f"10.0.0.{at}:{port}")
+        for at in (1, 2, 3)
+        for use, port in (("client", 9092), ("controller", 9093))
+    }
+
+
+def test_connections_that_isolated_controllers_need() -> None:
+    """A controller on a host of its own reaches the other controllers, and no broker."""
+    cluster = in_kraft(isolated=True)
+    alone = tuple(node for node in cluster.nodes if node.name != "node1/broker")
+    cluster = replace(cluster, nodes=alone)
+    wanted = {(target.node.name, target.use) for target in network.targets(cluster, cluster.hosts[0])}
+    assert wanted == {(f"node{at}/controller", "controller") for at in (1, 2, 3)}
+
+
+def test_host_without_a_node_reaches_nothing() -> None:
+    """A host of the inventory without a node of this cluster has nobody to reach."""
+    cluster = in_kraft()
+    cluster = replace(cluster, nodes=cluster.nodes[1:])
+    assert network.targets(cluster, cluster.hosts[0]) == ()
+
+
+def test_controller_behind_a_firewall_is_named_by_its_port() -> None:
+    """A controller listener that a firewall closes is one line with that port, though the broker's is open."""
+    found = tried(
+        in_kraft(), lambda _source, target: Answer.SILENT if str(target.endpoint) == "10.0.0.2:9093" else None
+    )
+    ((subject, severity, detail),) = found
+    assert (subject, severity) == ("node2", "CRIT")
+    assert "10.0.0.2:9093 (node2/broker controller) from node1, node2, node3: no answer" in detail
+
+
+@pytest.mark.parametrize(
+    ("pinned", "expected"),
+    [
+        (None, {"node3/controller": "y; wanted: x, as on 5 other directories"}),
+        ("x", {"node3/controller": "y; wanted: x, kraft.cluster_id of the inventory"}),
+        ("y", dict.fromkeys(
+            ["node1/controller", "node1/broker", "node2/controller", "node2/broker", "node3/broker"],
+            "x; wanted: y, kraft.cluster_id of the inventory",
+        )),
+    ],
+)  # fmt: skip
+def test_cluster_ids_of_controllers_count(pinned: str | None, expected: dict[str, str]) -> None:
+    """Controllers' directories are compared, too; a pinned id is right whatever most of them have."""
+    cluster = replace(in_kraft(isolated=True), cluster_id=pinned)
+
+    def facts(host: Host) -> HostFacts:
+        return HostFacts(
+            {
+                node.instance: NodeFacts(
+                    identities={
+                        node.data[0]: Identity(
+                            node.id, "y" if node.name == "node3/controller" else "x", kraft=True
+                        )
+                    }
+                )
+                for node in cluster.on(host)
+            }
+        )
+
+    looks = {host.name: replace(healthy(), facts=facts(host)) for host in cluster.hosts}
+    found = {item.subject: item.detail for item in across.judge_cluster_ids(cluster, looks)}
+    assert {name: detail.partition("cluster.id ")[2] for name, detail in found.items()} == expected
 
 
 def tried(

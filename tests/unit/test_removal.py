@@ -7,8 +7,8 @@ import pytest
 
 from kafab.errors import Unsafe
 from kafab.facts import HostFacts, Identity, NodeFacts
-from kafab.model import Cluster, Supervisor
-from kafab.remains import HostRemains, Place, drop_in, template
+from kafab.model import Cluster, Role, Supervisor
+from kafab.remains import HostRemains, Place, drop_in, observation, template
 from kafab.removal import Removals, What, removals
 from kafab.state import desire
 from kafab.units import UNITS
@@ -38,7 +38,7 @@ def decided(cluster: Cluster, there: HostRemains, *, data: bool = False) -> Remo
     """Decide about the broker alone; its data says that it is its own."""
     broker = cluster.brokers[0]
     facts = HostFacts({broker.instance: NodeFacts(identities={broker.data[0]: Identity(1, "abc")})})
-    return removals(desire(cluster, [broker], None), {"node1": facts}, {"node1": there}, data=data)
+    return removals(desire(cluster, [broker], None), {"node1": facts}, {"node1": there}, {}, data=data)
 
 
 def test_mounted_data_directory_is_emptied_and_kept() -> None:
@@ -102,3 +102,10 @@ def test_unit_that_systemd_starts_again_is_running() -> None:
     cluster, there = served()
     with pytest.raises(Unsafe, match="run: node1/broker"):
         decided(cluster, replace(there, active=frozenset({cluster.brokers[0].unit})))
+
+
+def test_observation_asks_for_units_of_every_role() -> None:
+    """A controller that is active but not enabled is found, like a broker: every role's units are listed."""
+    cluster, _ = served()
+    text = observation(cluster.hosts[0], cluster.nodes).text
+    assert [role for role in Role if f"'kafka-{role}@*'" not in text] == []

@@ -71,6 +71,19 @@ def test_brokers_come_after_zookeeper_at_boot(tmp_path: Path) -> None:
     assert after.split()[-1] == "kafka-zookeeper@zookeeper.service"
 
 
+@pytest.mark.parametrize(
+    ("controller", "last"), [(101, "kafka-controller@controller.service"), (1, "time-sync.target")]
+)
+def test_brokers_come_after_an_isolated_controller_at_boot(
+    controller: int, last: str, tmp_path: Path
+) -> None:
+    """In KRaft a broker waits for the controller of its host; a combined process waits for no other."""
+    roles = f"{{address: 10.0.0.1, broker: 1, controller: {controller}}}"
+    found = cluster(tmp_path, f"kafka: {{version: 4.3.1}}\nhosts: {{node1: {roles}}}\n")
+    after = directives(unit_files(found, found.brokers[0])[0].text)["After"][0]
+    assert after.split()[-1] == last
+
+
 def test_nodes_of_one_role_share_the_unit(tmp_path: Path) -> None:
     """Two brokers of a host have one and the same unit and a drop-in each."""
     found = cluster(tmp_path)

@@ -1,12 +1,11 @@
 """A cluster under systemd, by a login user with sudo: what holds on real servers."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.docker_hosts import DockerLab, docker
+from tests.docker_hosts import DockerLab, docker, until
 from tests.fab import Done
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker_lab")]  # one lab for both modules
@@ -19,14 +18,6 @@ def cluster(docker_lab: DockerLab) -> Iterator[DockerLab]:
     docker_lab.fab.must("deploy", "start")
     yield docker_lab
     docker_lab.fab("stop")
-
-
-def until(look: Callable[[], str], wanted: str, seconds: float) -> str:
-    """Look until the answer is there, for so long at most; return the last answer."""
-    deadline = time.monotonic() + seconds
-    while (answer := look()) != wanted and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return answer
 
 
 def unit(lab: DockerLab, host: str, name: str = "SubState") -> str:
