@@ -26,6 +26,7 @@ from kafab.steps import (
     WriteFile,
 )
 from kafab.storage import initial_controllers
+from kafab.supervisor import SETTLED
 
 SCRIPT_TIMEOUT = timedelta(minutes=2)
 
@@ -114,7 +115,7 @@ def compile_steps(steps: Sequence[Step]) -> Script:
     """Return one script for one host: each step in a subshell, its exit code in a line of its own, none after a failure."""
     functions = [f"step{number}() {{\n{_body(step)}\n}}" for number, step in enumerate(steps)]
     calls = [f"run {number}" for number in range(len(steps))]
-    return Script("\n".join([_STEPS, *functions, *calls]) + "\n", SCRIPT_TIMEOUT)
+    return Script("\n".join([SETTLED, _STEPS, *functions, *calls]) + "\n", SCRIPT_TIMEOUT)
 
 
 _STEPS = r"""
@@ -159,9 +160,8 @@ enable() {  # UNIT: at boot; it is neither started nor restarted
 bare() {  # ID FOLDER...: whether one has no meta.properties yet
   id=$1
   shift
-  # Held by the tool itself: one that an interrupted deploy has left at work is waited for.
-  exec 8< "$1"
-  flock -w 60 8 || { echo "something else has been formatting $1 for 60 s"; exit 1; }
+  # The lock is inherited by the tool, and held for as long as it works, whatever becomes of us.
+  settled "$1" -x 60
   bare=1
   for path do
     [ -e "$path/meta.properties" ] || { bare=0; continue; }
@@ -173,8 +173,11 @@ bare() {  # ID FOLDER...: whether one has no meta.properties yet
 storage() {  # USER JAVA RELEASE WORDS...: one short JVM; a folder that has a meta.properties is left as it is
   user=$1 java=$2 release=$3
   shift 3
-  set -- "$java" -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx256m -cp "$release/libs/*" \
-    kafka.tools.StorageTool format "$@"
+  # Log4j's own start would take a quarter of the time, for a tool that prints what it does.
+  set -- "$java" -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData -Xms64m -Xmn48m -Xmx256m \
+    -Dlog4j2.disable.jmx=true \
+    -Dlog4j2.loggerContextFactory=org.apache.logging.log4j.simple.SimpleLoggerContextFactory \
+    -cp "$release/libs/*" kafka.tools.StorageTool format "$@"
   [ -z "$user" ] || set -- runuser -u "$user" -- "$@"
   cd /
   "$@"

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from kafab.command import Unknown
 from kafab.errors import Unreachable, Unsafe
 from kafab.facts import FileFact, HostFacts, NodeFacts
-from kafab.identities import stranger
+from kafab.identities import id_key, stranger
 from kafab.model import Node
 from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode, Observed
@@ -119,7 +119,7 @@ def diff(desired: Desired, observed: Observed, elsewhere: NodesFacts | None = No
     ``elsewhere`` has the nodes that are left out; None where nobody asked them.
     """
     hosts = known(observed)
-    guard_identities(desired, hosts)
+    guard_identities(desired, hosts, elsewhere)
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts))),
@@ -241,30 +241,38 @@ def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> 
     return other_release or process.configuration != wanted.configuration
 
 
-def guard_identities(desired: Desired, hosts: Mapping[str, HostFacts]) -> None:
+def guard_identities(
+    desired: Desired, hosts: Mapping[str, HostFacts], elsewhere: NodesFacts | None = None
+) -> None:
     """Refuse data directories of another node or of another cluster (invariant: data is never mixed).
 
-    Raises Unsafe with the table of what was found where.
+    The cluster ids of ``elsewhere``, nodes that are left out, must agree, too. Raises Unsafe with the table of what was
+    found where.
     """
     cluster, facts = desired.cluster, node_facts(desired, hosts)
-    problems = [
-        f"{node.name}: {path} belongs to {whose}, not {node.id}"
+    strangers = [
+        f"{node.name}: {path} belongs to {whose}, not {id_key(cluster, node)} {node.id}"
         for node, found in facts.items()
         for path, identity in found.identities.items()
         if (whose := stranger(cluster, node, identity))
     ]
     pinned = {cluster.cluster_id} if cluster.cluster_id and cluster.kraft else set()
-    if len(pinned | cluster_ids(facts)) > 1:
-        problems += [f"the inventory: kraft.cluster_id {cluster_id}" for cluster_id in pinned]
-        problems += [
-            f"{node.name} {path}: cluster.id {identity.cluster_id}"
-            for node, found in facts.items()
-            for path, identity in found.identities.items()
-            if identity.cluster_id is not None
-        ]
+    everywhere = {**facts, **(elsewhere or {})}
+    ids = pinned | cluster_ids(everywhere)
+    table = [f"the inventory: kraft.cluster_id {cluster_id}" for cluster_id in pinned] + [
+        f"{node.name} {path}: cluster.id {identity.cluster_id}"
+        for node, found in everywhere.items()
+        for path, identity in found.identities.items()
+        if identity.cluster_id is not None
+    ]
+    problems: list[str] = []
+    if strangers:
+        count = f"{len(strangers)} data director{'ies' if len(strangers) > 1 else 'y'}"
+        problems += ["\n  ".join([f"{count} of something else:", *strangers])]
+    if len(ids) > 1:
+        problems += ["\n  ".join([f"{len(ids)} cluster ids, where there must be one:", *table])]
     if problems:
         raise Unsafe(
-            f"{len(problems)} data director{'ies' if len(problems) > 1 else 'y'} of something else:\n  "
-            + "\n  ".join(problems),
+            "\n".join(problems),
             hint="name the right directories or ids in the inventory, or move the foreign data away by hand",
         )

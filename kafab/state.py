@@ -47,7 +47,7 @@ class Desired:
     artifact: Artifact | None
 
     def files(self, host: str) -> dict[Node, tuple[RenderedFile, ...]]:
-        """Return the files of one host, by node, as `facts.observation` takes them."""
+        """Return the files of one host, by node, as `observation.observation` takes them."""
         return {
             wanted.node: wanted.files + wanted.units for wanted in self.nodes if wanted.node.host.name == host
         }

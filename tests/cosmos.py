@@ -50,7 +50,9 @@ class Cosmos:
     on_lock: Callable[[], None] | None = None
     """What happens between the first look and the lock."""
     cluster_ids: dict[str, str] = field(default_factory=dict)
-    """Host -> cluster.id of its broker's data."""
+    """Host -> cluster.id of its broker's data, in KRaft of all its nodes'; else KRaft's data are of one cluster."""
+    bare: set[str] = field(default_factory=set)
+    """KRaft nodes that are not formatted."""
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
@@ -126,12 +128,12 @@ class Cosmos:
         if not self.deployed:
             return fresh_answer()
         desired = desire(self.cluster, self.cluster.nodes, self.store.artifact)
+        cluster_id = self.cluster_ids.get(host, self.kafka.cluster_id if self.cluster.kraft else None)
+        nodes, mode = (self.cluster.nodes, 1) if self.cluster.kraft else (self.cluster.brokers, 0)
         data = {
-            node.data[
-                0
-            ]: f"{self._id_key}={node.id}\ncluster.id={self.cluster_ids[host]}\nversion={int(self.cluster.kraft)}"
-            for node in self.cluster.brokers
-            if node.host.name == host and host in self.cluster_ids
+            node.data[0]: f"version={mode}\n{self._id_key}={node.id}\ncluster.id={cluster_id}"
+            for node in nodes
+            if node.host.name == host and cluster_id is not None and node.name not in self.bare
         }
         text = FakeHost(desired, identities=data).answer(host, desired).text
         for node in self.cluster.on(self.cluster.host(host)):

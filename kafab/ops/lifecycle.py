@@ -69,7 +69,7 @@ def _idle(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[Node, N
 
 
 def _startable(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[Node, NodeFacts]:
-    """Return what each node's host said. Raises what forbids a start: foreign data, nothing deployed, no Java."""
+    """Return what each node's host said. Raises what forbids a start: foreign or no data, nothing deployed, no Java."""
     desired, observed = look(cluster, nodes, world.fleet, world.store)
     hosts = known(observed)
     guard_identities(desired, hosts)
@@ -81,6 +81,13 @@ def _startable(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[No
     ]
     if bare:
         raise Failed(f"not deployed: {', '.join(bare)}", hint="`fab deploy` first")
+    # The first directory has the metadata log; Kafka itself takes in an empty one beside it.
+    raw = [node for node, found in facts.items() if cluster.kraft and node.data[0] not in found.identities]
+    if raw:
+        raise Failed(
+            f"not formatted: {', '.join(f'{node.name} {node.data[0]}' for node in raw)}",
+            hint="`fab deploy` goes on where it was interrupted, and formats them",
+        )
     no_java = [
         f"{host.name}: {_looked_for(host)}"
         for host in cluster.hosts
@@ -89,7 +96,7 @@ def _startable(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[No
     if no_java:
         raise Failed(
             "no Java:\n  " + "\n  ".join(no_java),
-            hint="install Java 11 or 17, or set `java:` in the inventory",
+            hint="install Java 17, or set `java:` in the inventory",
         )
     return facts
 

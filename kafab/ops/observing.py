@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from kafab.facts import observation, parse
 from kafab.model import Cluster, Node
+from kafab.observation import observation, parse
 from kafab.ports import Fleet, Store
 from kafab.releases import release_for
 from kafab.state import Desired, Observed, desire

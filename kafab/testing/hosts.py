@@ -1,4 +1,4 @@
-"""What a host would answer to `facts.observation`, made up from what is desired: for tests and for planning at scale."""
+"""What a host would answer to `observation.observation`, made up from what is desired: for tests and for planning at scale."""
 
 import base64
 import hashlib

@@ -38,6 +38,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.units",
             "kafab.supervisor",
             "kafab.facts",
+            "kafab.observation",
             "kafab.identities",
             "kafab.state",
             "kafab.preflight.*",

@@ -99,3 +99,49 @@ def test_node_of_another_cluster_is_not_brought_to_a_running_one(isolated: Cosmo
     with pytest.raises(Unsafe, match=r"node3/broker: .* belongs to cluster another-another-another"):
         start(isolated.cluster, "node3/broker", isolated.world)
     assert isolated.of("start") == []
+
+
+def test_start_names_the_ids_of_a_foreign_node(isolated: Cosmos) -> None:
+    """A node of another cluster among them: nothing starts, and every directory's id is told (fault 22)."""
+    isolated.cluster_ids = {"node3": "another-another-another"}
+    with pytest.raises(Unsafe, match=r"node3/broker .*: cluster.id another-another-another") as caught:
+        start(isolated.cluster, None, isolated.world)
+    told = [line for line in caught.value.message.splitlines() if "cluster.id" in line]
+    assert (len(told), isolated.calls) == (6, [])
+
+
+def test_start_of_what_is_not_formatted_names_the_next_command(isolated: Cosmos) -> None:
+    """A deploy that was cut off before the storage: Kafka would exit, so nothing is started."""
+    isolated.bare = {"node2/controller"}
+    with pytest.raises(Failed, match="not formatted: node2/controller ") as caught:
+        start(isolated.cluster, None, isolated.world)
+    assert ("fab deploy" in str(caught.value.hint), isolated.calls) == (True, [])
+
+
+def test_controller_may_go_where_no_broker_runs(isolated: Cosmos) -> None:
+    """Nobody is left to be served: two of three isolated controllers may be stopped."""
+    isolated.up()
+    stop(isolated.cluster, ",".join(names("broker")), isolated.world, unsafe=True)
+    stopped = stop(isolated.cluster, "node1/controller,node2/controller", isolated.world, unsafe=False)
+    assert stopped == ("node1/controller", "node2/controller")
+
+
+def test_unsafe_stops_a_majority(isolated: Cosmos) -> None:
+    """The flag that the refusal names does override it."""
+    limit = "node1/controller,node2/controller"
+    assert len(stop(isolated.up().cluster, limit, isolated.world, unsafe=True)) == 2
+
+
+def test_controller_that_does_not_count_may_go(isolated: Cosmos) -> None:
+    """One that has no vote to lose, for it is behind, is stopped: the majority stays as it is."""
+    isolated.up().kafka.voters.lagging = {103}
+    assert stop(isolated.cluster, "node3/controller", isolated.world, unsafe=False) == ("node3/controller",)
+
+
+def test_quorum_that_cannot_be_read_forbids_the_stop(isolated: Cosmos) -> None:
+    """Nobody leads: whether a controller can be spared is unknown, and unknown is not yes."""
+    isolated.up().kafka.voters.frozen = {101, 102}
+    with pytest.raises(
+        Failed, match="whether node3/controller can be spared is unknown: no controller leads"
+    ):
+        stop(isolated.cluster, "node3/controller", isolated.world, unsafe=False)

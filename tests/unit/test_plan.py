@@ -8,9 +8,9 @@ import yaml
 
 from kafab.command import Result, Unknown
 from kafab.errors import Unreachable, Unsafe
-from kafab.facts import parse
 from kafab.inventory import load
 from kafab.model import Cluster, Version
+from kafab.observation import parse
 from kafab.plan import Plan, diff
 from kafab.releases import Artifact, ReleaseName
 from kafab.state import Desired, Observed, desire

@@ -1,6 +1,8 @@
 """KRaft's storage: one cluster id from the first deploy on, whatever interrupts it; and nothing that ran is formatted anew."""
 
 import base64
+import fcntl
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.command import Outcome, Script, Unknown
-from kafab.errors import OutcomeUnknown, Unreachable, Unsafe
+from kafab.errors import Failed, OutcomeUnknown, Unreachable, Unsafe
 from kafab.facts import Identity, NodeFacts
 from kafab.model import Cluster, Quorum
 from kafab.steps import FormatStorage
@@ -85,7 +87,8 @@ def test_voters_need_a_cluster_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quorum", "controllers", "role"), [(Quorum.STATIC, "combined", ""), (Quorum.DYNAMIC, "isolated", "broker")]
+    ("quorum", "controllers", "role"),
+    [(Quorum.STATIC, "combined", ""), (Quorum.DYNAMIC, "isolated", "broker")],
 )
 def test_no_voters_are_named(quorum: Quorum, controllers: str, role: str) -> None:
     """In a static quorum the configuration names the voters; an isolated broker never is one."""
@@ -316,3 +319,37 @@ def test_foreign_cluster_is_refused_with_the_ids(lab: Lab) -> None:
         lab.deploy()
     told = [line.rpartition(" ")[2] for line in caught.value.message.splitlines() if "cluster.id" in line]
     assert (told, lab.tree() == before) == ([ours, ours, OTHER], True)
+
+
+def test_id_that_came_in_between_fails_the_step(lab: Lab) -> None:
+    """What was formatted between the look and the step is not touched: the host fails with what was found."""
+    handler = lab.fleet._hosts["node2"]
+
+    def late(script: Script) -> Outcome:
+        if "\nif bare " in script.text:
+            meta(lab, "node2").write_text(f"version=1\nnode.id=2\ncluster.id={OTHER}\n")
+        return handler(script)
+
+    lab.fleet._hosts["node2"] = late
+    with pytest.raises(
+        Failed, match=r"node2: failed: .* was formatted for another cluster id in the meantime"
+    ):
+        lab.deploy()
+    assert OTHER in meta(lab, "node2").read_text()
+
+
+def test_tool_that_does_not_end_makes_the_host_unknown(lab: Lab, shell: Shell) -> None:
+    """What is being formatted is neither bare nor formatted: after 20 s the host is told with the folder, and nothing is guessed."""
+    lab.deploy()
+    meta(lab, "node2").unlink()
+    folder = meta(lab, "node2").parent
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        lab.fleet._hosts["node2"] = lambda script: shell(
+            replace(script, text=script.text.replace("sleep 0.1", ":"))
+        )
+        with pytest.raises(Unreachable, match=f"node2: .*{folder} has been formatted for 20 s and still is"):
+            lab.deploy()
+    finally:
+        os.close(handle)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from kafab.command import Result, Unknown
 from kafab.executor import compile_steps
-from kafab.facts import HostFacts, Identity, observation, parse
+from kafab.facts import HostFacts, Identity
 from kafab.model import Cluster
+from kafab.observation import observation, parse
 from kafab.plan import Plan, diff
 from kafab.releases import Artifact, ReleaseName
 from kafab.state import Desired, desire

@@ -1,0 +1,315 @@
+"""What a host says: one POSIX sh script, one round trip, and the pure parser of its answer.
+
+The script starts no JVM and few processes: one `sha256sum` and one `stat` for all files, and shell built-ins for the rest.
+It carries the digests that are expected, and returns the content of those files only that differ.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import PurePosixPath
+
+from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.facts import FileFact, HostFacts, Identity, NodeFacts, Process, node_directories
+from kafab.model import Host, Node, Role, Supervisor
+from kafab.properties import parse_properties
+from kafab.render import MANIFEST, RenderedFile
+from kafab.supervisor import ALIVE, SETTLED
+
+TIMEOUT = timedelta(seconds=30)
+TICKS_A_SECOND = (
+    100  # USER_HZ, the unit of start times in /proc, is 100 on every Linux architecture that runs Java
+)
+
+
+def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Script:
+    """Return the script that observes these nodes of one host, given the files each should have."""
+    wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
+    paths = [file.path for files in nodes.values() for file in files]
+    parts = [ALIVE, SETTLED, _PRELUDE, _java(host), Cmd("releases", host.paths.releases).sh]
+    parts += [Cmd("account", host.user).sh] if host.user else []
+    roots = {path.parent for node in nodes for path in node_directories(node)}
+    looked_at = [*sorted(roots), *(path for node in nodes for path in _looked_at(node)), *paths]
+    parts.append(Cmd("readable", *looked_at).sh)
+    parts += [_node(node) for node in nodes]
+    if paths:
+        parts += [f"wanted={Cmd(wanted).sh}", Cmd("files", *paths).sh]
+    parts.append("echo end")
+    return Script("\n".join(parts) + "\n", TIMEOUT)
+
+
+def _node(node: Node) -> str:
+    words = [Cmd("node", node.instance, node.current, node.run / "process", node.config / MANIFEST).sh]
+    words += [Cmd("folder", path).sh for path in node_directories(node)]
+    words += [Cmd("unit", node.unit).sh] if node.host.supervisor is Supervisor.SYSTEMD else []
+    reader = "myid" if node.role is Role.ZOOKEEPER else "meta"
+    words += [Cmd(reader, path).sh for path in node.data]
+    return "\n".join(words)
+
+
+def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
+    return (
+        *node_directories(node),
+        node.run / "process",
+        node.config / MANIFEST,
+        *(path / name for path in node.data for name in ("myid", "meta.properties")),
+    )
+
+
+def _java(host: Host) -> str:
+    if host.java:
+        return Cmd("java_at", host.java / "bin/java").sh
+    return 'java_at "$(command -v java || :)" /usr/lib/jvm/*/bin/java'
+
+
+# Every function prints whole lines; a path is always the last word of its line.
+_PRELUDE = r"""
+readable() {  # what is there and closed to us must not look absent
+  for path do
+    [ ! -e "$path" ] || [ -r "$path" ] || echo "unreadable $path"
+    [ ! -d "$path" ] || [ -x "$path" ] || echo "unreadable $path"
+  done
+}
+java_at() {
+  for candidate do
+    [ -x "$candidate" ] || continue
+    echo "java $candidate"
+    real=$(readlink -f -- "$candidate") || continue
+    home=${real%/bin/java}
+    [ -r "$home/release" ] || home=${home%/jre}
+    [ -r "$home/release" ] || return 0
+    while IFS='=' read -r key value; do
+      [ "$key" != JAVA_VERSION ] || echo "javaversion $value"
+    done < "$home/release"
+    return 0
+  done
+}
+releases() {
+  [ ! -d "$1" ] || echo "folder $1"
+  for found in "$1"/kafka_*; do
+    [ ! -d "$found" ] || echo "release ${found##*/}"
+  done
+  for found in "$1"/.incoming/*.part; do
+    [ ! -f "$found" ] || stat -c 'part %s %n' -- "$found"
+  done
+}
+account() { ! id -u -- "$1" >/dev/null 2>&1 || echo "account $1"; }
+unit() {
+  [ ! -L "/etc/systemd/system/multi-user.target.wants/$1" ] || echo "enabled $1"
+  [ "$state" = alive ] || echo "unit $(systemctl show --value -p SubState "$1" 2>/dev/null || :)"
+}
+node() {
+  echo "node $1"
+  state=none
+  target=$(cd -P -- "$2" 2>/dev/null && pwd -P) && echo "link ${target##*/}" || :
+  if [ -r "$3" ] && read -r pid start release digest asked < "$3"; then
+    state=gone
+    ! alive "$pid" "$start" || state=alive
+    read -r up _ < /proc/uptime
+    echo "process $pid $start $release $digest $state $up $asked"
+  fi
+  [ ! -r "$4" ] || while read -r line || [ -n "$line" ]; do echo "deployed $line"; done < "$4"
+}
+folder() { [ ! -d "$1" ] || echo "folder $1"; }
+myid() {  # with or without a newline at its end; a file without a number is somebody's all the same
+  [ -r "$1/myid" ] || return 0
+  id=
+  read -r id < "$1/myid" || :
+  echo "myid $1 $id"
+}
+meta() {
+  [ -e "$1/meta.properties" ] || [ ! -d "$1" ] || { settled "$1" -s 20; exec 8<&-; }
+  [ -r "$1/meta.properties" ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do echo "meta $1 $line"; done < "$1/meta.properties"
+  for log in "$1"/__cluster_metadata-0/*.log; do
+    [ ! -s "$log" ] || { echo "joined $1"; break; }
+  done
+}
+files() {
+  sha256sum -- "$@" 2>/dev/null </dev/null | while read -r sum path; do
+    echo "sha $sum $path"
+    case $wanted in
+      *"$sum  $path"*) ;;
+      *) echo "content $path"; head -c 1048576 -- "$path" | base64; echo . ;;
+    esac
+  done
+  stat -c 'stat %a %U:%G %n' -- "$@" 2>/dev/null </dev/null || :
+}
+""".strip()
+
+
+def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> HostFacts | Unknown:
+    """Read the answer to `observation`. A cut-off, failed or unreadable answer is Unknown."""
+    if isinstance(outcome, Unknown):
+        return outcome
+    lines = outcome.text.splitlines()
+    if outcome.code != 0 or not lines or lines[-1] != "end":
+        return Unknown(
+            f"the observation script ended with {outcome.code}: {outcome.err.strip() or 'no message'}"
+        )
+    closed = [line.partition(" ")[2] for line in lines if line.startswith("unreadable ")]
+    if closed:
+        return Unknown(f"the login user may not read {', '.join(dict.fromkeys(closed))}")
+    try:
+        return _Reader(host, nodes).read(lines)
+    except (ValueError, IndexError, binascii.Error) as error:
+        return Unknown(f"the observation script's answer cannot be read: {error!r}")
+
+
+class _Reader:
+    """Collects the lines of one answer; `node` lines say whose the lines behind them are."""
+
+    def __init__(self, host: Host, nodes: Sequence[Node]) -> None:
+        self.host = host
+        self.nodes = nodes
+        self.java: str | None = None
+        self.java_version: str | None = None
+        self.releases: set[str] = set()
+        self.parts: dict[str, int] = {}
+        self.folders: set[PurePosixPath] = set()
+        self.links: dict[str, str] = {}
+        self.processes: dict[str, Process] = {}
+        self.deployed: dict[str, dict[str, str]] = {}
+        self.metas: dict[PurePosixPath, list[str]] = {}
+        self.myids: dict[PurePosixPath, Identity] = {}
+        self.joined: set[PurePosixPath] = set()
+        self.digests: dict[PurePosixPath, str] = {}
+        self.modes: dict[PurePosixPath, tuple[str, str]] = {}
+        self.account = False
+        self.enabled: set[str] = set()
+        self.unit_states: dict[str, str] = {}
+        self.texts: dict[PurePosixPath, str] = {}
+        self.node = ""
+
+    def read(self, lines: Sequence[str]) -> HostFacts:
+        rest = iter(lines)
+        for line in rest:
+            word, _, value = line.partition(" ")
+            if word == "content":
+                encoded = "".join(iter(lambda: next(rest), "."))
+                self.texts[PurePosixPath(value)] = base64.b64decode(encoded, validate=True).decode(
+                    "utf-8", errors="replace"
+                )
+            elif word != "end":
+                self.take(word, value)
+        return HostFacts(
+            nodes={node.instance: self.facts(node) for node in self.nodes},
+            releases=frozenset(self.releases),
+            parts=self.parts,
+            directories=frozenset(self.folders),
+            java=self.java,
+            java_version=self.java_version,
+            account=self.account,
+        )
+
+    def take(self, word: str, value: str) -> None:
+        reader = getattr(self, f"_{word}", None)
+        if reader is None:
+            raise ValueError(f"unexpected line {word!r}")
+        reader(value)
+
+    def _node(self, value: str) -> None:
+        self.node = value
+
+    def _java(self, value: str) -> None:
+        self.java = value
+
+    def _javaversion(self, value: str) -> None:
+        self.java_version = value.strip('"')
+
+    def _account(self, _value: str) -> None:
+        self.account = True
+
+    def _enabled(self, _value: str) -> None:
+        self.enabled.add(self.node)
+
+    def _unit(self, value: str) -> None:
+        self.unit_states[self.node] = value
+
+    def _folder(self, value: str) -> None:
+        self.folders.add(PurePosixPath(value))
+
+    def _release(self, value: str) -> None:
+        self.releases.add(value)
+
+    def _part(self, value: str) -> None:
+        size, path = value.split(" ", 1)
+        self.parts[PurePosixPath(path).stem] = int(size)
+
+    def _link(self, value: str) -> None:
+        self.links[self.node] = value
+
+    def _process(self, value: str) -> None:
+        self.processes[self.node] = _process(value)
+
+    def _deployed(self, value: str) -> None:
+        digest, name = value.split(None, 1)
+        self.deployed.setdefault(self.node, {})[name] = digest
+
+    def _myid(self, value: str) -> None:
+        path, _, text = value.partition(" ")
+        self.myids[PurePosixPath(path)] = Identity(_number(text))
+
+    def _meta(self, value: str) -> None:
+        path, _, text = value.partition(" ")
+        self.metas.setdefault(PurePosixPath(path), []).append(text)
+
+    def _joined(self, value: str) -> None:
+        self.joined.add(PurePosixPath(value))
+
+    def _sha(self, value: str) -> None:
+        digest, path = value.split(" ", 1)
+        self.digests[PurePosixPath(path)] = digest
+
+    def _stat(self, value: str) -> None:
+        mode, owner, path = value.split(" ", 2)
+        self.modes[PurePosixPath(path)] = mode, owner
+
+    def facts(self, node: Node) -> NodeFacts:
+        files = {path.name: self.file(path) for path in self.digests if path.parent == node.config}
+        units = {path: self.file(path) for path in self.digests if path.name.endswith((".service", ".conf"))}
+        identities = {path: self.myids[path] for path in node.data if path in self.myids}
+        identities |= {
+            path: replace(_identity("\n".join(self.metas[path])), joined=path in self.joined)
+            for path in node.data
+            if path in self.metas
+        }
+        return NodeFacts(
+            release=self.links.get(node.instance),
+            files=files,
+            deployed=self.deployed.get(node.instance, {}),
+            directories=frozenset(self.folders & set(node_directories(node))),
+            identities=identities,
+            process=self.processes.get(node.instance),
+            units=units,
+            enabled=node.instance in self.enabled,
+            unit_state=self.unit_states.get(node.instance, ""),
+        )
+
+    def file(self, path: PurePosixPath) -> FileFact:
+        mode, owner = self.modes.get(path, ("?", "?"))
+        return FileFact(self.digests[path], mode, self.texts.get(path), owner)
+
+
+def _process(value: str) -> Process:
+    pid, start, release, digest, state, up, *asked = value.split()
+    alive = state == "alive"
+    uptime = timedelta(seconds=max(0.0, float(up) - int(start) / TICKS_A_SECOND)) if alive else None
+    return Process(int(pid), release, digest, alive=alive, asked=bool(asked), uptime=uptime)
+
+
+def _identity(text: str) -> Identity:
+    values = parse_properties(text)
+    return Identity(
+        _number(values.get("broker.id", values.get("node.id", ""))),
+        values.get("cluster.id"),
+        values.get("directory.id"),
+        kraft=values.get("version") == "1",
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"\d{1,10}", text, re.ASCII) else None

@@ -1,0 +1,133 @@
+"""The gates of KRaft: a leader that a majority elected, brokers that are registered and unfenced, an old session's end."""
+
+from pathlib import Path
+
+import pytest
+
+from kafab.command import Unknown
+from kafab.errors import Failed
+from kafab.events import Note, Waiting
+from kafab.ops import quorum_gates
+from kafab.testing.fleet import FakeClock
+from tests.conftest import cluster_in
+from tests.cosmos import Cosmos
+
+
+@pytest.fixture
+def isolated(tmp_path: Path) -> Cosmos:
+    """Three brokers and three controllers, all of which run."""
+    return Cosmos(cluster_in(tmp_path, 3, "isolated")).up()
+
+
+def notes(cosmos: Cosmos) -> list[str]:
+    """Return what was told."""
+    return [event.text for event in cosmos.told(Note) if isinstance(event, Note)]
+
+
+def waits(cosmos: Cosmos) -> list[str]:
+    """Return what was waited for, each text once."""
+    return list(dict.fromkeys(event.what for event in cosmos.told(Waiting) if isinstance(event, Waiting)))
+
+
+def test_elected_majority_passes(isolated: Cosmos) -> None:
+    """A quorum that has its leader is told, without a wait."""
+    quorum_gates.elected(isolated.cluster, isolated.cluster.controllers, isolated.world)
+    assert (notes(isolated), waits(isolated)) == (
+        ["the controllers have a majority and one leader (3 controllers)"],
+        [],
+    )
+
+
+def test_controller_that_is_down_is_not_waited_for(isolated: Cosmos) -> None:
+    """Two of three that elect one are enough where nobody awaits the third."""
+    isolated.kafka.voters.stop(103)
+    quorum_gates.elected(isolated.cluster, isolated.cluster.controllers[:2], isolated.world)
+    assert waits(isolated) == []
+
+
+def test_awaited_controller_must_answer(isolated: Cosmos) -> None:
+    """One that was started and does not answer is waited for, though the others have elected a leader."""
+    isolated.kafka.voters.stop(103)
+    with pytest.raises(Failed, match=r"KRaft quorum: not within 60 s:\n  node3/controller: .*refused"):
+        quorum_gates.elected(isolated.cluster, isolated.cluster.controllers, isolated.world)
+
+
+def test_late_controller_is_waited_for(isolated: Cosmos) -> None:
+    """The gate opens as soon as the last awaited one answers."""
+    isolated.kafka.voters.stop(103)
+    isolated.clock = FakeClock(lambda now: isolated.kafka.voters.start(103) if now >= 5 else None)
+    quorum_gates.elected(isolated.cluster, isolated.cluster.controllers, isolated.world)
+    assert 5 <= isolated.clock.now() < 6
+
+
+def test_majority_that_is_gone_is_no_leader(isolated: Cosmos) -> None:
+    """A follower of Kafka 4 names the last leader for ever: without an answer of the leader itself there is none."""
+    isolated.kafka.voters.frozen = {101, 102}
+    with pytest.raises(Failed, match=r"small: no leader among 3 controllers: no controller leads"):
+        quorum_gates.elected(isolated.cluster, isolated.cluster.controllers[2:], isolated.world)
+
+
+def test_dead_controller_is_told_with_its_last_lines(isolated: Cosmos) -> None:
+    """A process that exits ends the wait within two seconds (fault 12)."""
+    isolated.kafka.voters.stop(102)
+    isolated.answers["check", "node2/controller"] = "exited 123\n| FATAL: no meta.properties"
+    with pytest.raises(Failed, match=r"(?s)node2/controller: the process exited.*no meta.properties"):
+        quorum_gates.elected(isolated.cluster, isolated.cluster.controllers, isolated.world)
+    assert isolated.clock.now() <= 2
+
+
+def test_unfenced_brokers_pass(isolated: Cosmos) -> None:
+    """The brokers that serve are counted, with the leader and its epoch."""
+    quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, isolated.world, started=())
+    epoch = isolated.kafka.voters.epoch
+    assert notes(isolated) == [f"3 brokers registered and unfenced, leader 101, epoch {epoch}"]
+
+
+def test_fenced_broker_is_waited_for(isolated: Cosmos) -> None:
+    """A broker that answers and is fenced serves nobody yet."""
+    isolated.kafka.fence(2)
+    isolated.clock = FakeClock(lambda now: isolated.kafka.unfence(2) if now >= 3 else None)
+    quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, isolated.world, started=())
+    assert waits(isolated) == ["brokers to serve: answers, and is fenced still"]
+
+
+def killed(cosmos: Cosmos, seconds: float) -> None:
+    """Let broker 2 be silent and registered, as after kill -9 and a start, for so long."""
+    cosmos.kafka.frozen = {2}
+    cosmos.clock = FakeClock(lambda now: cosmos.kafka.frozen.clear() if now >= seconds else None)
+
+
+def test_old_session_is_waited_for_and_said(isolated: Cosmos) -> None:
+    """After kill -9 the new process is refused until the old session ends: a wait of 9 s that is no fault."""
+    killed(isolated, 9)
+    quorum_gates.unfenced(
+        isolated.cluster, isolated.cluster.brokers, isolated.world, started=["node2/broker"]
+    )
+    assert waits(isolated) == [
+        "brokers to serve: its old session has not ended yet (broker.session.timeout.ms); this is no fault"
+    ]
+
+
+def test_silence_of_a_broker_that_we_did_not_start_is_no_old_session(isolated: Cosmos) -> None:
+    """What ran before is registered because it runs: that it does not answer is told as it is."""
+    killed(isolated, 9)
+    quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, isolated.world, started=())
+    assert all("did not answer" in text for text in waits(isolated))
+    assert waits(isolated) != []
+
+
+def test_unread_registrations_are_no_old_session(isolated: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody could tell who was registered, nothing is said of old sessions."""
+    killed(isolated, 9)
+    world = isolated.world
+    monkeypatch.setattr(world.quorum, "brokers", lambda: Unknown("no broker answers"))
+    quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=["node2/broker"])
+    assert not any("old session" in text for text in waits(isolated))
+
+
+def test_brokers_without_a_leader_do_not_pass(isolated: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brokers that serve under controllers without a leader are no whole cluster."""
+    world = isolated.world
+    monkeypatch.setattr(world.quorum, "describe", lambda: Unknown("no controller leads"))
+    with pytest.raises(Failed, match="small: no controller leads"):
+        quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=())
