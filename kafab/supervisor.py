@@ -161,17 +161,23 @@ stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check
 """
 
 _ARCHIVE = r"""
-archives() {  # USER LAUNCH...: one after another, behind whoever else wants the processor
+archives() {  # USER LAUNCH...: one after another, once the machine has a processor to spare; not after ten minutes
   setsid sh -c '
-    user=$1
-    shift
+    processors=$1 user=$2
+    shift 2
     # Where the kernel groups processes by session, nice counts within a session only.
     (echo 10 > /proc/self/autogroup) 2>/dev/null
+    tries=0
     for launch do
+      until read -r load _ < /proc/loadavg && [ "${load%.*}" -lt "$processors" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 120 ] || exit
+        sleep 5
+      done
       set -- nice -n 10 sh "$launch" archive
       [ -z "$user" ] || set -- runuser -u "$user" -- "$@"
       "$@" || exit
-    done' sh "$@" > /dev/null 2>&1 < /dev/null &
+    done' sh "$(nproc)" "$@" > /dev/null 2>&1 < /dev/null &
 }
 """
 

@@ -187,8 +187,8 @@ class LocalLab(NamedLab):
     def _is_ours(self, process: Process) -> bool:
         program, _, rest = process.command.partition(" ")
         here = f"{self.folder}/hosts/"
-        # `sh …/launch archive` waits for a Java of its own, and tidies up behind it.
-        return (program.endswith("java") and here in rest) or (program == "sh" and rest.startswith(here))
+        # `sh …/launch archive`, and the shell that calls one after another, tidy up behind a Java of their own.
+        return here in rest and (program.endswith("java") or (program == "sh" and "/launch" in rest))
 
     def _end(self, what: str, find: Callable[[Sequence[Process]], Sequence[Process]]) -> None:
         """Ask these processes to end and wait until they have; after 30 s, in a lab, they are killed."""

@@ -17,6 +17,7 @@ from tests.fab import Fab
 pytestmark = pytest.mark.e2e
 COMBINED, ISOLATED = ("--controllers", "combined"), ("--controllers", "isolated")
 STATIC = ("--quorum", "static")
+THE_REST = ("topics.list", "logs", "node1/broker", "stop", "destroy", "lab.down")
 
 
 def shape(*words: str) -> object:
@@ -39,7 +40,7 @@ def test_whole_life_in_one_command(words: tuple[str, ...], tmp_path: Path) -> No
     """One chain makes a cluster of this shape, proves it and takes it away; nothing is left."""
     fab = Fab(tmp_path)
     try:
-        fab.must("lab.up", *words, "deploy", "start", "verify", "status", "stop", "lab.down")
+        fab.must("lab.up", *words, "preflight", "plan", "deploy", "start", "verify", "status", *THE_REST)
     finally:
         fab("lab.down")
     assert not list((tmp_path / "labs").glob("*/cluster.yaml"))

@@ -144,7 +144,8 @@ def test_configuration_has_no_room(fault: str, words: str, lab: DockerLab) -> No
     look = "cd /etc/kafka/broker; sha256sum server.properties log4j.properties launch .deployed; ls -A | grep -v full"
     before = lab.on("node1", look)
     with (
-        on_host(lab, fault, "umount /etc/kafka/broker"),
+        # lazily: the making of an archive may be reading its launch script there
+        on_host(lab, fault, "umount -l /etc/kafka/broker"),
         inventory(lab, property_of_all("log.retention.hours", 24)),
     ):
         done = lab.fab("deploy", "--skip-preflight")
@@ -319,13 +320,17 @@ def test_values_are_data(lab: DockerLab) -> None:
     """What shells and templates would act on reaches the host's file as it is, and runs nowhere."""
 
     def hostile(document: dict[str, Any]) -> None:
-        document["kafka"]["properties"] |= {f"my.plugin.value{n}": value for n, value in enumerate(VALUES)}
+        document["kafka"]["properties"] |= {
+            f"metrics.context.value{n}": value for n, value in enumerate(VALUES)
+        }
 
     with inventory(lab, hostile):
         lab.fab.must("deploy")
         text = lab.on("node1", "cat /etc/kafka/broker/server.properties; ls /run/injected 2>/dev/null || :")
     lab.fab.must("deploy")
-    found = dict(line.partition("=")[::2] for line in text.splitlines() if line.startswith("my.plugin."))
+    found = dict(
+        line.partition("=")[::2] for line in text.splitlines() if line.startswith("metrics.context.")
+    )
     assert (list(found.values()), "/run/injected" in text.splitlines()) == (
         [value.replace("\\", "\\\\") for value in VALUES],
         False,
