@@ -14,7 +14,7 @@ from kafab.model import Endpoint
 from kafab.storage import directory_id, uuid
 from scripts.benches.labs import lab
 from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
-from scripts.benches.running import JVM, free_ports, wait_for_archives
+from scripts.benches.running import JVM, free_ports, libs, starts
 
 VERSION = "4.3.1"
 
@@ -92,24 +92,7 @@ def start(runs: int) -> list[Row]:
     """Measure `start` of three formatted combined nodes until its proofs hold against three JVMs by hand."""
     with lab(3, VERSION) as here, tempfile.TemporaryDirectory(prefix="kafab-by-hand-") as folder:
         here.fab("deploy")
-        hand = ByHand(Path(folder), next(Path(here.cluster.hosts[0].paths.releases).rglob("libs")))
-
-        def ours() -> float:
-            seconds = here.fab("start")
-            here.fab("stop", "--yes")
-            return seconds
-
-        def theirs() -> float:
-            try:
-                return hand.start()
-            finally:
-                hand.stop()
-
-        here.fab("start")
-        wait_for_archives(here)
-        here.fab("stop", "--yes")
-        theirs()
-        mine, plain = alternate(runs, ours, theirs)
+        mine, plain = starts(here, ByHand(Path(folder), libs(here)), runs)
     return [ratio("start of 3 combined KRaft nodes / three JVMs by hand", [mine], [plain], 1.25)]
 
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Protocol
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
@@ -120,33 +121,52 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+class Rival(Protocol):
+    """A cluster that is started and stopped without kafab."""
+
+    def start(self) -> float:
+        """Start it and return the seconds until it serves."""
+
+    def stop(self) -> None:
+        """End what was started."""
+
+
 def start(runs: int) -> list[Row]:
     """Measure `start` until its proofs hold against six JVMs by hand until the last broker has registered."""
     with lab(3) as here, tempfile.TemporaryDirectory(prefix="kafab-by-hand-") as folder:
         here.fab("deploy")
-        hand = ByHand(Path(folder), next(Path(here.cluster.hosts[0].paths.releases).rglob("libs")))
-
-        def ours() -> float:
-            seconds = here.fab("start")
-            here.fab("stop", "--yes")
-            return seconds
-
-        def theirs() -> float:
-            try:
-                return hand.start()
-            finally:
-                hand.stop()
-
-        # The first start makes the data directories and, behind it, the archives of classes; every measured one finds them.
-        here.fab("start")
-        wait_for_archives(here)
-        here.fab("stop", "--yes")
-        theirs()
-        mine, plain = alternate(runs, ours, theirs)
+        mine, plain = starts(here, ByHand(Path(folder), libs(here)), runs)
     return [ratio("start of 3 + 3 until healthy / six JVMs until registered", [mine], [plain], 1.25)]
 
 
-def wait_for_archives(here: Lab) -> None:
+def libs(here: Lab) -> Path:
+    """Return the folder of the release's jars on the lab's first host."""
+    return next(Path(here.cluster.hosts[0].paths.releases).rglob("libs"))
+
+
+def starts(here: Lab, rival: Rival, runs: int) -> list[float]:
+    """Return the medians of `start` of a deployed lab and of the rival's start, measured in turn."""
+
+    def ours() -> float:
+        seconds = here.fab("start")
+        here.fab("stop", "--yes")
+        return seconds
+
+    def theirs() -> float:
+        try:
+            return rival.start()
+        finally:
+            rival.stop()
+
+    # The first start makes the data directories and, behind it, the archives of classes; every measured one finds them.
+    here.fab("start")
+    _wait_for_archives(here)
+    here.fab("stop", "--yes")
+    theirs()
+    return alternate(runs, ours, theirs)
+
+
+def _wait_for_archives(here: Lab) -> None:
     """Wait until every node has its archive of classes, which its host makes when it has nothing else to do."""
     deadline = time.monotonic() + DEADLINE
     while not all(list(Path(node.run).glob("classes/*.jsa")) for node in here.cluster.nodes):
