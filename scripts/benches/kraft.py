@@ -12,7 +12,7 @@ from kafab.adapters.admin import ClientsAdmin
 from kafab.command import Unknown
 from kafab.model import Endpoint
 from kafab.storage import directory_id, uuid
-from scripts.benches.labs import lab
+from scripts.benches.labs import Lab, lab
 from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
 from scripts.benches.running import JVM, free_ports, libs, starts
 
@@ -89,28 +89,31 @@ class ByHand:
 
 
 def start(runs: int) -> list[Row]:
-    """Measure `start` of three formatted combined nodes until its proofs hold against three JVMs by hand."""
+    """Measure `start` of three combined nodes until its proofs hold, and what formatting adds, against three JVMs by hand."""
     with lab(3, VERSION) as here, tempfile.TemporaryDirectory(prefix="kafab-by-hand-") as folder:
         here.fab("deploy")
         mine, plain = starts(here, ByHand(Path(folder), libs(here)), runs)
-    return [ratio("start of 3 combined KRaft nodes / three JVMs by hand", [mine], [plain], 1.25)]
+        formatted = mine + _formatting(here, runs)
+    what, by_hand = "start of 3 combined KRaft nodes", "three JVMs by hand"
+    limit = 1.25 * plain + 1
+    return [
+        ratio(f"{what} / {by_hand}", [mine], [plain], 1.25),
+        Row(f"{what}, formatted / {by_hand}", formatted, plain, "1.25x + 1 s", formatted <= limit),
+    ]
 
 
-def formatting(runs: int) -> list[Row]:
-    """Measure what formatting adds to a deploy: one that makes data folders and formats them, and one that makes others."""
-    with lab(3, VERSION) as here:
-        here.fab("deploy")
+def _formatting(here: Lab, runs: int) -> float:
+    """Return the seconds that formatting adds to a deploy: one that makes and formats data folders, less one that makes others."""
 
-        def without(folders: list[Path]) -> float:
-            for folder in folders:
-                shutil.rmtree(folder)
-            return here.fab("deploy")
+    def without(folders: list[Path]) -> float:
+        for folder in folders:
+            shutil.rmtree(folder)
+        return here.fab("deploy")
 
-        nodes = here.cluster.nodes
-        ours, plain = alternate(
-            runs,
-            lambda: without([Path(path) for node in nodes for path in node.data]),
-            lambda: without([Path(node.logs) for node in nodes]),
-        )
-    what = "deploy that formats 3 KRaft nodes / that makes 3 folders"
-    return [Row(what, ours, plain, "+ 1 s", ours <= plain + 1)]
+    nodes = here.cluster.nodes
+    formats, makes = alternate(
+        runs,
+        lambda: without([Path(path) for node in nodes for path in node.data]),
+        lambda: without([Path(node.logs) for node in nodes]),
+    )
+    return formats - makes

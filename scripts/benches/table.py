@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from scripts.benches import deploys, servers
-from scripts.benches.kraft import formatting
 from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
 from scripts.benches.planning import plan
@@ -18,7 +17,6 @@ ROWS: Mapping[str, Measurement] = {
     "first-deploy": deploys.first_deploy,
     "start": start,
     "start-kraft": start_kraft,
-    "format": formatting,
     "verify": verify,
     "plan-300": plan,
     "servers-deploy": servers.deploy_again,
