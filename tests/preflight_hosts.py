@@ -5,7 +5,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kafab.facts import HostFacts, NodeFacts
+from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
+from kafab.preflight.across import judge_across
+from kafab.preflight.judge import judge_host
 from kafab.preflight.local import Look, OpenFiles, Place
 
 GB = 10**9
@@ -122,3 +125,16 @@ def in_kraft(*, isolated: bool = False, lab: bool = False) -> Cluster:
             broker = replace(broker, controller_port=None)
         nodes.append(broker)
     return Cluster("prod", Version(4, 3, 1), hosts, tuple(nodes), lab=lab)
+
+
+def judged(look: Look, cluster: Cluster = CLUSTER, release: tuple[str, int] | None = None) -> list[Finding]:
+    """Return what is not OK about the only host, alone and in comparison."""
+    host = cluster.hosts[0]
+    found = judge_host(cluster, host, cluster.nodes, look, release)
+    found += judge_across(cluster, {host.name: look}, {host.name: look.clock})
+    return [finding for finding in found if finding.severity is not Severity.OK]
+
+
+def node_facts(**changes: Any) -> HostFacts:
+    """Return the facts of a host with a good Java and one node."""
+    return HostFacts({"broker": NodeFacts(**changes)}, java="/usr/bin/java", java_version="17.0.15")

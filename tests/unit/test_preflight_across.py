@@ -1,6 +1,5 @@
 """Preflight of a cluster: hosts compared, the network trial, the operation, and its screen."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -8,25 +7,17 @@ from typing import Any
 
 import pytest
 
-from kafab.command import Outcome, Result, Script, Unknown
-from kafab.console import Console
-from kafab.events import Note
+from kafab.command import Result, Unknown
 from kafab.facts import HostFacts, Identity, NodeFacts
-from kafab.findings import Finding, Report, Severity
+from kafab.findings import Severity
 from kafab.model import Cluster, Host
-from kafab.ops.preflight import blocking, fix, preflight
-from kafab.preflight import across, network, sysctl
+from kafab.preflight import across, network
 from kafab.preflight.across import judge_clocks
 from kafab.preflight.local import Look
 from kafab.preflight.network import Answer, Trial
-from kafab.preflight_screens import show_preflight
-from kafab.releases import Artifact, ReleaseName
-from kafab.testing.fleet import FakeFleet
 from tests.preflight_hosts import (
     CLUSTER,
     GB,
-    NODE,
-    RECORDED,
     healthy,
     in_kraft,
     three,
@@ -317,127 +308,3 @@ def test_recorded_answers_of_connections(said: str, answer: Answer) -> None:
     found = network.reached(Result(0, f"tcp h 1 {said}\nend\n".encode(), ""))
     assert isinstance(found, dict)
     assert list(found.values()) == [answer]
-
-
-class Hosts:
-    """Hosts that answer a preflight: well, unless told otherwise; ``scripts`` records what each was asked."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.scripts: list[str] = []
-        self.refuses = ""
-
-    def answer(self, script: Script) -> Outcome:
-        """Answer by what the script asks."""
-        self.scripts.append(script.text)
-        if "60-kafab.conf" in script.text:
-            return Result(1, b"", self.refuses) if self.refuses else Result(0, b"", "")
-        if "machine" in script.text:
-            return Result(0, RECORDED.replace("held 9092 pid 77, nginx: master process\n", "").encode(), "")
-        if "systemd-socket-activate" in script.text:
-            return Result(0, b"listening 7 100\n", "")
-        if "reach()" in script.text:
-            endpoints = re.findall(r"^reach (\S+) (\d+) &$", script.text, re.MULTILINE)
-            lines = [f"tcp {host} {port} 0 " for host, port in endpoints]
-            return Result(0, "\n".join([*lines, "end", ""]).encode(), "")
-        return Result(0, b"", "")
-
-
-class NoStore:
-    """A store without a release."""
-
-    def find(self, _name: ReleaseName) -> Artifact | None:
-        """Have none."""
-        return None
-
-
-def looked(cluster: Cluster, hosts: Hosts, **unreachable: str) -> Any:
-    """Run the operation on fake hosts."""
-    fleet = FakeFleet({host.name: hosts.answer for host in cluster.hosts}, unreachable=unreachable)
-    return preflight(cluster, None, fleet=fleet, store=NoStore(), now=lambda: 1795256054.7)  # type: ignore[arg-type]  # find() is all it asks
-
-
-def test_listeners_are_ended() -> None:
-    """What was started to be reached is ended before the report is made."""
-    hosts = Hosts(CLUSTER)
-    looked(CLUSTER, hosts)
-    kinds = [
-        next(word for word in ("machine", "systemd-socket-activate -E", "reach()", "kill 7") if word in text)
-        for text in hosts.scripts
-    ]
-    assert kinds == ["machine", "systemd-socket-activate -E", "reach()", "kill 7"]
-
-
-def test_running_nodes_need_no_listener() -> None:
-    """One round trip for all that is local and one for the network: no port of a loopback host is listened on."""
-    host = replace(NODE.host, address="127.0.0.1")
-    cluster = replace(CLUSTER, hosts=(host,), nodes=(replace(NODE, host=host),))
-    hosts = Hosts(cluster)
-    looked(cluster, hosts)
-    assert len(hosts.scripts) == 2
-
-
-def test_unreachable_host_has_exit_code_4() -> None:
-    """A host that is down is one CRIT line, and the code says what to mend first."""
-    found = looked(CLUSTER, Hosts(CLUSTER), node1="no answer from 10.0.0.1 port 22 within 10 s")
-    assert (found.exit_code, [item.check for item in found.report.findings]) == (4, ["ssh.reachable"])
-
-
-def test_missing_sudo_has_exit_code_1() -> None:
-    """The host answers, so it is not unreachable."""
-    assert looked(CLUSTER, Hosts(CLUSTER), node1="sudo wants a password for ops").exit_code == 1
-
-
-def test_blocking_is_what_is_certain() -> None:
-    """A deploy stops at CRIT; advice and what could not be read do not stop it."""
-    findings = tuple(Finding(str(severity), "x", severity, "") for severity in Severity)
-    assert [item.check for item in blocking(Report("c", findings))] == ["CRIT"]
-
-
-def test_fix_is_offered_where_it_helps() -> None:
-    """The drop-in is for hosts that lack a setting, and never lowers one."""
-    poor = replace(healthy(), settings={"swappiness": "1", "max_map_count": "65530"})
-    rich = replace(healthy(), settings={"swappiness": "1", "max_map_count": "1048576"})
-    assert (sysctl.lacking(poor), sysctl.lacking(rich), sysctl.lacking(replace(rich, settings={}))) == (
-        True,
-        False,
-        False,
-    )
-    assert sysctl.text(rich).splitlines()[1:] == ["vm.swappiness = 1", "vm.max_map_count = 1048576"]
-
-
-@pytest.mark.parametrize(
-    ("refusal", "refused", "said"),
-    [
-        ("", (), "wrote /etc/sysctl.d/60-kafab.conf and applied it"),
-        (
-            "sh: cannot create /proc/sys/vm/swappiness: Read-only file system",
-            ("node1",),
-            "refused, nothing was written",
-        ),
-    ],
-)
-def test_fix_tells_each_host(refusal: str, refused: tuple[str, ...], said: str) -> None:
-    """A kernel that refuses, as a container's does, is named with its words."""
-    hosts, notes = Hosts(CLUSTER), list[Any]()
-    hosts.refuses = refusal
-    drop_in = sysctl.text(healthy())
-    assert fix({"node1": drop_in}, fleet=FakeFleet({"node1": hosts.answer}), emit=notes.append) == refused
-    assert [isinstance(note, Note) and said in note.text and refusal in note.text for note in notes] == [True]
-
-
-def test_large_cluster_shows_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of three hundred hosts two have something to say: two rows, their lines, and one line of counts."""
-    hosts = tuple(Host(f"node{at}", f"10.0.1.{at}") for at in range(300))
-    cluster = replace(CLUSTER, hosts=hosts)
-    findings = [Finding("java", host.name, Severity.OK, "17", {"host": host.name}) for host in hosts]
-    findings += [
-        Finding("port", f"node{at}/broker", Severity.CRIT, "held", {"host": f"node{at}"}, "end it")
-        for at in (7, 250)
-    ]
-    show_preflight(Console(), cluster, Report("prod", tuple(findings)))
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [
-        "HOST", "node7", "node250", "CRIT", "end", "CRIT", "end", "prod:"
-    ]  # fmt: skip
-    assert lines[-1] == "prod: CRIT, 300 hosts (2 CRIT, 300 OK)"

@@ -1,0 +1,54 @@
+"""destroy of KRaft nodes, formatted by a stand-in of Kafka's tool."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kafab.errors import Unsafe
+from tests.conftest import cluster_in
+from tests.deployed import Lab, OneRelease, Shell
+from tests.storage_tool import StorageTool
+
+
+@pytest.fixture(params=["combined", "isolated"])
+def kraft(request: pytest.FixtureRequest, tmp_path: Path, shell: Shell) -> Lab:
+    """A host in KRaft mode, deployed and formatted, as if it had run."""
+    cluster = StorageTool(tmp_path).on(cluster_in(tmp_path / "hosts", 1, request.param))
+    made = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    made.deploy()
+    made.fill()
+    return made
+
+
+def test_formatted_directories_go_with_the_data(kraft: Lab) -> None:
+    """Of combined and of isolated nodes nothing is left where data was asked for."""
+    kraft.destroy(data=True)
+    assert kraft.tree() == ["node1"]
+
+
+def test_formatted_directories_stay_without_data(kraft: Lab) -> None:
+    """The metadata log is data: it stays, and a deploy over it formats nothing."""
+    kraft.destroy()
+    kraft.events.clear()
+    kraft.deploy()
+    told = " ".join(str(event) for event in kraft.events)
+    assert ("switched to" in told, "formatted" in told) == (True, False)
+
+
+def test_directory_of_another_cluster_stays(kraft: Lab) -> None:
+    """Data that another cluster has put into a node's place is refused, and nothing is changed."""
+    pinned = "MkU3OEVBNTcwNTJENDM2Qg"
+    kraft.cluster = replace(kraft.cluster, cluster_id=pinned)
+    before = kraft.tree()
+    with pytest.raises(Unsafe, match=f"kraft.cluster_id {pinned}"):
+        kraft.destroy(data=True)
+    assert kraft.tree() == before
+
+
+def test_unformatted_directory_with_something_in_it_stays(kraft: Lab) -> None:
+    """What has no mark says not whose it is: refused, with the mark that is missing."""
+    node = kraft.cluster.nodes[0]
+    (Path(node.data[0]) / "meta.properties").unlink()
+    with pytest.raises(Unsafe, match=f"{node.name}: .* has 1 entry and no meta.properties"):
+        kraft.destroy(data=True)
