@@ -17,7 +17,7 @@ import yaml
 from kafab.errors import Locked
 from tests.conftest import cannot_run
 from tests.docker_hosts import DockerLab
-from tests.fab import Done, Fab
+from tests.fab import Done, Fab, succeeded
 
 _GATE = """\
 real=$(PATH=/usr/sbin:/usr/bin command -v {command})
@@ -143,5 +143,4 @@ def must_soon(fab: Fab, *words: str, seconds: float = 60) -> Done:
     deadline = time.monotonic() + seconds
     while (done := fab(*words)).code == Locked.exit_code and time.monotonic() < deadline:
         time.sleep(1)
-    assert done.code == 0, f"fab {' '.join(words)} ended with {done.code}\n{done.out}\n{done.err}"
-    return done
+    return succeeded(done, words)

@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests import tested
 
@@ -72,7 +75,13 @@ class Fab:
             return Done(process.returncode, out, err)
 
     def must(self, *words: str) -> Done:
-        """Run it; anything but exit code 0 fails the test with what was printed."""
-        done = self(*words)
-        assert done.code == 0, f"fab {' '.join(words)} ended with {done.code}\n{done.out}\n{done.err}"
-        return done
+        """Run it; anything but exit code 0 fails the test with what was printed last."""
+        return succeeded(self(*words), words)
+
+
+def succeeded(done: Done, words: Sequence[str]) -> Done:
+    """Fail the test unless this command ended with 0; told are the last lines, as a plan before them fills screens."""
+    if done.code != 0:
+        out, err = ("\n".join(text.splitlines()[-40:]) for text in (done.out, done.err))
+        pytest.fail(f"fab {' '.join(words)} ended with {done.code}\n{out}\n--- stderr\n{err}", pytrace=False)
+    return done

@@ -13,6 +13,7 @@ from kafab.command import Script, Unknown
 from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note, Waiting
 from kafab.interruption import AGAIN
+from kafab.metadata import Metadata
 from kafab.model import Cluster, Host, Node
 from kafab.ops.world import World
 from kafab.ports import Fleet
@@ -179,29 +180,61 @@ def old_registrations_gone(brokers: Sequence[Node], world: World) -> None:
     wait(look, "old registration to go", OLD_SESSION_LIMIT, world)
 
 
+class Introductions:
+    """Waits until the awaited brokers serve and each of them names all of them to its clients.
+
+    A broker answers from its own copy of the metadata, which follows the controller a moment later: until all name all,
+    a client (`fab verify` is one) may be told that a broker is missing which serves already.
+    """
+
+    def __init__(self, brokers: Sequence[Node]) -> None:
+        self._brokers = brokers
+        self._names = {broker.id: broker.name for broker in brokers}
+        self._unnamed: dict[str, list[str]] = {}
+
+    def look(self, ask: Callable[[Node], Metadata | str]) -> Missing:
+        """Ask those that do not serve yet; once all do, those that did not name the others.
+
+        ``ask`` returns the view of a broker that serves, or what it lacks. Returns what is missing.
+        """
+        lacks = self._ask([broker for broker in self._brokers if broker.name not in self._unnamed], ask)
+        lacks = lacks or self._ask([broker for broker in self._brokers if self._unnamed[broker.name]], ask)
+        return lacks or {
+            name: f"does not name {', '.join(others)} to its clients yet"
+            for name, others in self._unnamed.items()
+            if others
+        }
+
+    def _ask(self, brokers: Sequence[Node], ask: Callable[[Node], Metadata | str]) -> Missing:
+        answers = side_by_side(brokers, ask)
+        for name, view in answers.items():
+            if not isinstance(view, str):
+                self._unnamed[name] = [told for id_, told in self._names.items() if id_ not in view.brokers]
+        return {name: lack for name, lack in answers.items() if isinstance(lack, str)}
+
+
 def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> None:
-    """Wait until each broker is registered under its id, answers on its listener, and one controller is elected.
+    """Wait until each broker is registered, answers on its listener and names the others, and one controller is elected.
 
     ``started`` names those that we started just now: one that exits is told at once.
     """
-    answered: set[str] = set()
-
-    def ask_broker(broker: Node) -> str:
-        metadata = world.admin.metadata(broker.endpoint, timeout=timedelta(seconds=2))
-        if isinstance(metadata, Unknown):
-            return f"registered, and silent on {broker.endpoint}: {metadata.reason}"
-        if metadata.controller is None:
-            return "knows no controller yet"
-        answered.add(broker.name)
-        return ""
+    introductions = Introductions(brokers)
 
     def look() -> Missing:
         registered = world.zookeeper.registrations()
         if isinstance(registered, Unknown):
             return {cluster.name: registered.reason}
         missing = {broker.name: "not registered" for broker in brokers if broker.id not in registered}
-        silent = [broker for broker in brokers if broker.name not in missing and broker.name not in answered]
-        return missing | {name: text for name, text in side_by_side(silent, ask_broker).items() if text}
+
+        def ask_broker(broker: Node) -> Metadata | str:
+            if broker.name in missing:
+                return missing[broker.name]
+            view = world.admin.metadata(broker.endpoint, timeout=timedelta(seconds=2))
+            if isinstance(view, Unknown):
+                return f"registered, and silent on {broker.endpoint}: {view.reason}"
+            return "knows no controller yet" if view.controller is None else view
+
+        return {**missing, **introductions.look(ask_broker)}
 
     patient = {broker.name for broker in brokers} - set(started)
     watch = Watch(brokers, world, patient)

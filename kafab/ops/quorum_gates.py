@@ -6,8 +6,18 @@ from datetime import timedelta
 from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.events import Note
+from kafab.metadata import Metadata
 from kafab.model import Cluster, Node
-from kafab.ops.gates import QUORUM_LIMIT, REGISTERED_LIMIT, Missing, Watch, plural, side_by_side, wait
+from kafab.ops.gates import (
+    QUORUM_LIMIT,
+    REGISTERED_LIMIT,
+    Introductions,
+    Missing,
+    Watch,
+    plural,
+    side_by_side,
+    wait,
+)
 from kafab.ops.world import World
 
 ASK = timedelta(seconds=2)
@@ -50,36 +60,29 @@ def elected(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
 
 
 def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> None:
-    """Wait until each broker answers on its listener and is registered and unfenced.
+    """Wait until each broker answers on its listener, is registered and unfenced, and names the others.
 
     A broker that was started a moment after it ended is refused until its old session is over
     (broker.session.timeout.ms, 9 s), also after a clean stop: that is waited for and said, it is no fault.
     """
-    answered: set[str] = set()
     # Registered before it could do so itself: that is the process before it.
     registered = world.quorum.brokers()
     left = (
         set() if isinstance(registered, Unknown) else {b for b, seen in registered.items() if not seen.fenced}
     )
 
-    def ask(broker: Node) -> str:
+    def ask(broker: Node) -> Metadata | str:
         view = world.admin.metadata(broker.endpoint, timeout=ASK)
         if isinstance(view, Unknown):
             if broker.id in left and broker.name in started:
                 return "its old session has not ended yet (broker.session.timeout.ms); this is no fault"
             return view.reason
         # Clients, and so this view, are told of unfenced brokers only.
-        if broker.id not in view.brokers:
-            return "answers, and is fenced still"
-        answered.add(broker.name)
-        return ""
+        return view if broker.id in view.brokers else "answers, and is fenced still"
 
-    def look() -> Missing:
-        asked = [broker for broker in brokers if broker.name not in answered]
-        return {name: text for name, text in side_by_side(asked, ask).items() if text}
-
-    patient = {broker.name for broker in brokers} - set(started)
-    wait(look, "brokers to serve", REGISTERED_LIMIT, world, watch=Watch(brokers, world, patient).alive)
+    introductions = Introductions(brokers)
+    watch = Watch(brokers, world, {broker.name for broker in brokers} - set(started))
+    wait(lambda: introductions.look(ask), "brokers to serve", REGISTERED_LIMIT, world, watch=watch.alive)
     state = world.quorum.describe()
     if isinstance(state, Unknown):
         raise Failed(f"{cluster.name}: no controller leads: {state.reason}", hint="`fab verify` tells more")

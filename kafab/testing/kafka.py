@@ -58,6 +58,8 @@ class FakeKafka:
     partitions: list[Partition] = field(default_factory=list)
     configs: dict[str, dict[str, str]] = field(default_factory=dict)
     logs: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
+    unheard: dict[int, set[int]] = field(default_factory=dict)
+    """Broker -> those that its copy of the metadata does not have yet."""
 
     def __post_init__(self) -> None:
         self.voters = FakeVoters(
@@ -231,7 +233,12 @@ class FakeAdmin:
             if broker not in kafka.silent_brokers and (at is None or at in known.endpoints)
         ]
         if asked:
-            brokers = {broker: kafka.registrations[broker].endpoints[0] for broker in kafka.serving_brokers}
+            unheard = kafka.unheard.get(asked[0], ())
+            brokers = {
+                broker: kafka.registrations[broker].endpoints[0]
+                for broker in kafka.serving_brokers
+                if broker not in unheard
+            }
             return Metadata(kafka.cluster_id, kafka.controller, brokers, tuple(kafka.partitions))
         if at is None:
             return Unknown("no broker answers")

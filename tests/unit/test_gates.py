@@ -19,6 +19,7 @@ from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from kafab.testing.quorum import FakeQuorum
 from tests.conftest import cluster_in
+from tests.cosmos import Cosmos
 
 PATIENCE = 20
 """Seconds for three threads to meet; asked one after the other they never do."""
@@ -103,6 +104,16 @@ def test_brokers_are_asked_side_by_side(cluster: Cluster) -> None:
     assert [event.text for event in events if isinstance(event, Note)] == [
         "3 brokers registered and answering, controller 1, epoch 1"
     ]
+
+
+def test_broker_whose_metadata_lags_is_waited_for(tmp_path: Path) -> None:
+    """A broker that does not know of another one yet would tell a client that it is missing."""
+    cosmos = Cosmos(cluster_in(tmp_path, 3)).up()
+    cosmos.kafka.unheard = {2: {1, 3}}
+    cosmos.clock = FakeClock(lambda now: cosmos.kafka.unheard.clear() if now >= 3 else None)
+    gates.serving(cosmos.cluster, cosmos.cluster.brokers, cosmos.world, started=())
+    waits = {event.what for event in cosmos.told(Waiting) if isinstance(event, Waiting)}
+    assert waits == {"brokers to serve: does not name node1/broker, node3/broker to its clients yet"}
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,14 @@ def test_fenced_broker_is_waited_for(isolated: Cosmos) -> None:
     assert waits(isolated) == ["brokers to serve: answers, and is fenced still"]
 
 
+def test_broker_whose_metadata_lags_is_waited_for(isolated: Cosmos) -> None:
+    """A broker that does not know of another one yet would tell `verify` that it is missing."""
+    isolated.kafka.unheard = {1: {3}}
+    isolated.clock = FakeClock(lambda now: isolated.kafka.unheard.clear() if now >= 3 else None)
+    quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, isolated.world, started=())
+    assert waits(isolated) == ["brokers to serve: does not name node3/broker to its clients yet"]
+
+
 def killed(cosmos: Cosmos, seconds: float) -> None:
     """Let broker 2 be silent and registered, as after kill -9 and a start, for so long."""
     cosmos.kafka.frozen = {2}
