@@ -1,6 +1,7 @@
 """What all tests share: clusters rooted in a temporary folder, and a real POSIX shell to run scripts in."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -18,11 +19,27 @@ from tests.ports import reserved_ports
 _GRACE = 15.0  # seconds for threads that are ending: Paramiko's end behind their connection
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module on one worker, as it shares its hosts and clusters; some name a group of their own."""
+    """Keep the end-to-end tests of a module on one worker: they share its hosts; some name a group of their own."""
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
+        if item.get_closest_marker("e2e") and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail where xdist lost the groups, as it does under pytest 9: each test would set up its module's hosts anew."""
+    if getattr(session.config.option, "loadgroup", False):
+        marked = [item for item in session.items if item.get_closest_marker("xdist_group")]
+        lost = [item.nodeid for item in marked if "@" not in item.nodeid]
+        if lost:
+            raise pytest.UsageError(f"xdist did not group {len(lost)} tests, {lost[0]} among them")
+
+
+def pytest_configure() -> None:
+    """Let the commands that tests start have Ctrl-C, also where the tests run as a shell's background job."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
