@@ -128,8 +128,12 @@ class MetadataQuorum(Protocol):
     def features(self) -> Mapping[str, int] | Unknown:
         """Return the finalized features, ``metadata.version`` first of all: name -> level."""
 
-    def brokers(self) -> Mapping[int, KraftBroker] | Unknown:
-        """Return the registered brokers by id. Before Kafka 4.0 fenced ones cannot be asked for: they are missing."""
+    def brokers(self, *, timeout: timedelta = timedelta(seconds=5)) -> Mapping[int, KraftBroker] | Unknown:
+        """Return the registered brokers by id, as all brokers that answer know them; one is fenced where any says so.
+
+        Each answers from its own copy of the metadata: a late one lacks the newcomer, one that is cut off takes everybody
+        for alive. Before Kafka 4.0 fenced ones cannot be asked for: one is there that a majority of those answering names.
+        """
 
     def close(self) -> None:
         """Close every connection."""
@@ -143,20 +147,31 @@ class KafkaAdmin(Protocol):
     ) -> Metadata | Unknown:
         """Ask the broker at ``at`` alone for its view, or any broker of the cluster."""
 
-    def topic_configs(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:
-        """Return topic -> property -> entry for each topic."""
+    def topic_configs(
+        self, topics: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:
+        """Return topic -> property -> entry for each topic: all properties, or those of ``keys``.
+
+        Only a topic that no broker that answers knows is left out.
+        """
 
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
         """Create and wait until the controller has it. Raises Failed with the broker's own message when refused."""
 
     def delete_topic(self, name: str) -> Unknown | None:
-        """Delete and wait until metadata no longer shows it. Raises Failed when refused."""
+        """Delete and wait until metadata no longer shows it and its name is free. Raises Failed when refused.
+
+        In ZooKeeper mode a deletion stays queued while a broker with a replica is down: Unknown says so.
+        """
 
     def add_partitions(self, name: str, total: int) -> Unknown | None:
         """Grow a topic to ``total`` partitions. Raises Failed when refused."""
 
     def alter_configs(self, topic: str, values: Mapping[str, str | None]) -> Unknown | None:
-        """Set (or, with None, reset) single properties and leave the others. Raises Failed when refused."""
+        """Set (or, with None, reset) single properties, leave the others, and wait until every broker shows it.
+
+        Raises Failed when refused.
+        """
 
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
         """Ask every broker for its own replicas of the topic (DescribeLogDirs)."""

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from kafab.command import Unknown
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
     from kafab.adapters.clients import TopicChanges
 
 _TIMEOUT = timedelta(seconds=5)
-_SEEN = timedelta(seconds=15)  # how long metadata may take to show what the controller has agreed to
+_SEEN = timedelta(seconds=15)  # how long brokers may take to show what the controller has agreed to
+_FREED = timedelta(
+    seconds=5
+)  # how long a deleted topic's name may stay taken; longer means a queued deletion
 _POLL = 0.05
 _TOPIC = 2  # org.apache.kafka.common.config.ConfigResource.Type
 # DescribeConfigs says where a value comes from since 1.1: 1 is the topic's own configuration, 5 Kafka's default
 _OWN_SOURCE = 1
+# Error codes, org.apache.kafka.common.protocol.Errors
 _NO_SUCH_TOPIC = 3
+_TOPIC_EXISTS = 36
+_NO_VERDICT = (7, 41)  # a timeout; not the controller
 
 
 class ClientsAdmin:
@@ -43,15 +50,29 @@ class ClientsAdmin:
         answer = self._brokers().ask_any(asked, _metadata_request, timeout)
         return answer if isinstance(answer, Unknown) else _metadata(answer)
 
-    def topic_configs(self, topics: Sequence[str]) -> dict[str, dict[str, ConfigEntry]] | Unknown:
-        """Read the configuration in force of each topic from whichever broker answers first.
+    def topic_configs(
+        self, topics: Sequence[str], keys: Sequence[str] | None = None
+    ) -> dict[str, dict[str, ConfigEntry]] | Unknown:
+        """Read the configuration in force of each topic from the broker that is the first to know them all.
 
-        A topic that is not there (any more) is not in the answer.
+        ``keys`` are the properties to read, all without it: a large cluster has a lot of them. A topic that no broker
+        knows (any more) is not in the answer.
         """
         if not topics:
             return {}
-        answer = self._brokers().ask_any(self._endpoints, lambda: _configs_request(topics), _TIMEOUT)
-        return answer if isinstance(answer, Unknown) else _configs(answer)
+        partial: list[dict[str, dict[str, ConfigEntry]]] = []
+
+        def read(response: Any) -> dict[str, dict[str, ConfigEntry]] | Unknown:
+            found = _configs(response)
+            if isinstance(found, Unknown) or not (missing := [name for name in topics if name not in found]):
+                return found
+            partial.append(found)
+            return Unknown(f"does not know {_some(missing)} yet")
+
+        answer: dict[str, dict[str, ConfigEntry]] | Unknown = self._brokers().ask_any(
+            self._endpoints, lambda: _configs_request(topics, keys), _TIMEOUT, read=read
+        )
+        return max(partial, key=len) if isinstance(answer, Unknown) and partial else answer
 
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
         """Create, then wait until metadata shows every partition with a leader."""
@@ -64,10 +85,14 @@ class ClientsAdmin:
         )
 
     def delete_topic(self, name: str) -> Unknown | None:
-        """Delete, then wait until metadata no longer shows it."""
+        """Delete, then wait until metadata no longer shows it and its name is free.
+
+        A ZooKeeper-mode controller hides a topic at once and keeps it, and its name, until every replica is deleted.
+        """
         if (unknown := self._topics().delete(name)) is not None:
             return unknown
-        return self._seen(lambda found: not found, name, "is marked for deletion but still there")
+        unknown = self._seen(lambda found: not found, name, "is marked for deletion but still there")
+        return self._freed(name) if unknown is None else unknown
 
     def add_partitions(self, name: str, total: int) -> Unknown | None:
         """Grow, then wait until metadata shows that many."""
@@ -76,8 +101,17 @@ class ClientsAdmin:
         return self._seen(lambda found: len(found) >= total, name, f"does not show {total} partitions yet")
 
     def alter_configs(self, topic: str, values: Mapping[str, str | None]) -> Unknown | None:
-        """Set or reset single properties."""
-        return self._topics().configure(topic, values)
+        """Set or reset single properties, then wait until every broker that answers shows it.
+
+        KRaft brokers hear of a change up to 500 ms later; what is read before that is the old value.
+        """
+        if (unknown := self._topics().configure(topic, values)) is not None:
+            return unknown
+        return self._awaited(
+            lambda: _configs_request([topic], list(values)),
+            lambda answer: _shows(_configs(answer), topic, values),
+            f"{topic} does not show the change of {', '.join(values)} on every broker",
+        )
 
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
         """Ask every live broker for its replicas of the topic; Unknown names every broker that did not answer."""
@@ -142,18 +176,46 @@ class ClientsAdmin:
             return self._changes
 
     def _seen(self, wanted: Callable[[list[Partition]], bool], topic: str, otherwise: str) -> Unknown | None:
+        def shown(answer: Any) -> bool:
+            return wanted([found for found in _metadata(answer).partitions if found.topic == topic])
+
+        return self._awaited(_metadata_request, shown, f"{topic} {otherwise}")
+
+    def _awaited(
+        self, make: Callable[[], Any], shown: Callable[[Any], bool], otherwise: str
+    ) -> Unknown | None:
         deadline = time.monotonic() + _SEEN.total_seconds()
         while True:
             # Every broker answers from its own cache: all that answer must show it, or the next question goes astray.
-            answers = self._brokers().ask({at: (at, _metadata_request) for at in self._endpoints}, _TIMEOUT)
-            views = [_metadata(answer) for answer in answers.values() if not isinstance(answer, Unknown)]
-            if views and all(wanted([p for p in view.partitions if p.topic == topic]) for view in views):
+            asked = self._brokers().ask({at: (at, make) for at in self._endpoints}, _TIMEOUT)
+            answers = [answer for answer in asked.values() if not isinstance(answer, Unknown)]
+            if answers and all(map(shown, answers)):
                 return None
             if time.monotonic() >= deadline:
                 return Unknown(
-                    f"{topic} {otherwise} after {_SEEN.total_seconds():g} s, {len(views)} brokers answering"
+                    f"{otherwise} after {_SEEN.total_seconds():g} s, {len(answers)} brokers answering"
                 )
             time.sleep(_POLL)
+
+    def _freed(self, name: str) -> Unknown | None:
+        deadline = time.monotonic() + _FREED.total_seconds()
+        while True:
+            taken = self._brokers().ask_any(
+                self._endpoints, lambda: _trial_request(name), _FREED, read=_is_taken
+            )
+            if taken is False:
+                return None
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_POLL)
+        if isinstance(taken, Unknown):
+            return Unknown(
+                f"{name} is hidden from clients; whether its name is free is unknown: {taken.reason}"
+            )
+        return Unknown(
+            f"{name} is marked for deletion, hidden from clients, and its name stays taken: a broker with a replica is"
+            " down (`status` shows which), Kafka deletes it when that is back"
+        )
 
 
 def _metadata_request() -> Any:
@@ -162,16 +224,29 @@ def _metadata_request() -> Any:
     return MetadataRequest(topics=None, allow_auto_topic_creation=False)
 
 
-def _configs_request(topics: Sequence[str]) -> Any:
+def _configs_request(topics: Sequence[str], keys: Sequence[str] | None) -> Any:
     from kafka.protocol.admin import DescribeConfigsRequest
 
     resource = DescribeConfigsRequest.DescribeConfigsResource
+    wanted = None if keys is None else list(keys)
     return DescribeConfigsRequest(
         resources=[
-            resource(resource_type=_TOPIC, resource_name=name, configuration_keys=None) for name in topics
+            resource(resource_type=_TOPIC, resource_name=name, configuration_keys=wanted) for name in topics
         ],
         include_synonyms=False,
         include_documentation=False,
+    )
+
+
+def _trial_request(name: str) -> Any:
+    """Ask whether a topic could be created, which is what the controller knows of its name; nothing is created."""
+    from kafka.protocol.admin import CreateTopicsRequest
+
+    topic = CreateTopicsRequest.CreatableTopic(
+        name=name, num_partitions=1, replication_factor=1, assignments=[], configs=[]
+    )
+    return CreateTopicsRequest(
+        topics=[topic], timeout_ms=int(_FREED.total_seconds() * 1000), validate_only=True
     )
 
 
@@ -221,6 +296,47 @@ def _configs(response: Any) -> dict[str, dict[str, ConfigEntry]] | Unknown:
         for found in response.results
         if not found.error_code
     }
+
+
+def _shows(
+    found: Mapping[str, Mapping[str, ConfigEntry]] | Unknown, topic: str, values: Mapping[str, str | None]
+) -> bool:
+    """True where each property is the topic's own with that value, or (None) no longer the topic's own."""
+    if isinstance(found, Unknown) or topic not in found:
+        return False
+    return all(_is_as_asked(found[topic].get(name), value) for name, value in values.items())
+
+
+def _is_as_asked(entry: ConfigEntry | None, value: str | None) -> bool:
+    if entry is None or entry.is_default:
+        return value is None
+    return value is not None and (entry.is_sensitive or _parsed(entry.value or "") == _parsed(value))
+
+
+def _parsed(value: str) -> tuple[Decimal | str, ...]:
+    # Brokers show what they have parsed: 0100 as 100, TRUE as true, "compact, delete" without the blank
+    return tuple(_number_or_word(part.strip()) for part in value.split(","))
+
+
+def _number_or_word(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text.lower()
+
+
+def _is_taken(response: Any) -> bool | Unknown:
+    from kafka.errors import for_code
+
+    (found,) = response.topics
+    if found.error_code in _NO_VERDICT:
+        return Unknown(for_code(found.error_code).__name__)
+    return bool(found.error_code == _TOPIC_EXISTS)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 1} more topics" if len(names) > 1 else ""
+    return f"topic {names[0]}{more}"
 
 
 def _replicas(broker: int, response: Any) -> list[ReplicaState]:

@@ -15,7 +15,7 @@ from kafab.errors import Failed
 from kafab.events import Emit, Note, Waiting
 from kafab.findings import Finding, Severity
 from kafab.metadata import Metadata, Produced, ReplicaState, TopicSpec
-from kafab.model import Cluster
+from kafab.model import Cluster, Endpoint
 from kafab.ports import Clock, KafkaAdmin
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -26,6 +26,8 @@ RECORDS = 100
 LEFT_BEHIND_AFTER = timedelta(minutes=10)
 REPLICAS_LIMIT = timedelta(seconds=10)
 RECORDS_LIMIT = timedelta(seconds=30)
+APPEARS_LIMIT = timedelta(seconds=5)
+"""How long a topic is waited for whose creation was not seen to be done."""
 LOOK_EVERY = 0.05
 
 CHECK = "replication.probe"
@@ -117,11 +119,12 @@ def replication(
     assignment = tuple(tuple(ring[start : start + factor]) for start in range(len(live)))
     text = f"probing replication with topic {name}: {len(live)} partitions, {factor} replicas each"
     emit(Note(cluster.name, text))
+    run = _Probe(cluster, TopicSpec(name, assignment=assignment), admin, clock, emit)
     removed: list[Finding] = []
     try:
-        finding = _Probe(cluster, TopicSpec(name, assignment=assignment), admin, clock, emit).run(records)
+        finding = run.run(records)
     finally:
-        removed.append(_removed(cluster, name, admin))
+        removed.append(run.removed())
     return (finding, *removed)
 
 
@@ -138,6 +141,7 @@ class _Probe:
         self._admin = admin
         self._clock = clock
         self._emit = emit
+        self._answered = False
         self._evidence: dict[str, object] = {
             "topic": spec.name,
             "partitions": len(self._assignment),
@@ -148,9 +152,11 @@ class _Probe:
         try:
             created = self._admin.create_topic(self._spec)
         except Failed as error:
+            self._answered = True
             return self._verdict(CRIT, error.message)
         if isinstance(created, Unknown):
             return self._verdict(UNKNOWN, created.reason)
+        self._answered = True
         sent = {
             number: tuple(f"{self._name}/{number}/{count}".encode() for count in range(records))
             for number in range(len(self._assignment))
@@ -159,6 +165,43 @@ class _Probe:
         if isinstance(written, Unknown):
             return self._verdict(UNKNOWN, f"records were not acknowledged: {written.reason}")
         return self._judged(sent, written)
+
+    def removed(self) -> Finding:
+        """Delete the topic. Where its creation was not answered, wait for it to appear, and then ask once more."""
+        answer = self._deleted()
+        if isinstance(answer, Failed) and not self._answered:
+            wait = Wait(self._cluster.name, f"whether {self._name} appears", APPEARS_LIMIT)
+            until(lambda: None if self._shown() is True else False, wait, clock=self._clock, emit=self._emit)
+            answer = self._deleted()
+        if answer is None:
+            return self._removal(OK, f"{self._name} is gone")
+        if isinstance(answer, Unknown):
+            return self._removal(UNKNOWN, f"{self._name} may be left behind: {answer.reason}")
+        # A broker that froze with the request may still carry it out: only when all answer, it is absent for good.
+        asked = (None,) if self._answered else tuple(node.endpoint for node in self._cluster.brokers)
+        views = [self._shown(at) for at in asked]
+        silent = [view.reason for view in views if isinstance(view, Unknown)]
+        if silent and not self._answered:
+            told = f"{self._name} may appear later: its creation was not answered, and {'; '.join(silent)}"
+            return self._removal(UNKNOWN, told)
+        if silent or any(view is True for view in views):
+            return self._removal(WARN, answer.message)
+        return self._removal(OK, f"{self._name} was never made")
+
+    def _deleted(self) -> Unknown | Failed | None:
+        try:
+            return self._admin.delete_topic(self._name)
+        except Failed as error:
+            return error
+
+    def _shown(self, at: Endpoint | None = None) -> bool | Unknown:
+        seen = self._admin.metadata(at)
+        return seen if isinstance(seen, Unknown) else any(p.topic == self._name for p in seen.partitions)
+
+    def _removal(self, severity: Severity, detail: str) -> Finding:
+        hint = f"fab on {self._cluster.source or self._cluster.name} topics.delete {self._name}"
+        check = "replication.removed"
+        return Finding(check, self._cluster.name, severity, detail, hint=None if severity is OK else hint)
 
     def _judged(self, sent: Mapping[int, Sequence[bytes]], written: Produced) -> Finding:
         acked = {number: len(written.offsets.get(number, ())) for number in sent}
@@ -262,19 +305,3 @@ def _read_back(
     if disordered and not problems:
         problems.append(f"records differ from what was sent in partitions {', '.join(map(str, disordered))}")
     return problems
-
-
-def _removed(cluster: Cluster, name: str, admin: KafkaAdmin) -> Finding:
-    check, hint = "replication.removed", f"fab on {cluster.source or cluster.name} topics.delete {name}"
-    try:
-        deleted = admin.delete_topic(name)
-    except Failed as error:
-        seen = admin.metadata()
-        if not isinstance(seen, Unknown) and not any(p.topic == name for p in seen.partitions):
-            return Finding(check, cluster.name, OK, f"{name} was never made")
-        return Finding(check, cluster.name, WARN, error.message, hint=hint)
-    if isinstance(deleted, Unknown):
-        return Finding(
-            check, cluster.name, UNKNOWN, f"{name} may be left behind: {deleted.reason}", hint=hint
-        )
-    return Finding(check, cluster.name, OK, f"{name} is gone")

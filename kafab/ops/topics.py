@@ -157,8 +157,12 @@ def deletable(admin: KafkaAdmin, name: str) -> Topic:
 
 
 def delete(admin: KafkaAdmin, topic: Topic) -> None:
-    """Delete a topic and its records. Raises Failed with the broker's message, OutcomeUnknown."""
-    _seen(admin.delete_topic(topic.name), topic.name, "whether it is gone")
+    """Delete a topic and its records. Raises Failed with the broker's message.
+
+    Raises OutcomeUnknown, too, where ZooKeeper keeps the topic marked for deletion, for a broker that is down.
+    """
+    told = "whether clients still see it; its name is free when it is gone for good"
+    _seen(admin.delete_topic(topic.name), topic.name, told)
 
 
 def warnings(topic: Topic) -> tuple[str, ...]:
@@ -239,6 +243,6 @@ def _is_already(entry: ConfigEntry, value: str | None) -> bool:
 def _seen(answer: Unknown | None, name: str, what: str) -> None:
     if answer is not None:
         raise OutcomeUnknown(
-            f"topic {name}: the answer was not seen ({answer.reason})",
+            f"topic {name}: not seen to be done ({answer.reason})",
             hint=f"`topics.list` and `topics.describe {name}` show {what}",
         )

@@ -145,7 +145,9 @@ def judge(cluster: Cluster, answers: Answers, *, admin: KafkaAdmin, at: datetime
     if isinstance(partitions, Unknown):
         configs: health.Configs = partitions
     else:
-        configs = admin.topic_configs(sorted({partition.topic for partition in partitions.partitions}))
+        configs = admin.topic_configs(
+            sorted({p.topic for p in partitions.partitions}), ["min.insync.replicas"]
+        )
     return (
         *_judge_mode(cluster, answers, answers.mode),
         *health.judge_partitions(cluster, partitions, configs),

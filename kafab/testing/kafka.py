@@ -60,6 +60,10 @@ class FakeKafka:
     logs: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
     unheard: dict[int, set[int]] = field(default_factory=dict)
     """Broker -> those that its copy of the metadata does not have yet."""
+    controller_of: dict[int, int] = field(default_factory=dict)
+    """Broker -> the controller in its copy of the metadata, where that is an old one."""
+    outdated: dict[int, tuple[Partition, ...]] = field(default_factory=dict)
+    """Broker -> the partitions in its copy of the metadata, where that is an old one."""
 
     def __post_init__(self) -> None:
         self.voters = FakeVoters(
@@ -219,6 +223,7 @@ class FakeAdmin:
     def __init__(self, kafka: FakeKafka) -> None:
         self._kafka = kafka
         self.lagging: set[int] = set()
+        self._deleted: dict[str, set[int]] = {}
         self.calls: list[tuple[str, str]] = []
         """(method, topic) of every change that was asked for."""
 
@@ -239,24 +244,28 @@ class FakeAdmin:
                 for broker in kafka.serving_brokers
                 if broker not in unheard
             }
-            return Metadata(kafka.cluster_id, kafka.controller, brokers, tuple(kafka.partitions))
+            partitions = kafka.outdated.get(asked[0], tuple(kafka.partitions))
+            controller = kafka.controller_of.get(asked[0], kafka.controller)
+            return Metadata(kafka.cluster_id, controller, brokers, partitions)
         if at is None:
             return Unknown("no broker answers")
         frozen = any(at in known.endpoints for known in kafka.registrations.values())
         silence = f"did not answer within {timeout.total_seconds():g} s" if frozen else "connection refused"
         return Unknown(f"{at}: {silence}")
 
-    def topic_configs(self, topics: Sequence[str]) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:
+    def topic_configs(
+        self, topics: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:
         """min.insync.replicas and what was set; a topic that is not there is left out."""
         if isinstance(seen := self.metadata(), Unknown):
             return seen
-        defaults = {"min.insync.replicas": ConfigEntry("min.insync.replicas", str(self._kafka.min_isr), True)}
-        return {
-            topic: defaults
-            | {name: ConfigEntry(name, value, False) for name, value in self._kafka.configs[topic].items()}
-            for topic in topics
-            if topic in self._kafka.configs
-        }
+        default = ConfigEntry("min.insync.replicas", str(self._kafka.min_isr), True)
+        found: dict[str, dict[str, ConfigEntry]] = {}
+        for topic in self._kafka.configs.keys() & set(topics):
+            own = (ConfigEntry(name, value, False) for name, value in self._kafka.configs[topic].items())
+            entries = {default.name: default} | {entry.name: entry for entry in own}
+            found[topic] = {name: entries[name] for name in entries if keys is None or name in keys}
+        return found
 
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
         """Create, or raise Failed as Kafka would: it exists, too many replicas, an impossible name or count."""
@@ -267,31 +276,29 @@ class FakeAdmin:
         brokers = sorted(seen.brokers)
         replicas = spec.replication_factor or min(3, len(brokers))
         partitions = self._kafka.default_partitions if spec.partitions is None else spec.partitions
-        self._refuse(what, spec.name in self._kafka.configs, f"Topic '{spec.name}' already exists.")
-        self._refuse(
-            what,
-            not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", spec.name),
-            f"Topic name is invalid: '{spec.name}'",
-        )
+        taken = spec.name in self._kafka.configs or self._awaited(spec.name)
+        self._refuse(what, bool(taken), f"Topic '{spec.name}' already exists.")
+        legal = re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", spec.name)
+        self._refuse(what, not legal, f"Topic name is invalid: '{spec.name}'")
         self._refuse(what, partitions < 1, "Number of partitions must be larger than 0.")
-        self._refuse(
-            what,
-            replicas > len(brokers),
-            f"Replication factor: {replicas} larger than available brokers: {len(brokers)}.",
-        )
+        few = f"Replication factor: {replicas} larger than available brokers: {len(brokers)}."
+        self._refuse(what, replicas > len(brokers), few)
         self._kafka.configs[spec.name] = dict(spec.configs)
         self._kafka.add(spec.name, spec.assignment or _spread(brokers, partitions, replicas))
         return None
 
     def delete_topic(self, name: str) -> Unknown | None:
-        """Delete, or raise Failed where there is no such topic."""
+        """Delete, or raise Failed where there is no such topic; with ZooKeeper its name waits for every replica."""
         self.calls.append(("delete_topic", name))
         if isinstance(seen := self.metadata(), Unknown):
             return seen
         self._known("delete topic", name)
         del self._kafka.configs[name]
+        self._deleted[name] = {b for p in self._kafka.partitions if p.topic == name for b in p.replicas}
         self._kafka.partitions = [p for p in self._kafka.partitions if p.topic != name]
         self._kafka.logs = {key: log for key, log in self._kafka.logs.items() if key[0] != name}
+        if away := self._awaited(name):
+            return Unknown(f"{name} is marked for deletion: brokers {sorted(away)} with a replica are down")
         return None
 
     def add_partitions(self, name: str, total: int) -> Unknown | None:
@@ -312,11 +319,8 @@ class FakeAdmin:
         if isinstance(seen := self.metadata(), Unknown):
             return seen
         self._known("alter topic", topic)
-        for name, value in values.items():
-            if value is None:
-                self._kafka.configs[topic].pop(name, None)
-            else:
-                self._kafka.configs[topic][name] = value
+        wanted = {**self._kafka.configs[topic], **values}
+        self._kafka.configs[topic] = {name: value for name, value in wanted.items() if value is not None}
         return None
 
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
@@ -372,6 +376,10 @@ class FakeAdmin:
 
     def close(self) -> None:
         """Nothing was opened."""
+
+    def _awaited(self, name: str) -> set[int]:
+        gone = set() if self._kafka.cluster.kraft else self._deleted.get(name, set())
+        return gone - set(self._kafka.registrations)
 
     def _min_isr(self, topic: str) -> int:
         return int(self._kafka.configs[topic].get("min.insync.replicas", self._kafka.min_isr))

@@ -17,7 +17,14 @@ from tests.fab import Fab
 pytestmark = pytest.mark.e2e
 COMBINED, ISOLATED = ("--controllers", "combined"), ("--controllers", "isolated")
 STATIC = ("--quorum", "static")
-THE_REST = ("topics.list", "logs", "node1/broker", "stop", "destroy", "lab.down")
+TOPICS = (
+    *("topics.create", "orders", "--partitions", "3", "--replication-factor", "3"),
+    *("topics.describe", "orders"),
+    *("topics.alter", "orders", "--partitions", "6", "--config", "retention.ms=3600000"),
+    *("topics.alter", "orders", "--delete-config", "retention.ms"),
+    *("topics.list", "topics.delete", "orders", "--yes"),
+)
+THE_REST = (*TOPICS, "logs", "node1/broker", "stop", "destroy", "lab.down")
 
 
 def shape(*words: str) -> object:

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from kafab import topic_screens
 from kafab.command import Unknown
-from kafab.errors import KafabError, OutcomeUnknown, Unreachable, Unsafe, UsageError
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.events import Event, silent
 from kafab.metadata import ConfigEntry, Metadata, Partition, Produced, ReplicaState, TopicSpec
-from kafab.model import Endpoint
+from kafab.model import Endpoint, Version
 from kafab.ops import topics
 from kafab.ops.topic_rules import PROPERTIES, assignments, changes, check_name, count
+from kafab.testing.kafka import FakeAdmin, FakeKafka
+from tests.conftest import cluster_in
+from tests.kraft_by_hand import kraft_in
 
 _DEFAULTS = {"retention.ms": "604800000", "min.insync.replicas": "2", "cleanup.policy": "delete"}
 
@@ -34,13 +38,15 @@ class Brokers:
         brokers = {broker: Endpoint("127.0.0.1", 9090 + broker) for broker in (1, 2, 3)}
         return Metadata("id", 1, brokers, self.partitions) if self.reading is None else self.reading
 
-    def topic_configs(self, names: Sequence[str]) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:
+    def topic_configs(
+        self, topics: Sequence[str], keys: Sequence[str] | None = None
+    ) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:
         """Return three properties of each topic."""
         entries = {
             name: ConfigEntry(name, self.own.get(name, value), is_default=name not in self.own)
             for name, value in _DEFAULTS.items()
         }
-        return dict.fromkeys(names, entries)
+        return dict.fromkeys(topics, entries)
 
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
         """Record the call and make the topic."""
@@ -351,3 +357,28 @@ def test_set_and_reset_at_once() -> None:
     assert changes({"a": "1"}, ["b"]) == {"a": "1", "b": None}
     with pytest.raises(UsageError, match="a: to be set and to be reset"):
         changes({"a": "1"}, ["a"])
+
+
+def test_a_deletion_that_waits_for_a_dead_broker_is_told(tmp_path: Path) -> None:
+    """With ZooKeeper a replica on a dead broker keeps the topic's name: exit code 5, until that broker is back."""
+    kafka = FakeKafka(cluster_in(tmp_path, hosts=3))
+    admin = FakeAdmin(kafka)
+    admin.create_topic(TopicSpec("orders", 1, 3))
+    endpoint = kafka.registrations[3].endpoints[0]
+    kafka.stop_broker(3)
+    with pytest.raises(OutcomeUnknown, match="orders is marked for deletion"):
+        topics.delete(admin, topics.find(admin, "orders"))
+    with pytest.raises(Failed, match="already exists"):
+        topics.create(admin, TopicSpec("orders", 1, 1))
+    kafka.start_broker(3, endpoint)
+    assert topics.create(admin, TopicSpec("orders", 1, 1)) is not None
+
+
+def test_kraft_deletes_without_a_dead_broker(tmp_path: Path) -> None:
+    """In KRaft a topic is gone, and its name free, though a replica of it lies on a dead broker's disk."""
+    kafka = FakeKafka(kraft_in(tmp_path, Version(4, 3, 1)))
+    admin = FakeAdmin(kafka)
+    admin.create_topic(TopicSpec("orders", 1, 3))
+    kafka.stop_broker(3)
+    topics.delete(admin, topics.find(admin, "orders"))
+    assert topics.create(admin, TopicSpec("orders", 1, 1)) is not None
