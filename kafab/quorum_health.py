@@ -39,7 +39,7 @@ def judge_quorum(cluster: Cluster, answers: QuorumAnswers, views: Views) -> tupl
         *(_voter(node, answers) for node in cluster.controllers),
         _voters(cluster, answers.state),
         _majority(cluster, answers),
-        _observers(cluster, answers.state, views),
+        _observers(cluster, answers, views),
         *(_agreed(node, answers) for node in cluster.nodes),
         _features(cluster, answers.features),
     )
@@ -124,7 +124,7 @@ def _voter(node: Node, answers: QuorumAnswers) -> Finding:
     if node.id == state.leader:
         detail = f"leads, epoch {state.epoch}" + (f"; {silent}" if silent else "")
         return finding(UNKNOWN if silent else OK, detail, _evidence(voter))
-    severity, detail = _following(voter, silent)
+    severity, detail = _following(voter, silent, agrees=named == state.leader)
     return finding(severity, detail, _evidence(voter))
 
 
@@ -133,12 +133,16 @@ def _replaced(voter: QuorumReplica | None, observer: QuorumReplica) -> bool:
     return voter is None or not voter.follows or observer.log_end > voter.log_end
 
 
-def _following(replica: QuorumReplica, silent: str | None) -> tuple[Severity, str]:
+def _following(replica: QuorumReplica, silent: str | None, *, agrees: bool) -> tuple[Severity, str]:
+    """Judge a replica that answers or is ``silent``, and that ``agrees`` on the leader or does not.
+
+    A leader knows nothing of its followers at first: after an election one that agrees with it is about to be seen.
+    """
     if replica.follows:
         return (UNKNOWN, f"is caught up but {silent}") if silent else (OK, f"follows, {_figures(replica)}")
     if silent:
         return CRIT, f"{silent}; {_figures(replica)}"
-    lost = replica.caught_up is None or replica.caught_up > GIVEN_UP_AFTER
+    lost = not agrees if replica.caught_up is None else replica.caught_up > GIVEN_UP_AFTER
     return (CRIT if lost else WARN), f"lags: {_figures(replica)}"
 
 
@@ -206,6 +210,12 @@ def _majority(cluster: Cluster, answers: QuorumAnswers) -> Finding:
     size, needed = len(state.voters), majority(len(state.voters))
     evidence: dict[str, object] = {"voters": size, "caught_up": sorted(able), "majority": needed}
     text = f"{len(able)} of {size} voters {'is' if len(able) == 1 else 'are'} caught up"
+    agreeing = {node.id for node in cluster.controllers if answers.leaders[node.name] == state.leader}
+    unseen = [voter.id for voter in state.voters if voter.caught_up is None and voter.id in agreeing]
+    if len(able) < needed <= len(able) + len(unseen):
+        told = few(map(str, unseen))
+        detail = f"{text}, a majority is {needed}: the leader has not seen {told} yet, which agree on it"
+        return Finding("quorum.majority", cluster.name, WARN, detail, evidence)
     if len(able) < needed:
         detail = f"{text}, a majority is {needed}: the metadata cannot change"
         return Finding("quorum.majority", cluster.name, CRIT, detail, evidence)
@@ -216,7 +226,8 @@ def _majority(cluster: Cluster, answers: QuorumAnswers) -> Finding:
     return Finding("quorum.majority", cluster.name, WARN, f"{text}: {lost}", evidence)
 
 
-def _observers(cluster: Cluster, state: QuorumState | Unknown, views: Views) -> Finding:
+def _observers(cluster: Cluster, answers: QuorumAnswers, views: Views) -> Finding:
+    state = answers.state
     if isinstance(state, Unknown):
         return Finding("quorum.observers", cluster.name, UNKNOWN, state.reason)
     brokers = [node for node in cluster.brokers if not node.combined]
@@ -228,7 +239,9 @@ def _observers(cluster: Cluster, state: QuorumState | Unknown, views: Views) -> 
         else:
             evidence[str(node.id)] = _evidence(replica)
             silent = f"does not answer: {view.reason}" if isinstance(view, Unknown) else None
-            severity, detail = _following(replica, silent)
+            through = answers.reached[node.name]
+            agrees = not isinstance(through, Unknown) and through.leader == state.leader
+            severity, detail = _following(replica, silent, agrees=agrees)
         worst = max(worst, severity)
         told += [f"{node.name} {detail}"] if severity is not OK else []
     if told:

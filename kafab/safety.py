@@ -8,11 +8,11 @@ A whole cluster may be stopped: nobody is left to be served.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
 
 from kafab.errors import Unsafe
-from kafab.metadata import Partition
+from kafab.metadata import Metadata, Partition
 
 SHOWN = 5
 
@@ -28,18 +28,39 @@ class Danger:
         return f"{self.partition.name}: {self.reason}"
 
 
+def merged(views: Iterable[Metadata]) -> tuple[Partition, ...]:
+    """Return the partitions as the most careful reading of all views has them.
+
+    Each broker tells its own copy of the metadata. So a partition counts that any view has, a replica is in sync where
+    all views that have the partition say so, and a leader leads unless one of them has none.
+    """
+    found: dict[tuple[str, int], Partition] = {}
+    for view in views:
+        for seen in view.partitions:
+            before = found.setdefault((seen.topic, seen.number), seen)
+            if before == seen:
+                continue
+            found[seen.topic, seen.number] = replace(
+                before,
+                leader=None if seen.leader is None else before.leader,
+                replicas=tuple(dict.fromkeys((*before.replicas, *seen.replicas))),
+                isr=tuple(broker for broker in before.isr if broker in seen.isr),
+            )
+    return tuple(found.values())
+
+
 def endangered(
     partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Collection[int]
 ) -> tuple[Danger, ...]:
     """Return the partitions that these brokers' stop would leave without leader or below min.insync.replicas.
 
-    ``min_isr`` is by topic; a topic that is missing there counts as 1.
+    ``min_isr`` is by topic, and has every topic that these brokers have a replica of.
     """
     dangers = []
     for partition in partitions:
         if not set(partition.replicas) & set(stopping):
             continue
-        wanted = min_isr.get(partition.topic, 1)
+        wanted = min_isr[partition.topic]
         left = [broker for broker in partition.isr if broker not in stopping]
         if len(partition.replicas) <= wanted:
             reason = f"{len(partition.replicas)} replicas, min.insync.replicas {wanted}: no replica can ever be spared"

@@ -6,7 +6,8 @@ come from the leader's clock alone: its answer has its own time in the place of 
 
 import base64
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from kafab.adapters.brokers import BrokerConnections
 
 _TIMEOUT = timedelta(seconds=5)
+_FOR_ALL = 0.4
+"""The share of the time that all brokers are given: whoever is later is heard only where nobody else was."""
 _LOG = "__cluster_metadata"
 _NOT_LEADER = 6  # org.apache.kafka.common.protocol.Errors.NOT_LEADER_OR_FOLLOWER
 # What a controller says that does not know the cluster's metadata.version: one that is starting or was never let in.
 _UNSUPPORTED = 35  # Errors.UNSUPPORTED_VERSION
 _CONTROLLERS = 2  # DescribeClusterRequest.EndpointType, KIP-919
+_TELLS_FENCED = 2  # the first version of DescribeCluster with fenced brokers (Kafka 4.0, KIP-1073)
 
 
 class ControllersQuorum:
@@ -53,9 +57,17 @@ class ControllersQuorum:
             nodes, _features_request, _TIMEOUT, read=_features, nobody="nobody tells the features"
         )
 
-    def brokers(self) -> dict[int, KraftBroker] | Unknown:
-        """Ask all brokers at once and take the first answer."""
-        return self._open().ask_any(self._brokers, _brokers_request, _TIMEOUT, read=_registered)
+    def brokers(self, *, timeout: timedelta = _TIMEOUT) -> dict[int, KraftBroker] | Unknown:
+        """Ask all brokers at once and merge what they say; once one has answered, the late ones cost 2 s of 5."""
+        together = timeout * _FOR_ALL
+        asked = {at: (at, _brokers_request) for at in self._brokers}
+        answers = self._open().ask(asked, together).values()
+        read = [registered(answer) for answer in answers if not isinstance(answer, Unknown)]
+        views = [view for view in read if not isinstance(view, Unknown)]
+        if views:
+            return merged(views)
+        first = self._open().ask_any(self._brokers, _brokers_request, timeout - together, read=registered)
+        return first if isinstance(first, Unknown) else merged([first])
 
     def close(self) -> None:
         """Close every connection."""
@@ -93,7 +105,7 @@ def _controllers_request() -> Any:
 def _brokers_request() -> Any:
     from kafka.protocol.admin import DescribeClusterRequest
 
-    # Version 2 (Kafka 4.0, KIP-1073) is the first to tell of fenced brokers; an older broker is asked without.
+    # A broker that knows no version with fenced brokers in it is asked without.
     return DescribeClusterRequest(include_cluster_authorized_operations=False, include_fenced_brokers=True)
 
 
@@ -160,15 +172,41 @@ def _features(response: Any) -> dict[str, int] | Unknown:
     return {found.name: found.max_version_level for found in response.finalized_features or ()}
 
 
-def _registered(response: Any) -> dict[int, KraftBroker] | Unknown:
+@dataclass(frozen=True)
+class BrokersView:
+    """The registered brokers as one broker's copy of the metadata has them."""
+
+    brokers: Mapping[int, KraftBroker]
+    tells_fenced: bool
+    """False before Kafka 4.0: a fenced broker is not in it, and neither is one that this broker has not heard of yet."""
+
+
+def registered(response: Any) -> BrokersView | Unknown:
+    """Read a DescribeClusterResponse."""
     if response.error_code:
         return _refused(response.error_code, response.error_message)
-    return {
+    brokers = {
         found.broker_id: KraftBroker(
             found.broker_id, (Endpoint(found.host, found.port),), fenced=bool(found.is_fenced)
         )
         for found in response.brokers
     }
+    return BrokersView(brokers, response.API_VERSION >= _TELLS_FENCED)
+
+
+def merged(views: Sequence[BrokersView]) -> dict[int, KraftBroker]:
+    """Make one of several brokers' views; by id.
+
+    A late one lacks the newcomer, one that is cut off takes everybody for alive. So a broker is registered that any view
+    has which tells of fenced ones, and fenced where any says so; of the other views a majority of all must name it.
+    """
+    found = {}
+    for broker in sorted({broker for view in views for broker in view.brokers}):
+        naming = [view for view in views if broker in view.brokers]
+        if any(view.tells_fenced for view in naming) or len(naming) > len(views) // 2:
+            known = [view.brokers[broker] for view in naming]
+            found[broker] = replace(known[0], fenced=any(one.fenced for one in known))
+    return found
 
 
 def _by_id(replicas: Sequence[Any]) -> list[Any]:

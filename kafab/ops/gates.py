@@ -13,7 +13,6 @@ from kafab.command import Script, Unknown
 from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note, Waiting
 from kafab.interruption import AGAIN
-from kafab.metadata import Metadata
 from kafab.model import Cluster, Host, Node
 from kafab.ops.world import World
 from kafab.ports import Fleet
@@ -23,8 +22,6 @@ LOOK_EVERY = 0.1
 LOOK_AT_HOSTS_EVERY = 0.3
 WATCH_EVERY = 1.0
 QUORUM_LIMIT = timedelta(seconds=60)
-REGISTERED_LIMIT = timedelta(minutes=5)
-"""Log recovery after an unclean stop can take minutes; a broker that recovers is watched, never restarted."""
 OLD_SESSION_LIMIT = timedelta(seconds=60)
 SILENCE_LIMIT = timedelta(seconds=20)
 """How long after its last answer a host's silence makes the outcome unknown; with the look that finds it out, 30 s at most."""
@@ -33,12 +30,13 @@ STOP_LIMIT = timedelta(minutes=10)
 
 T = TypeVar("T")
 
+Look: TypeAlias = Callable[[], "Missing"]
 Missing: TypeAlias = Mapping[str, str]
 """Node name -> what is still missing; empty when the gate is passed."""
 
 
 def wait(
-    look: Callable[[], Missing],
+    look: Look,
     what: str,
     limit: timedelta,
     world: World,
@@ -47,25 +45,40 @@ def wait(
     every: float = LOOK_EVERY,
 ) -> None:
     """Look until nothing is missing. Raises Failed at the deadline with what each node lacked, or what `watch` raises."""
+    missing = until(look, what, limit, world, watch=watch, every=every)
+    if missing:
+        raise Failed(late(what, limit, missing), hint="`fab status` and `fab logs NODE` tell more")
+
+
+def until(
+    look: Look,
+    what: str,
+    limit: timedelta,
+    world: World,
+    *,
+    watch: Callable[[], None] | None = None,
+    every: float = LOOK_EVERY,
+) -> Missing:
+    """Look until nothing is missing or the time is over; return what is missing then. Raises what `watch` raises."""
     clock = world.clock
     begun = watched = clock.now()
     while True:
         missing = look()
         elapsed = timedelta(seconds=clock.now() - begun)
-        if not missing:
-            return
-        if elapsed >= limit:
-            lines = "".join(f"\n  {name}: {text}" for name, text in missing.items())
-            raise Failed(
-                f"{what}: not within {limit.total_seconds():.0f} s:{lines}",
-                hint="`fab status` and `fab logs NODE` tell more",
-            )
+        if not missing or elapsed >= limit:
+            return missing
         subject = next(iter(missing))
         world.emit(Waiting(subject, f"{what}: {missing[subject]}", elapsed, limit))
         if watch and clock.now() - watched >= WATCH_EVERY:
             watch()
             watched = clock.now()
         clock.sleep(every)
+
+
+def late(what: str, limit: timedelta, missing: Missing) -> str:
+    """Return what is told of a gate that was not passed in time: a line a node."""
+    lines = "".join(f"\n  {name}: {text}" for name, text in missing.items())
+    return f"{what}: not within {limit.total_seconds():.0f} s:{lines}"
 
 
 def by_host(nodes: Sequence[Node]) -> dict[str, list[Node]]:
@@ -178,73 +191,6 @@ def old_registrations_gone(brokers: Sequence[Node], world: World) -> None:
         }
 
     wait(look, "old registration to go", OLD_SESSION_LIMIT, world)
-
-
-class Introductions:
-    """Waits until the awaited brokers serve and each of them names all of them to its clients.
-
-    A broker answers from its own copy of the metadata, which follows the controller a moment later: until all name all,
-    a client (`fab verify` is one) may be told that a broker is missing which serves already.
-    """
-
-    def __init__(self, brokers: Sequence[Node]) -> None:
-        self._brokers = brokers
-        self._names = {broker.id: broker.name for broker in brokers}
-        self._unnamed: dict[str, list[str]] = {}
-
-    def look(self, ask: Callable[[Node], Metadata | str]) -> Missing:
-        """Ask those that do not serve yet; once all do, those that did not name the others.
-
-        ``ask`` returns the view of a broker that serves, or what it lacks. Returns what is missing.
-        """
-        lacks = self._ask([broker for broker in self._brokers if broker.name not in self._unnamed], ask)
-        lacks = lacks or self._ask([broker for broker in self._brokers if self._unnamed[broker.name]], ask)
-        return lacks or {
-            name: f"does not name {', '.join(others)} to its clients yet"
-            for name, others in self._unnamed.items()
-            if others
-        }
-
-    def _ask(self, brokers: Sequence[Node], ask: Callable[[Node], Metadata | str]) -> Missing:
-        answers = side_by_side(brokers, ask)
-        for name, view in answers.items():
-            if not isinstance(view, str):
-                self._unnamed[name] = [told for id_, told in self._names.items() if id_ not in view.brokers]
-        return {name: lack for name, lack in answers.items() if isinstance(lack, str)}
-
-
-def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> None:
-    """Wait until each broker is registered, answers on its listener and names the others, and one controller is elected.
-
-    ``started`` names those that we started just now: one that exits is told at once.
-    """
-    introductions = Introductions(brokers)
-
-    def look() -> Missing:
-        registered = world.zookeeper.registrations()
-        if isinstance(registered, Unknown):
-            return {cluster.name: registered.reason}
-        missing = {broker.name: "not registered" for broker in brokers if broker.id not in registered}
-
-        def ask_broker(broker: Node) -> Metadata | str:
-            if broker.name in missing:
-                return missing[broker.name]
-            view = world.admin.metadata(broker.endpoint, timeout=timedelta(seconds=2))
-            if isinstance(view, Unknown):
-                return f"registered, and silent on {broker.endpoint}: {view.reason}"
-            return "knows no controller yet" if view.controller is None else view
-
-        return {**missing, **introductions.look(ask_broker)}
-
-    patient = {broker.name for broker in brokers} - set(started)
-    watch = Watch(brokers, world, patient)
-    wait(look, "brokers to serve", REGISTERED_LIMIT, world, watch=watch.alive)
-    controller = world.zookeeper.controller()
-    if isinstance(controller, Unknown) or controller.broker is None:
-        reason = controller.reason if isinstance(controller, Unknown) else "nobody is elected"
-        raise Failed(f"{cluster.name}: no controller: {reason}", hint="`fab verify` tells more")
-    elected = f"controller {controller.broker}, epoch {controller.epoch}"
-    world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and answering, {elected}"))
 
 
 def gone(nodes: Sequence[Node], world: World, stopped: Callable[[str], None]) -> None:

@@ -1,21 +1,41 @@
-"""What a stop asks of the nodes that stay, before it: the majority under them, and every partition they serve."""
+"""What a stop asks of the nodes that stay, before it: the majority under them, and every partition they serve.
+
+Kafka's own word is older than it looks: the leader of a quorum remembers a dead voter for seconds, an ISR keeps a dead
+broker until its session ends, and each broker answers from a copy of its own. So what the processes are now counts as
+well: what does not run, or was asked to stop, does not stay; what does not answer holds nothing up.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from kafab import supervisor
 from kafab.command import Unknown
-from kafab.errors import Failed, Unreachable, Unsafe
+from kafab.errors import Failed, KafabError, Unreachable, Unsafe
+from kafab.events import Waiting
+from kafab.metadata import Metadata
 from kafab.model import Cluster, Node, Role
 from kafab.ops import gates
 from kafab.ops.world import World
-from kafab.safety import guard_brokers, guard_quorum
+from kafab.safety import guard_brokers, guard_quorum, merged
 from kafab.supervisor import Report, State
 
 OVERRIDE = "--unsafe"
 ANSWER = timedelta(seconds=3)
+PATIENCE = timedelta(seconds=10)
+"""How long brokers that do not answer, or do not say the same, are asked again before a stop is refused for it."""
 RUNS = (State.RUNNING, State.STOPPING, State.RESTARTING)
+MIN_ISR = "min.insync.replicas"
+
+Reports = Mapping[str, Report | Unknown]
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """Why a stop is refused, None where it is not; ``final`` unless another look may tell otherwise."""
+
+    refusal: KafabError | None
+    final: bool = True
 
 
 def guard_stop(cluster: Cluster, stopping: Sequence[Node], world: World) -> None:
@@ -23,78 +43,141 @@ def guard_stop(cluster: Cluster, stopping: Sequence[Node], world: World) -> None
 
     Raises Unsafe with the numbers, Failed or Unreachable where they cannot be known.
     """
+    staying = [node for node in cluster.nodes if node not in stopping]
+    reports = gates.ask(supervisor.check, staying, world.fleet)
+    others = [node for node in staying if node.role is Role.BROKER]
+    served = len(_running(cluster, others, reports))
+    if served:
+        _guard_zookeepers(cluster, stopping, reports, served, world)
+        _guard_voters(cluster, stopping, reports, served, world)
     brokers = {node.id: node.name for node in stopping if node.role is Role.BROKER}
-    zookeepers = [node.name for node in stopping if node.role is Role.ZOOKEEPER]
-    voters = [node for node in stopping if node.controller_port is not None]
-    others = [node for node in cluster.brokers if node.id not in brokers]
-    if zookeepers:
-        members = [world.zookeeper.member(node.endpoint) for node in cluster.zookeepers]
-        serving = sum(not isinstance(member, Unknown) for member in members)
-        going_on = len(running(cluster, others, world)) if others else 0
-        guard_quorum(
-            "ZooKeeper servers", len(members), serving, zookeepers, brokers_running=going_on, flag=OVERRIDE
-        )
-    if voters:
-        going_on = len(running(cluster, others, world)) if others else 0
-        if going_on:
-            _guard_voters(voters, going_on, world)
     if brokers:
-        _guard_partitions(cluster, brokers, world)
+        _guard_partitions(brokers, others, [node for node in others if _stays(reports, node)], world)
 
 
 def running(cluster: Cluster, nodes: Sequence[Node], world: World) -> list[Node]:
     """Return those of the nodes that run. Raises Unreachable where that cannot be known."""
-    answers = gates.ask(supervisor.check, nodes, world.fleet)
+    return _running(cluster, nodes, gates.ask(supervisor.check, nodes, world.fleet))
+
+
+def _running(cluster: Cluster, nodes: Sequence[Node], reports: Reports) -> list[Node]:
     unknown = {
-        node.host.name: answer.reason for node in nodes if isinstance(answer := answers[node.name], Unknown)
+        node.host.name: report.reason for node in nodes if isinstance(report := reports[node.name], Unknown)
     }
     if unknown:
         raise Unreachable(unknown, hint=f"nothing was stopped in {cluster.name}; --limit leaves hosts out")
-    return [node for node in nodes if isinstance(r := answers[node.name], Report) and r.state in RUNS]
+    return [node for node in nodes if isinstance(r := reports[node.name], Report) and r.state in RUNS]
 
 
-def _guard_voters(stopping: Sequence[Node], going_on: int, world: World) -> None:
-    """Refuse a stop after which fewer than a majority of the voters would be left that are caught up."""
-    names = ", ".join(node.name for node in stopping)
+def _stays(reports: Reports, node: Node) -> bool:
+    """Say whether a node runs and was not asked to stop; one that is asked to is as good as gone."""
+    report = reports.get(node.name)
+    return isinstance(report, Report) and report.state is State.RUNNING
+
+
+def _guard_zookeepers(
+    cluster: Cluster, stopping: Sequence[Node], reports: Reports, served: int, world: World
+) -> None:
+    spared = [node for node in stopping if node.role is Role.ZOOKEEPER]
+    if not spared:
+        return
+    asked = [node for node in cluster.zookeepers if node in spared or _stays(reports, node)]
+    members = gates.side_by_side(asked, lambda node: world.zookeeper.member(node.endpoint))
+    serving = {name for name, member in members.items() if not isinstance(member, Unknown)}
+    guard_quorum(
+        "ZooKeeper servers",
+        len(cluster.zookeepers),
+        len(serving),
+        [node.name for node in spared if node.name in serving],
+        brokers_running=served,
+        flag=OVERRIDE,
+    )
+
+
+def _guard_voters(
+    cluster: Cluster, stopping: Sequence[Node], reports: Reports, served: int, world: World
+) -> None:
+    """Refuse a stop after which fewer than a majority of the voters would be left that are caught up, run and answer."""
+    leaving = [node for node in stopping if node.controller_port is not None]
+    if not leaving:
+        return
+    names = ", ".join(node.name for node in leaving)
     state = world.quorum.describe()
     if isinstance(state, Unknown):
         raise Failed(
             f"whether {names} can be spared is unknown: {state.reason}", hint=f"{OVERRIDE} overrides"
         )
-    following = {voter.id for voter in state.voters if voter.follows}
-    spared = [node.name for node in stopping if node.id in following]
-    if spared:
-        guard_quorum(
-            "controllers", len(state.voters), len(following), spared, brokers_running=going_on, flag=OVERRIDE
-        )
+    staying = [node for node in cluster.controllers if node not in leaving]
+    asked = [node for node in staying if _stays(reports, node)]
+    answers = gates.side_by_side(
+        asked, lambda node: world.quorum.leader(node.controller_endpoint, timeout=ANSWER)
+    )
+    lost = {node.id for node in staying if isinstance(answers.get(node.name, Unknown("gone")), Unknown)}
+    following = {voter.id for voter in state.voters if voter.follows} - lost
+    spared = [node.name for node in leaving if node.id in following]
+    guard_quorum(
+        "controllers", len(state.voters), len(following), spared, brokers_running=served, flag=OVERRIDE
+    )
 
 
-def _guard_partitions(cluster: Cluster, stopping: Mapping[int, str], world: World) -> None:
+def _guard_partitions(
+    stopping: Mapping[int, str], others: Sequence[Node], staying: Sequence[Node], world: World
+) -> None:
     """Refuse a stop that partitions cannot spare, by what the other brokers are now and not only by the ISR.
 
-    The ISR still has a broker that died or froze a moment ago: until its session ends and replica.lag.time.max.ms has
-    passed. So what does not run does not count, and what runs and does not answer forbids the stop.
+    What the brokers do not agree on is looked at again for a while: a copy of the metadata lags by a moment.
     """
-    names = ", ".join(stopping.values())
-    others = [node for node in cluster.brokers if node.id not in stopping]
-    alive = running(cluster, others, world) if others else []
-    views = gates.side_by_side(alive, lambda node: world.admin.metadata(node.endpoint, timeout=ANSWER))
+    clock = world.clock
+    begun = clock.now()
+    while True:
+        verdict = _judge(stopping, others, staying, world)
+        elapsed = timedelta(seconds=clock.now() - begun)
+        if verdict.refusal and (verdict.final or elapsed >= PATIENCE):
+            raise verdict.refusal
+        if not verdict.refusal:
+            return
+        first = verdict.refusal.message.splitlines()[0]
+        world.emit(Waiting(next(iter(stopping.values())), f"safe to stop: {first}", elapsed, PATIENCE))
+        clock.sleep(gates.LOOK_AT_HOSTS_EVERY)
+
+
+def _judge(
+    stopping: Mapping[int, str], others: Sequence[Node], staying: Sequence[Node], world: World
+) -> _Verdict:
+    doubt = f"whether {', '.join(stopping.values())} can be spared is unknown"
+    views = _views(staying, world)
     silent = [f"{name}: {view.reason}" for name, view in views.items() if isinstance(view, Unknown)]
-    if silent:
-        raise Unsafe(
-            f"whether {names} can be spared is unknown: brokers run and do not answer:\n  "
-            + "\n  ".join(silent),
-            hint=f"mend or stop them first; {OVERRIDE} overrides",
+    if silent and staying:
+        return _Verdict(
+            Unsafe(
+                f"{doubt}: brokers run and do not answer:\n  " + "\n  ".join(silent),
+                hint=f"mend or stop them first; {OVERRIDE} overrides",
+            ),
+            final=False,
         )
-    view = next(iter(views.values()), world.admin.metadata())
-    if isinstance(view, Unknown):
-        raise Failed(f"whether {names} can be spared is unknown: {view.reason}", hint=f"{OVERRIDE} overrides")
-    configs = world.admin.topic_configs(sorted({partition.topic for partition in view.partitions}))
-    if isinstance(configs, Unknown):
-        raise Failed(f"min.insync.replicas cannot be read: {configs.reason}", hint=f"{OVERRIDE} overrides")
-    min_isr = {topic: int(entries["min.insync.replicas"].value or 1) for topic, entries in configs.items()}
-    dead = {node.id for node in others} - {node.id for node in alive}
-    partitions = [
-        replace(found, isr=tuple(b for b in found.isr if b not in dead)) for found in view.partitions
-    ]
-    guard_brokers(partitions, min_isr, stopping, OVERRIDE)
+    if silent:
+        return _Verdict(Failed(f"{doubt}: {'; '.join(silent)}", hint=f"{OVERRIDE} overrides"), final=False)
+    found = [view for view in views.values() if isinstance(view, Metadata)]
+    partitions = merged(found)
+    concerned = {partition.topic for partition in partitions if stopping.keys() & set(partition.replicas)}
+    configs = world.admin.topic_configs(sorted(concerned), keys=[MIN_ISR])
+    reason = configs.reason if isinstance(configs, Unknown) else ", ".join(concerned - configs.keys())
+    if isinstance(configs, Unknown) or reason:
+        return _Verdict(
+            Failed(f"{doubt}: {MIN_ISR} cannot be read: {reason}", hint=f"{OVERRIDE} overrides"), final=False
+        )
+    min_isr = {topic: int(entries[MIN_ISR].value or 1) for topic, entries in configs.items()}
+    dead = {node.id for node in others} - {node.id for node in staying}
+    left = [replace(seen, isr=tuple(b for b in seen.isr if b not in dead)) for seen in partitions]
+    try:
+        guard_brokers(left, min_isr, stopping, OVERRIDE)
+    except Unsafe as refusal:
+        return _Verdict(refusal, final=len({frozenset(view.partitions) for view in found}) == 1)
+    return _Verdict(None)
+
+
+def _views(staying: Sequence[Node], world: World) -> Mapping[str, Metadata | Unknown]:
+    """Ask every broker that stays; where none does, whoever answers."""
+    if not staying:
+        return {"any broker": world.admin.metadata()}
+    return gates.side_by_side(staying, lambda node: world.admin.metadata(node.endpoint, timeout=ANSWER))

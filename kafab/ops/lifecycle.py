@@ -6,6 +6,9 @@ what is missing, so an interrupted one is resumed by running it again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
 
 from kafab import supervisor
 from kafab.command import Unknown
@@ -14,7 +17,7 @@ from kafab.events import Note
 from kafab.facts import NodeFacts
 from kafab.interruption import AGAIN, interruptible
 from kafab.model import Cluster, Host, Node, Role
-from kafab.ops import gates, quorum_gates
+from kafab.ops import broker_gates, gates, quorum_gates
 from kafab.ops.guards import guard_stop, running
 from kafab.ops.lock import operating
 from kafab.ops.observing import look
@@ -24,10 +27,13 @@ from kafab.render import MAIN_FILE
 from kafab.state import limited
 from kafab.supervisor import State
 
+CLUSTER_ID_LIMIT = timedelta(seconds=20)
+
 
 def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
-    """Start what does not run, and prove that it serves. Returns the names of the nodes that were started.
+    """Start what does not run, and prove that it serves; then its replicas get a moment to be in the ISR again.
 
+    Returns the names of the nodes that were started.
     Raises Unreachable before anything is started, Unsafe for foreign data, Failed with the evidence otherwise.
     """
     nodes = limited(cluster, limit)
@@ -38,7 +44,7 @@ def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
     started: list[str] = []
     with (
         interruptible(lambda: _where("asked to start", started, nodes)),
-        operating(cluster, world.fleet, world.owner),
+        _locked(cluster, world),
     ):
         # Looked at again: another operator may have finished between the look and the lock.
         idle = _idle(cluster, nodes, world)
@@ -107,9 +113,18 @@ def _looked_for(host: Host) -> str:
 
 def _guard_cluster_id(brokers: Mapping[Node, NodeFacts], world: World) -> None:
     """Refuse data of another cluster than ZooKeeper's: Kafka would exit with InconsistentClusterIdException."""
-    ours = world.zookeeper.cluster_id()
-    if isinstance(ours, Unknown):
-        raise Failed(f"ZooKeeper's cluster id cannot be read: {ours.reason}", hint=AGAIN)
+    ours: str | None = None
+
+    def read() -> gates.Missing:
+        nonlocal ours
+        found = world.zookeeper.cluster_id()
+        if isinstance(found, Unknown):
+            return {"ZooKeeper": found.reason}
+        ours = found
+        return {}
+
+    # A quorum that was formed this moment may still throw a session out.
+    gates.wait(read, "ZooKeeper's cluster id", CLUSTER_ID_LIMIT, world)
     _refuse_foreign(
         brokers,
         ours,
@@ -160,7 +175,7 @@ def _prove_brokers(cluster: Cluster, nodes: Sequence[Node], world: World, starte
     if cluster.kraft:
         quorum_gates.unfenced(cluster, brokers, world, started=started)
     else:
-        gates.serving(cluster, brokers, world, started=started)
+        broker_gates.serving(cluster, brokers, world, started=started)
 
 
 def _archive(nodes: Sequence[Node], world: World) -> None:
@@ -210,15 +225,25 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
         interruptible(
             lambda: f"  stopped: {', '.join(stopped) or 'none'}\n" + _where("asked to stop", asked, nodes)
         ),
-        operating(cluster, world.fleet, world.owner),
+        _locked(cluster, world),
     ):
         # Looked at under the lock: what another operator has stopped by now counts.
         alive = running(cluster, nodes, world)
-        if not unsafe and len(nodes) < len(cluster.nodes):
+        guarded = not unsafe and len(nodes) < len(cluster.nodes)
+        first = [node for node in alive if not node.in_quorum]
+        quorum = [node for node in alive if node.in_quorum]
+        if guarded:
             guard_stop(cluster, alive, world)
-        _stop([node for node in alive if not node.in_quorum], world, asked, stopped)
-        _stop([node for node in alive if node.in_quorum], world, asked, stopped)
+        _stop(first, world, asked, stopped)
+        if guarded and first and quorum:
+            # Brokers may take minutes to end: the majority is counted as it is by now.
+            guard_stop(cluster, quorum, world)
+        _stop(quorum, world, asked, stopped)
     return tuple(stopped)
+
+
+def _locked(cluster: Cluster, world: World) -> AbstractContextManager[None]:
+    return nullcontext() if world.locked else operating(cluster, world.fleet, world.owner)
 
 
 def _stop(nodes: Sequence[Node], world: World, asked: list[str], stopped: list[str]) -> None:
@@ -240,12 +265,14 @@ def _stop(nodes: Sequence[Node], world: World, asked: list[str], stopped: list[s
 def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> tuple[str, ...]:
     """Stop and start again; service is interrupted. Returns the names of the nodes that were restarted or started.
 
-    What forbids a start forbids the stop before it.
+    What forbids a start forbids the stop before it. Nobody else operates the cluster between the two.
     """
     nodes = limited(cluster, limit)
     facts = _startable(cluster, nodes, world)
     brokers = {node: found for node, found in facts.items() if node.role is Role.BROKER}
     if not cluster.kraft and any(found.running for found in brokers.values()):
         _guard_cluster_id(brokers, world)
-    stop(cluster, limit, world, unsafe=unsafe)
-    return start(cluster, limit, world)
+    with _locked(cluster, world):
+        held = replace(world, locked=True)
+        stop(cluster, limit, held, unsafe=unsafe)
+        return start(cluster, limit, held)

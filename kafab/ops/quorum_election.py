@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from kafab import supervisor
 from kafab.command import Unknown
-from kafab.errors import Failed, Interrupted, KafabError, OutcomeUnknown
+from kafab.errors import Failed, Interrupted, KafabError, Locked, OutcomeUnknown
 from kafab.events import Note
 from kafab.findings import Finding, Severity
 from kafab.interruption import interruptible
@@ -28,34 +28,46 @@ OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity
 
 
 def election(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
-    """Move the leader and time it; ``live`` are the brokers that answer.
+    """Move the leader under the cluster's lock and time it; ``live`` are the brokers that answer.
 
     Passed when another controller leads in a later epoch, the restarted one has caught up (a combined one serves as a
-    broker again), every live broker reaches the new leader, and no partition is without a leader that had one.
-    ``seconds`` in the evidence is the time without a leader as the other controllers saw it.
+    broker again), every controller that answers names the leader, every live broker reaches it, and no partition is
+    without a leader that had one. ``seconds`` in the evidence is the time without a leader as the other controllers saw it.
     """
+    if len(cluster.controllers) == 1:
+        only = cluster.controllers[0].name
+        return Finding(
+            CHECK, cluster.name, WARN, f"not run: {only} is the only controller, so no other one can lead"
+        )
+    try:
+        with operating(cluster, world.fleet, world.owner):
+            return _moved(cluster, live, world)
+    except Interrupted:
+        raise
+    except Locked as error:
+        return Finding(CHECK, cluster.name, UNKNOWN, f"not run: {error.message}", hint=error.hint)
+    except KafabError as error:
+        return Finding(CHECK, cluster.name, UNKNOWN, f"not run: {error.message}")
 
-    def not_run(severity: Severity, why: str) -> Finding:
-        return Finding(CHECK, cluster.name, severity, f"not run: {why}")
 
+def _moved(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
+    """Move the leader that the quorum has under the lock. Raises KafabError where nothing was asked of a process."""
     before = world.quorum.describe()
     if isinstance(before, Unknown):
-        return not_run(UNKNOWN, before.reason)
+        raise Failed(before.reason)
     leader = next((node for node in cluster.controllers if node.id == before.leader), None)
     if leader is None:
-        return not_run(UNKNOWN, f"controller {before.leader} leads and is not in the inventory")
-    if len(cluster.controllers) == 1:
-        return not_run(WARN, f"{leader.name} is the only controller, so no other one can lead")
+        raise Failed(f"controller {before.leader} leads and is not in the inventory")
     move = _Move(cluster, leader, before, [node for node in live if node != leader], world)
     try:
-        with interruptible(move.where), operating(cluster, world.fleet, world.owner):
+        with interruptible(move.where):
             guard_stop(cluster, [leader], world)
             return move.run()
     except Interrupted:
         raise
     except KafabError as error:
         if not move.asked:
-            return not_run(UNKNOWN, error.message)
+            raise
         detail = f"{move.where().strip()}: {error.message}"
         return Finding(CHECK, cluster.name, CRIT, detail, move.evidence, "fab start")
 
@@ -85,27 +97,44 @@ class _Move:
         return f"  {self._leader.name} {done}"
 
     def run(self) -> Finding:
-        clock, name = self._world.clock, self._cluster.name
+        """Stop the leader, await another one, start it again, await that all agree. Raises KafabError."""
+        clock, emit, name = self._world.clock, self._world.emit, self._cluster.name
         without_leader = leaderless(views(self._live, self._world.admin))
+        self._still_leads()
         text = f"moving the leader: {self._leader.name} leads in epoch {self._before.epoch} and is restarted"
-        self._world.emit(Note(name, text))
+        emit(Note(name, text))
+        begun = clock.now()
         self._stop()
-        wait = Wait(name, "a new leader", LIMIT)
-        missing = until(self._not_elected, wait, clock=clock, emit=self._world.emit)
+        missing = until(self._not_elected, Wait(name, "a new leader", LIMIT), clock=clock, emit=emit)
         self.evidence["seconds"] = round(clock.now() - self._led_until, 2)
+        elected = self.evidence.get("new_epoch")
         # It comes back whatever became of the election.
-        gates.gone([self._leader], self._world, lambda node: self._world.emit(Note(node, "stopped")))
+        gates.gone([self._leader], self._world, lambda node: emit(Note(node, "stopped")))
         self._start()
-        missing = missing or self._not_agreed(without_leader)
+        if not missing:
+            wait = Wait(name, "every node names the new leader", LIMIT)
+            missing = until(lambda: self._not_agreed(without_leader), wait, clock=clock, emit=emit)
         if missing:
-            detail = f"after {self.evidence['seconds']:g} s: {'; '.join(missing)}"
+            detail = f"after {round(clock.now() - begun, 2):g} s: {'; '.join(missing)}"
             return Finding(CHECK, name, CRIT, detail, self.evidence)
         detail = (
             f"controller {self._before.leader} -> {self.evidence['new']}, epoch {self._before.epoch} -> "
             f"{self.evidence['new_epoch']}, {self.evidence['seconds']:g} s without a leader,"
             f" {self._leader.name} caught up {self.evidence['back_seconds']:g} s after its start"
         )
-        return Finding(CHECK, name, OK, detail, self.evidence)
+        if self.evidence["new_epoch"] == elected:
+            return Finding(CHECK, name, OK, detail, self.evidence)
+        return Finding(CHECK, name, WARN, f"{detail}; it moved more than once", self.evidence)
+
+    def _still_leads(self) -> None:
+        """Raise Failed where the leader has moved while partitions and hosts were looked at: a follower is not restarted."""
+        now = self._world.quorum.describe(timeout=ASK)
+        if isinstance(now, Unknown):
+            raise Failed(f"whether {self._leader.name} still leads is unknown: {now.reason}")
+        if (now.leader, now.epoch) != (self._before.leader, self._before.epoch):
+            raise Failed(
+                f"the leader has just moved by itself, to controller {now.leader} in epoch {now.epoch}"
+            )
 
     def _stop(self) -> None:
         self._led_until = self._world.clock.now()
@@ -159,12 +188,38 @@ class _Move:
             return {name: "it is not in the voter set"}
         return {} if replica.follows else {name: f"{replica.behind} records behind"}
 
-    def _not_agreed(self, without_leader: set[str]) -> list[str]:
-        reached = gates.side_by_side(self._live, lambda node: self._world.quorum.describe(node.endpoint))
-        told = [f"{name}: {state.reason}" for name, state in reached.items() if isinstance(state, Unknown)]
-        told += [
-            f"{name} reaches controller {state.leader} in epoch {state.epoch}"
-            for name, state in reached.items()
-            if not isinstance(state, Unknown) and state.epoch <= self._before.epoch
+    def _not_agreed(self, without_leader: set[str]) -> list[str] | None:
+        """Look whether all name the leader of this moment: it is read anew, as it may have moved once more."""
+        state = self._world.quorum.describe(timeout=ASK)
+        if isinstance(state, Unknown):
+            return [state.reason]
+        self.evidence |= {"new": state.leader, "new_epoch": state.epoch}
+        brokers = [*self._live, *([self._leader] if self._leader.combined else [])]
+        told = [*self._not_named(state), *self._not_reached(state, brokers)]
+        told += lost_leaders(views(brokers, self._world.admin), without_leader, self.evidence)
+        return told or None
+
+    def _not_named(self, state: QuorumState) -> list[str]:
+        """Tell which controllers name another leader; those that do not answer are told by other checks."""
+        quorum = self._world.quorum
+        named = gates.side_by_side(
+            self._cluster.controllers, lambda node: quorum.leader(node.controller_endpoint, timeout=ASK)
+        )
+        return [
+            f"{name} names {'no leader' if leader is None else f'controller {leader}'}, the leader is {state.leader}"
+            for name, leader in named.items()
+            if not isinstance(leader, Unknown) and leader != state.leader
         ]
-        return told + lost_leaders(views(self._live, self._world.admin), without_leader, self.evidence)
+
+    def _not_reached(self, state: QuorumState, brokers: Sequence[Node]) -> list[str]:
+        quorum, told = self._world.quorum, []
+        reached = gates.side_by_side(brokers, lambda node: quorum.describe(node.endpoint, timeout=ASK))
+        for name, found in reached.items():
+            if isinstance(found, Unknown):
+                told.append(f"{name}: {found.reason}")
+            elif (found.leader, found.epoch) != (state.leader, state.epoch):
+                told.append(
+                    f"{name} reaches controller {found.leader} in epoch {found.epoch},"
+                    f" the leader is {state.leader} in epoch {state.epoch}"
+                )
+        return told

@@ -4,23 +4,15 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from kafab.command import Unknown
-from kafab.errors import Failed
 from kafab.events import Note
 from kafab.metadata import Metadata
 from kafab.model import Cluster, Node
-from kafab.ops.gates import (
-    QUORUM_LIMIT,
-    REGISTERED_LIMIT,
-    Introductions,
-    Missing,
-    Watch,
-    plural,
-    side_by_side,
-    wait,
-)
+from kafab.ops.broker_gates import ASK, Introductions, settle, until_served
+from kafab.ops.gates import QUORUM_LIMIT, Missing, Watch, plural, side_by_side, wait
 from kafab.ops.world import World
 
-ASK = timedelta(seconds=2)
+REREAD_EVERY = timedelta(seconds=3)
+OLD_SESSION = "its old session has not ended yet (broker.session.timeout.ms); this is no fault"
 
 
 def elected(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
@@ -60,31 +52,54 @@ def elected(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
 
 
 def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> None:
-    """Wait until each broker answers on its listener, is registered and unfenced, and names the others.
+    """Wait until each broker answers on its listener, is registered and unfenced, and names the others; and a controller leads.
 
     A broker that was started a moment after it ended is refused until its old session is over
     (broker.session.timeout.ms, 9 s), also after a clean stop: that is waited for and said, it is no fault.
     """
-    # Registered before it could do so itself: that is the process before it.
-    registered = world.quorum.brokers()
-    left = (
-        set() if isinstance(registered, Unknown) else {b for b, seen in registered.items() if not seen.fenced}
-    )
+    sessions = _OldSessions([broker for broker in brokers if broker.name in started], world)
+    introductions = Introductions(brokers)
+    leads: list[str] = []
 
     def ask(broker: Node) -> Metadata | str:
         view = world.admin.metadata(broker.endpoint, timeout=ASK)
         if isinstance(view, Unknown):
-            if broker.id in left and broker.name in started:
-                return "its old session has not ended yet (broker.session.timeout.ms); this is no fault"
-            return view.reason
+            return OLD_SESSION if broker.id in sessions.left else view.reason
         # Clients, and so this view, are told of unfenced brokers only.
         return view if broker.id in view.brokers else "answers, and is fenced still"
 
-    introductions = Introductions(brokers)
-    watch = Watch(brokers, world, {broker.name for broker in brokers} - set(started))
-    wait(lambda: introductions.look(ask), "brokers to serve", REGISTERED_LIMIT, world, watch=watch.alive)
-    state = world.quorum.describe()
-    if isinstance(state, Unknown):
-        raise Failed(f"{cluster.name}: no controller leads: {state.reason}", hint="`fab verify` tells more")
-    leads = f"leader {state.leader}, epoch {state.epoch}"
-    world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and unfenced, {leads}"))
+    def look() -> Missing:
+        sessions.look()
+        if missing := introductions.look(ask):
+            return missing
+        state = world.quorum.describe(timeout=ASK)
+        if isinstance(state, Unknown):
+            return {cluster.name: state.reason}
+        leads.append(f"leader {state.leader}, epoch {state.epoch}")
+        return {}
+
+    until_served(look, brokers, world, started)
+    world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and unfenced, {leads[0]}"))
+    settle(cluster, brokers, introductions, world, started=started)
+
+
+class _OldSessions:
+    """Which of the started brokers are held up by the registration of the process before them, read anew while one is."""
+
+    def __init__(self, started: Sequence[Node], world: World) -> None:
+        self._quorum, self._clock = world.quorum, world.clock
+        # Registered before it could do so itself: that is the process before it.
+        self.left = self._registered() & {broker.id for broker in started} if started else set()
+        self._read = self._clock.now()
+
+    def look(self) -> None:
+        """Forget those whose old registration is fenced or gone; where nobody can tell, they stay."""
+        if self.left and self._clock.now() - self._read >= REREAD_EVERY.total_seconds():
+            self.left &= self._registered(otherwise=self.left)
+            self._read = self._clock.now()
+
+    def _registered(self, otherwise: Collection[int] = ()) -> set[int]:
+        found = self._quorum.brokers(timeout=ASK)
+        if isinstance(found, Unknown):
+            return set(otherwise)
+        return {broker for broker, known in found.items() if not known.fenced}

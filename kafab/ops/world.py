@@ -18,3 +18,5 @@ class World:
     clock: Clock
     emit: Emit
     owner: str
+    locked: bool = False
+    """True inside an operation that holds the cluster's lock already: what it is made of does not take it again."""

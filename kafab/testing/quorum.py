@@ -56,17 +56,24 @@ class FakeQuorum:
         silent = [self._silence(at, _TIMEOUT) for at in nodes]
         return dict(self.levels) if None in silent else Unknown("no node answers")
 
-    def brokers(self) -> Mapping[int, KraftBroker] | Unknown:
-        """The registrations; before 4.0 without the fenced ones."""
+    def brokers(self, *, timeout: timedelta = _TIMEOUT) -> Mapping[int, KraftBroker] | Unknown:  # noqa: ARG002  # the port's signature; a fake answers at once
+        """The registrations that any broker has heard of; before 4.0 without the fenced ones, and of what a majority heard."""
         kafka = self._kafka
-        if not set(kafka.registrations) - kafka.silent_brokers:
+        answering = set(kafka.registrations) - kafka.silent_brokers
+        if not answering:
             return Unknown("no broker answers")
         known = {
             broker: KraftBroker(broker, seen.endpoints, broker in kafka.fenced)
             for broker, seen in sorted({**kafka.registrations, **kafka.left}.items())
         }
         tells_fenced = kafka.cluster.version >= FIRST_WITHOUT_ZOOKEEPER
-        return {broker: one for broker, one in known.items() if tells_fenced or not one.fenced}
+        needed = 1 if tells_fenced else len(answering) // 2 + 1
+        heard = {one: sum(one not in kafka.unheard.get(asked, ()) for asked in answering) for one in known}
+        return {
+            broker: one
+            for broker, one in known.items()
+            if heard[broker] >= needed and (tells_fenced or not one.fenced)
+        }
 
     def close(self) -> None:
         """Nothing was opened."""
@@ -87,7 +94,7 @@ class FakeQuorum:
 
     def _state(self, leader: int) -> QuorumState:
         kafka, voters = self._kafka, self._kafka.voters
-        late = voters.stopped | voters.silent | voters.lagging
+        late = (voters.stopped | voters.silent | voters.lagging) - voters.remembered
         observers = {broker for broker in kafka.registrations if broker not in voters.ids} | self.strangers
         late_brokers = kafka.silent_brokers
         return QuorumState(

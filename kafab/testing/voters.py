@@ -18,6 +18,8 @@ class FakeVoters:
     stopped: set[int] = field(default_factory=set)
     frozen: set[int] = field(default_factory=set)
     lagging: set[int] = field(default_factory=set)
+    remembered: set[int] = field(default_factory=set)
+    """Those that the leader takes for caught up though they stopped or froze: it knows by their silence, seconds later."""
     leader: int | None = None
     last: int | None = None
     """Who led last, also where nobody leads now."""

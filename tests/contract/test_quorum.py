@@ -8,12 +8,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 import pytest
-from kafka.protocol.admin import DescribeQuorumResponse
 
-from kafab.adapters.quorum import ControllersQuorum, quorum_state
+from kafab.adapters.quorum import ControllersQuorum
 from kafab.command import Unknown
 from kafab.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.model import Cluster, Endpoint, Node, Quorum, Role, Version
@@ -308,6 +306,16 @@ def _fenced(world: World, broker: int) -> bool | None:
     return found[broker].fenced if broker in found else None
 
 
+@pytest.mark.parametrize("version", ["3.9.2", "4.3.1"])
+def test_a_broker_that_one_has_not_heard_of_is_registered(version: str, tmp_path: Path) -> None:
+    """The fake merges what its brokers have heard as the real ones' answers are merged."""
+    kafka = FakeKafka(kraft_in(tmp_path, Version.parse(version)))
+    kafka.unheard = {1: {3}, 2: {2}}
+    found = FakeQuorum(kafka).brokers()
+    assert not isinstance(found, Unknown)
+    assert set(found) == {1, 2, 3}
+
+
 @pytest.fixture
 def mute() -> Iterator[Endpoint]:
     """Yield an address that takes connections and never says a word, like a frozen process."""
@@ -327,64 +335,12 @@ def test_mute_controllers_are_unknown_within_the_timeout(mute: Endpoint) -> None
     assert time.monotonic() - begun < 10
 
 
-_Topic = DescribeQuorumResponse.TopicData
-_Partition = _Topic.PartitionData
-NOW = 1_700_000_000_000
-
-
-def _answer(*voters: tuple[int, int, int], leader: int = 1, error: int = 0) -> DescribeQuorumResponse:
-    """Make a response in which each voter is (id, log end offset, last caught-up time in ms)."""
-    told = [
-        _Partition.ReplicaState(
-            replica_id=number,
-            replica_directory_id=UUID(int=0),
-            log_end_offset=end,
-            last_fetch_timestamp=-1,
-            last_caught_up_timestamp=caught_up,
-        )
-        for number, end, caught_up in voters
-    ]
-    partition = _Partition(
-        partition_index=0,
-        error_code=error,
-        error_message=None,
-        leader_id=leader,
-        leader_epoch=7,
-        high_watermark=90,
-        current_voters=told,
-        observers=[],
-    )
-    topics = [_Topic(topic_name="__cluster_metadata", partitions=[partition])]
-    return DescribeQuorumResponse(error_code=0, error_message=None, topics=topics, nodes=[])
-
-
-@pytest.mark.parametrize(
-    ("voter", "behind", "caught_up"),
-    [
-        ((2, 100, NOW), 0, timedelta(0)),
-        ((2, 60, NOW - 4500), 40, timedelta(seconds=4.5)),
-        ((2, 100, NOW + 3), 0, timedelta(0)),
-        ((2, -1, -1), 100, None),
-    ],
-    ids=["in step", "late", "ahead of the leader's answer", "never seen"],
-)
-def test_lag_is_counted_from_the_leader(
-    voter: tuple[int, int, int], behind: int, caught_up: timedelta | None
-) -> None:
-    """Records and time behind are differences to the leader's own line; what is unknown (-1) is no time."""
-    state = quorum_state(_answer((1, 100, NOW), voter))
-    assert isinstance(state, QuorumState)
-    assert (state.voters[1].behind, state.voters[1].caught_up) == (behind, caught_up)
-
-
-@pytest.mark.parametrize(
-    ("response", "reason"),
-    [
-        (_answer(leader=-1, error=6), "does not lead the quorum"),
-        (_answer(leader=-1, error=3), "UnknownTopicOrPartitionError"),
-        (_answer((2, 100, NOW), leader=1), "leader 1 is none of the voters it names"),
-    ],
-)
-def test_what_is_no_leaders_answer_is_unknown(response: DescribeQuorumResponse, reason: str) -> None:
-    """Errors and a description without its leader are told, not read."""
-    assert quorum_state(response) == Unknown(reason)
+def test_mute_brokers_are_unknown_within_the_timeout(mute: Endpoint) -> None:
+    """Where no broker tells of the registrations, that costs the timeout that was given, and each is named."""
+    dead = Endpoint("127.0.0.1", 1)
+    begun = time.monotonic()
+    with closing(ControllersQuorum([], [mute, dead])) as quorum:
+        answer = quorum.brokers(timeout=timedelta(seconds=1))
+    assert isinstance(answer, Unknown)
+    assert answer.reason.startswith(f"no broker answers: {mute}: did not answer within")
+    assert time.monotonic() - begun < 10

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +9,7 @@ import pytest
 
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.events import Event, Note, Waiting
-from kafab.metadata import Member, Metadata
+from kafab.metadata import Member
 from kafab.model import Cluster, Endpoint
 from kafab.ops import gates
 from kafab.ops.world import World
@@ -19,7 +18,6 @@ from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from kafab.testing.quorum import FakeQuorum
 from tests.conftest import cluster_in
-from tests.cosmos import Cosmos
 
 PATIENCE = 20
 """Seconds for three threads to meet; asked one after the other they never do."""
@@ -31,43 +29,17 @@ def cluster(tmp_path: Path) -> Cluster:
     return cluster_in(tmp_path, 3)
 
 
-class Meeting:
-    """Servers that answer only once all three have been asked."""
-
-    def __init__(self) -> None:
-        self._barrier = threading.Barrier(3)
-
-    def wait(self) -> None:
-        """Wait for the others. Raises BrokenBarrierError where they do not come."""
-        self._barrier.wait(PATIENCE)
-
-
 class MeetingServers(FakeZooKeeper):
     """ZooKeeper servers that answer together."""
 
     def __init__(self, kafka: FakeKafka) -> None:
         super().__init__(kafka)
-        self._meeting = Meeting()
+        self._meeting = threading.Barrier(3)
 
     def member(self, at: Endpoint) -> Member | Unknown:
         """Answer once all are asked."""
-        self._meeting.wait()
+        self._meeting.wait(PATIENCE)
         return super().member(at)
-
-
-class MeetingBrokers(FakeAdmin):
-    """Brokers that answer together."""
-
-    def __init__(self, kafka: FakeKafka) -> None:
-        super().__init__(kafka)
-        self._meeting = Meeting()
-
-    def metadata(
-        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
-    ) -> Metadata | Unknown:
-        """Answer once all are asked."""
-        self._meeting.wait()
-        return super().metadata(at, timeout=timeout)
 
 
 def world(cluster: Cluster, events: list[Event], answers: Sequence[str] = ()) -> World:
@@ -82,7 +54,7 @@ def world(cluster: Cluster, events: list[Event], answers: Sequence[str] = ()) ->
         fleet=FakeFleet({host.name: answer for host in cluster.hosts}),
         zookeeper=MeetingServers(kafka),
         quorum=FakeQuorum(kafka),
-        admin=MeetingBrokers(kafka),
+        admin=FakeAdmin(kafka),
         store=cast("Store", None),  # no gate looks for a release
         clock=FakeClock(),
         emit=events.append,
@@ -95,25 +67,6 @@ def test_servers_are_asked_side_by_side(cluster: Cluster) -> None:
     events: list[Event] = []
     gates.quorum(cluster, cluster.zookeepers, world(cluster, events))
     assert events == [Note("small", "ZooKeeper has a quorum and one leader (3 servers)")]
-
-
-def test_brokers_are_asked_side_by_side(cluster: Cluster) -> None:
-    """The brokers' gate asks all of them at once, so silent ones cost one timeout and not one each."""
-    events: list[Event] = []
-    gates.serving(cluster, cluster.brokers, world(cluster, events), started=())
-    assert [event.text for event in events if isinstance(event, Note)] == [
-        "3 brokers registered and answering, controller 1, epoch 1"
-    ]
-
-
-def test_broker_whose_metadata_lags_is_waited_for(tmp_path: Path) -> None:
-    """A broker that does not know of another one yet would tell a client that it is missing."""
-    cosmos = Cosmos(cluster_in(tmp_path, 3)).up()
-    cosmos.kafka.unheard = {2: {1, 3}}
-    cosmos.clock = FakeClock(lambda now: cosmos.kafka.unheard.clear() if now >= 3 else None)
-    gates.serving(cosmos.cluster, cosmos.cluster.brokers, cosmos.world, started=())
-    waits = {event.what for event in cosmos.told(Waiting) if isinstance(event, Waiting)}
-    assert waits == {"brokers to serve: does not name node1/broker, node3/broker to its clients yet"}
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,36 @@ def test_start_waits_for_a_stop_that_is_not_over(cosmos: Cosmos) -> None:
     assert start(cosmos.cluster, None, cosmos.world) == ("node2/broker",)
 
 
+def test_what_was_started_is_back_in_the_isr(cosmos: Cosmos) -> None:
+    """The next broker may be restarted at once: nothing is under-replicated when the command ends."""
+    cosmos.up().kafka.add("orders", [(1, 2, 3)])
+    cosmos._change("node3/broker", False)
+    cosmos.kafka.outdated = {1: tuple(cosmos.kafka.partitions)}
+    cosmos.clock._during = lambda now: cosmos.kafka.outdated.clear() if now >= 5 else None
+    start(cosmos.cluster, "node3/broker", cosmos.world)
+    assert 5 <= cosmos.clock.now() < 6
+
+
+def test_cluster_id_is_asked_for_again(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One question without an answer, a moment after the quorum was formed, fails no start."""
+    world, ours = cosmos.world, cosmos.kafka.cluster_id
+    late = Unknown("ZooKeeper: session expired")
+    monkeypatch.setattr(world.zookeeper, "cluster_id", lambda: late if world.clock.now() < 5 else ours)
+    start(cosmos.cluster, None, world)
+    assert cosmos.of("start") == names("zookeeper") + names("broker")
+
+
+def test_cluster_id_that_cannot_be_read_starts_no_broker(
+    cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the data are this cluster's is unknown, and unknown is not yes."""
+    world = cosmos.world
+    monkeypatch.setattr(world.zookeeper, "cluster_id", lambda: Unknown("silence"))
+    with pytest.raises(Failed, match=r"ZooKeeper's cluster id: not within 20 s:\n  ZooKeeper: silence"):
+        start(cosmos.cluster, None, world)
+    assert cosmos.of("start") == names("zookeeper")
+
+
 def test_restart_without_java_stops_nothing(cosmos: Cosmos) -> None:
     """What forbids a start forbids the stop before it."""
     cosmos.up().java = False

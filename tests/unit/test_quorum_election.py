@@ -3,17 +3,18 @@
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from kafab.command import Outcome, Result, Script
+from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Interrupted
 from kafab.events import Event
 from kafab.findings import Finding, Severity
-from kafab.metadata import TopicSpec
-from kafab.model import Cluster, Node, Version
+from kafab.metadata import QuorumState, TopicSpec
+from kafab.model import Cluster, Endpoint, Node, Version
 from kafab.ops.quorum_election import election
 from kafab.ops.world import World
 from kafab.ports import Store
@@ -36,6 +37,12 @@ class Hosts:
     events: list[Event] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
     lock: str = "locked"
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """What happens to the cluster just before the first of these calls is answered; `lock` is one, too."""
+    heard: dict[str, tuple[float, QuorumState | Unknown]] = field(default_factory=dict)
+    """Broker -> until this second it tells this of the quorum."""
+    named: dict[str, tuple[float, int | None]] = field(default_factory=dict)
+    """Controller -> until this second it names this leader."""
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster, min_isr=2)
@@ -49,7 +56,7 @@ class Hosts:
         world = World(
             fleet=FakeFleet({host.name: self._answer for host in self.cluster.hosts}),
             zookeeper=FakeZooKeeper(self.kafka),
-            quorum=FakeQuorum(self.kafka),
+            quorum=_LateQuorum(self),
             admin=self.admin,
             store=cast("Store", None),
             clock=self.clock,
@@ -66,10 +73,12 @@ class Hosts:
         lines = script.text.rsplit("\n}\n", 1)[-1].splitlines()
         called = [shlex.split(line) for line in lines if line]
         if called[-1][0] == "lock":
+            self._happens("lock")
             return Result(0, f"{self.lock}\n".encode(), "")
         return Result(0, "".join(self._call(words[0], words[1]) for words in called).encode(), "")
 
     def _call(self, call: str, name: str) -> str:
+        self._happens(call)
         self.calls.append((call, name))
         if call in self.answers:
             return f"{name} {self.answers[call]}\n"
@@ -79,6 +88,9 @@ class Hosts:
         self._changed(self.nodes[name], runs=call == "start")
         return f"{name} {'started 8' if call == 'start' else 'stopping 7'}\n"
 
+    def _happens(self, call: str) -> None:
+        self.before.pop(call, lambda: None)()
+
     def _changed(self, node: Node, *, runs: bool) -> None:
         if node in self.cluster.controllers and not node.combined:
             (self.kafka.voters.start if runs else self.kafka.voters.stop)(node.id)
@@ -86,6 +98,26 @@ class Hosts:
             self.kafka.start_broker(node.id, node.endpoint)
         else:
             self.kafka.stop_broker(node.id)
+
+
+class _LateQuorum(FakeQuorum):
+    """Nodes that hear of a new leader late."""
+
+    def __init__(self, given: Hosts) -> None:
+        super().__init__(given.kafka)
+        self._given = given
+        self._brokers = {node.endpoint: node.name for node in given.cluster.brokers}
+        self._voters = {node.controller_endpoint: node.name for node in given.cluster.controllers}
+
+    def describe(
+        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> QuorumState | Unknown:
+        until, told = self._given.heard.get(self._brokers[at] if at else "", (0.0, Unknown("")))
+        return told if self._given.clock.time < until else super().describe(at, timeout=timeout)
+
+    def leader(self, at: Endpoint, *, timeout: timedelta = timedelta(seconds=5)) -> int | Unknown | None:
+        until, told = self._given.named.get(self._voters[at], (0.0, None))
+        return told if self._given.clock.time < until else super().leader(at, timeout=timeout)
 
 
 def hosts(*, isolated: bool = False) -> Hosts:
@@ -161,6 +193,76 @@ def test_a_combined_leader_that_partitions_need_is_not_restarted() -> None:
     finding = given.elect()
     assert (finding.severity, given.changes()) == (UNKNOWN, [])
     assert "min.insync.replicas is 2" in finding.detail
+
+
+def moves_to(given: Hosts, controller: int) -> None:
+    """Let another controller lead in the next epoch, as after a moment's loss of the network."""
+    voters = given.kafka.voters
+    voters.leader = voters.last = controller
+    voters.epoch += 1
+
+
+def told_before(given: Hosts) -> QuorumState:
+    """Return what the quorum says of itself by now."""
+    state = FakeQuorum(given.kafka).describe()
+    assert isinstance(state, QuorumState)
+    return state
+
+
+def test_the_leader_of_the_moment_is_moved() -> None:
+    """Where the leader has changed until the lock is held, the new one is restarted and not a follower."""
+    given = hosts(isolated=True)
+    given.before["lock"] = lambda: moves_to(given, 12)
+    finding = given.elect()
+    assert given.changes() == [("stop", "node2/controller"), ("start", "node2/controller")]
+    assert (finding.severity, finding.evidence["old"], finding.evidence["old_epoch"]) == (OK, 12, 2)
+
+
+def test_a_leader_that_moves_by_itself_is_left_alone() -> None:
+    """Where it changes while it is looked at whether it can be spared, nothing is restarted."""
+    given = hosts(isolated=True)
+    given.before["check"] = lambda: moves_to(given, 12)
+    finding = given.elect()
+    assert (finding.severity, given.changes()) == (UNKNOWN, [])
+    assert "the leader has just moved by itself, to controller 12 in epoch 2" in finding.detail
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_broker_that_answers_late_is_waited_for(isolated: bool) -> None:
+    """A broker that is silent for some seconds, or still names the old leader, is asked again."""
+    given = hosts(isolated=isolated)
+    given.heard = {"node1/broker": (9.0, told_before(given)), "node2/broker": (5.0, Unknown("timed out"))}
+    finding = given.elect()
+    assert finding.severity is OK, finding.detail
+    assert given.clock.time == pytest.approx(9.0, abs=0.5)
+
+
+def test_a_broker_that_reaches_the_old_leader_is_critical() -> None:
+    """After 30 seconds it is told with both leaders and epochs."""
+    given = hosts(isolated=True)
+    given.heard = {"node3/broker": (99.0, told_before(given))}
+    finding = given.elect()
+    words = "node3/broker reaches controller 11 in epoch 1, the leader is 12 in epoch 2"
+    assert (finding.severity, words in finding.detail) == (CRIT, True), finding.detail
+    assert 30 <= given.clock.time < 33
+
+
+def test_a_controller_that_names_the_old_leader_is_waited_for() -> None:
+    """The election ends once the other controllers name the new leader, too: `verify` would tell it otherwise."""
+    given = hosts(isolated=True)
+    given.named = {"node3/controller": (6.0, 11)}
+    finding = given.elect()
+    assert finding.severity is OK, finding.detail
+    assert given.clock.time == pytest.approx(6.0, abs=0.5)
+
+
+def test_a_leader_that_moves_once_more_is_a_warning() -> None:
+    """The nodes agree on the leader of the moment, which is told as the new one."""
+    given = hosts(isolated=True)
+    given.before["start"] = lambda: moves_to(given, 13)
+    finding = given.elect()
+    assert (finding.severity, finding.evidence["new"], finding.evidence["new_epoch"]) == (WARN, 13, 3)
+    assert finding.detail.endswith("it moved more than once")
 
 
 def test_a_controller_that_does_not_come_back_is_critical() -> None:

@@ -1,5 +1,6 @@
 """The gates of KRaft: a leader that a majority elected, brokers that are registered and unfenced, an old session's end."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,26 @@ def test_old_session_is_waited_for_and_said(isolated: Cosmos) -> None:
     ]
 
 
+def test_old_session_that_has_ended_is_said_no_more(isolated: Cosmos) -> None:
+    """Once the old registration is fenced, a broker in log recovery is told with what it says itself."""
+    isolated.kafka.frozen = {2}
+
+    def during(now: float) -> None:
+        if now >= 9:
+            isolated.kafka.fence(2)
+        if now >= 60:
+            isolated.kafka.frozen.clear()
+            isolated.kafka.unfence(2)
+
+    isolated.clock = FakeClock(during)
+    quorum_gates.unfenced(
+        isolated.cluster, isolated.cluster.brokers, isolated.world, started=["node2/broker"]
+    )
+    told = [event for event in isolated.told(Waiting) if isinstance(event, Waiting)]
+    ended = max(event.elapsed.total_seconds() for event in told if "old session" in event.what)
+    assert (9 <= ended < 13, "did not answer" in told[-1].what) == (True, True)
+
+
 def test_silence_of_a_broker_that_we_did_not_start_is_no_old_session(isolated: Cosmos) -> None:
     """What ran before is registered because it runs: that it does not answer is told as it is."""
     killed(isolated, 9)
@@ -128,14 +149,57 @@ def test_unread_registrations_are_no_old_session(isolated: Cosmos, monkeypatch: 
     """Where nobody could tell who was registered, nothing is said of old sessions."""
     killed(isolated, 9)
     world = isolated.world
-    monkeypatch.setattr(world.quorum, "brokers", lambda: Unknown("no broker answers"))
+    monkeypatch.setattr(world.quorum, "brokers", lambda **_: Unknown("no broker answers"))
     quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=["node2/broker"])
     assert not any("old session" in text for text in waits(isolated))
+
+
+def test_leader_that_does_not_answer_at_once_is_waited_for(
+    isolated: Cosmos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers may serve a moment before the leader's answer comes: one question without an answer fails nothing."""
+    world, state = isolated.world, isolated.world.quorum.describe()
+    late = Unknown("no controller leads")
+    monkeypatch.setattr(world.quorum, "describe", lambda **_: late if world.clock.now() < 3 else state)
+    quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=())
+    assert waits(isolated) == ["brokers to serve: no controller leads"]
+
+
+def test_recovery_beyond_the_deadline_is_left_alone(isolated: Cosmos) -> None:
+    """A broker whose process runs and does not serve in time is told as running, with how to go on (fault 15)."""
+    isolated.kafka.frozen = {2}
+    isolated.kafka.fence(2)
+    with pytest.raises(Failed, match=r"node2/broker: .*; its process runs and was left alone") as caught:
+        quorum_gates.unfenced(
+            isolated.cluster, isolated.cluster.brokers, isolated.world, started=["node2/broker"]
+        )
+    assert ("`fab start` again" in str(caught.value.hint), isolated.of("start")) == (True, [])
+
+
+def test_other_brokers_and_replicas_are_waited_for(isolated: Cosmos) -> None:
+    """A broker that was started alone is named by the others, and in the ISR, when the gate opens."""
+    isolated.kafka.add("orders", [(1, 2, 3)])
+    isolated.kafka.unheard = {1: {3}}
+    isolated.kafka.outdated = {2: tuple(replace(p, isr=(1, 2)) for p in isolated.kafka.partitions)}
+
+    def during(now: float) -> None:
+        if now >= 3:
+            isolated.kafka.unheard.clear()
+        if now >= 6:
+            isolated.kafka.outdated.clear()
+
+    isolated.clock = FakeClock(during)
+    last = isolated.cluster.brokers[2]
+    quorum_gates.unfenced(isolated.cluster, [last], isolated.world, started=[last.name])
+    assert waits(isolated) == [
+        "the other brokers to hear of it: does not name node3/broker to its clients yet",
+        "replicas to catch up: 1 replica not in the ISR yet",
+    ]
 
 
 def test_brokers_without_a_leader_do_not_pass(isolated: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brokers that serve under controllers without a leader are no whole cluster."""
     world = isolated.world
-    monkeypatch.setattr(world.quorum, "describe", lambda: Unknown("no controller leads"))
-    with pytest.raises(Failed, match="small: no controller leads"):
+    monkeypatch.setattr(world.quorum, "describe", lambda **_: Unknown("no controller leads"))
+    with pytest.raises(Failed, match=r"brokers to serve: not within 300 s:\n  small: no controller leads"):
         quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=())

@@ -122,7 +122,10 @@ def test_one_controller_leads(
             "lags: 40 records behind, last caught up 9.0 s ago",
         ),
         (voting(replica(12), replica(13, 40, 90)), {}, CRIT, "lags: 40 records behind"),
-        (voting(replica(12), replica(13, 40, None)), {}, CRIT, "never caught up since this leader leads"),
+        (voting(replica(12), replica(13, 40, None)), {}, WARN, "never caught up since this leader leads"),
+        (voting(replica(12), replica(13, 40, None)), {13: None}, CRIT, "never caught up since this leader"),
+        (voting(replica(12), replica(13, 40, None)), {13: 12}, CRIT, "never caught up since this leader"),
+        (voting(replica(12), replica(13, 40, None)), {13: GONE}, CRIT, "connection refused; 40 records"),
         (voting(replica(12), replica(13, 40, 9)), {13: GONE}, CRIT, "connection refused; 40 records behind"),
         (voting(replica(12), replica(13)), {13: GONE}, UNKNOWN, "is caught up but does not answer"),
         (voting(replica(12)), {13: GONE}, CRIT, "is not in the voter set, and does not answer"),
@@ -214,12 +217,31 @@ def test_a_majority_is_caught_up(voters: tuple[QuorumReplica, ...], severity: Se
 
 
 @pytest.mark.parametrize(
+    ("named", "severity", "words"),
+    [
+        ({}, WARN, "a majority is 2: the leader has not seen 12, 13 yet, which agree on it"),
+        ({12: GONE, 13: None}, CRIT, "a majority is 2: the metadata cannot change"),
+    ],
+)
+def test_followers_that_a_new_leader_has_not_seen_are_no_loss(
+    named: dict[int, int | Unknown | None], severity: Severity, words: str
+) -> None:
+    """A moment after an election the leader knows nothing of voters that agree on it: that is no lost majority."""
+    state = voting(replica(12, 40, None), replica(13, 40, None))
+    finding = judged(answers(state, named=named))["quorum.majority", "hand"]
+    assert (finding.severity, finding.detail) == (severity, f"1 of 3 voters is caught up, {words}")
+
+
+@pytest.mark.parametrize(
     ("observers", "silent", "severity", "words"),
     [
         (WELL.observers, None, OK, "3 brokers follow, caught up"),
         ((replica(1), replica(2)), None, CRIT, "node3/broker does not follow the metadata"),
         ((replica(1), replica(2), replica(3, 40, 9)), None, WARN, "node3/broker lags: 40 records behind"),
         ((replica(1), replica(2), replica(3, 40, 9)), 3, CRIT, "node3/broker does not answer"),
+        ((replica(1), replica(2), replica(3, 40, 90)), None, CRIT, "node3/broker lags: 40 records behind"),
+        ((replica(1), replica(2), replica(3, 40, None)), None, WARN, "never caught up since this leader"),
+        ((replica(1), replica(2), replica(3, 40, None)), 3, CRIT, "node3/broker does not answer"),
     ],
 )
 def test_every_broker_observes(

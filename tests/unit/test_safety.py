@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.errors import Unsafe
-from kafab.metadata import Partition
-from kafab.safety import endangered, guard_brokers, guard_quorum
+from kafab.metadata import Metadata, Partition
+from kafab.safety import endangered, guard_brokers, guard_quorum, merged
 
 
 def partition(
@@ -57,6 +57,29 @@ def test_what_may_be_stopped_together_may_be_stopped_in_part(
     subset = data.draw(st.sets(st.sampled_from(sorted(stopping)))) if stopping else set()
     if not endangered([found], {"orders": min_isr}, stopping):
         assert not endangered([found], {"orders": min_isr}, subset)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> list[Metadata]:
+    """Brokers' copies of the metadata of one partition, some of which lack it."""
+    isr = st.frozensets(st.integers(1, 3))
+    found = draw(st.lists(st.none() | isr, min_size=1, max_size=3))
+    return [
+        Metadata(
+            None, None, {}, () if seen is None else (partition([1, 2, 3], seen, min(seen, default=None)),)
+        )
+        for seen in found
+    ]
+
+
+@given(views(), st.sets(st.integers(1, 3), min_size=1), st.integers(1, 2))
+def test_what_all_views_together_allow_each_of_them_allows(
+    found: list[Metadata], stopping: set[int], min_isr: int
+) -> None:
+    """Law: a stop that the merged view can spare is one that no broker's own copy speaks against."""
+    limits = {"orders": min_isr}
+    if not endangered(merged(found), limits, stopping):
+        assert not any(endangered(view.partitions, limits, stopping) for view in found)
 
 
 @pytest.mark.parametrize(

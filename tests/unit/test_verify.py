@@ -1,6 +1,6 @@
-"""Verification end to end over the fakes: probe, election, leftovers and JUnit."""
+"""Verification end to end over the fakes: probe, leftovers and JUnit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,8 +13,7 @@ from kafab.events import silent
 from kafab.findings import Finding, Report, Severity
 from kafab.junit import junit
 from kafab.metadata import Produced, QuorumState, TopicSpec
-from kafab.model import Endpoint, Version
-from kafab.ops import election as elections
+from kafab.model import Endpoint, Node, Version
 from kafab.ops.probe import probe_name
 from kafab.ops.verify import ask, verify
 from kafab.quorum_health import QuorumAnswers
@@ -23,7 +22,6 @@ from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from kafab.testing.quorum import FakeQuorum
 from tests.conftest import cluster_in
 from tests.kraft_by_hand import kraft_in
-from tests.worlds import without_hosts
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -80,13 +78,6 @@ class _Interrupted(FakeAdmin):
         raise KeyboardInterrupt
 
 
-class _Stubborn(FakeZooKeeper):
-    """Takes the order to elect and does nothing."""
-
-    def force_election(self) -> Unknown | None:
-        return None
-
-
 class _FarControllers(FakeQuorum):
     """Only brokers are in reach."""
 
@@ -105,19 +96,22 @@ def kafka(tmp_path: Path) -> FakeKafka:
 
 
 def checked(
-    kafka: FakeKafka, admin: FakeAdmin | None = None, *, probe: bool = True, election: bool = False
+    kafka: FakeKafka,
+    admin: FakeAdmin | None = None,
+    *,
+    probe: bool = True,
+    election: Callable[[Sequence[Node]], Finding] | None = None,
 ) -> Report:
     """Verify at a fixed time."""
-    world = without_hosts(FakeZooKeeper(kafka), FakeQuorum(kafka), admin or FakeAdmin(kafka), FakeClock())
     return verify(
         kafka.cluster,
-        zookeeper=world.zookeeper,
-        quorum=world.quorum,
-        admin=world.admin,
-        clock=world.clock,
+        zookeeper=FakeZooKeeper(kafka),
+        quorum=FakeQuorum(kafka),
+        admin=admin or FakeAdmin(kafka),
+        clock=FakeClock(),
         emit=silent,
         probe=probe,
-        election=(lambda live: elections.election(kafka.cluster, live, world)) if election else None,
+        election=election,
         now=NOW,
     )
 
@@ -238,40 +232,26 @@ def test_probe_topics_do_not_count_as_partitions(kafka: FakeKafka) -> None:
     assert report.verdict is OK
 
 
-def test_an_election_is_told_with_both_controllers(kafka: FakeKafka) -> None:
-    """The finding carries the old and new controller and their epochs."""
-    finding = found(checked(kafka, probe=False, election=True), "controller.election")
-    assert finding.severity is OK
-    assert {key: finding.evidence[key] for key in ("old", "new", "old_epoch", "new_epoch", "leaderless")} == {
-        "old": 1,
-        "new": 2,
-        "old_epoch": 1,
-        "new_epoch": 2,
-        "leaderless": 0,
-    }
+def test_an_election_is_given_the_brokers_that_live(kafka: FakeKafka) -> None:
+    """It is held after everything else, among the brokers that answer, and its finding is the last of the report."""
+    kafka.stop_broker(2)
+    moved = Finding("controller.election", "small", OK, "moved")
+    given: list[int] = []
 
+    def election(live: Sequence[Node]) -> Finding:
+        given.extend(node.id for node in live)
+        return moved
 
-def test_an_election_that_does_not_happen_is_critical(kafka: FakeKafka) -> None:
-    """No new epoch by the deadline is CRIT, after 30 seconds and not later."""
-    clock = FakeClock()
-    world = without_hosts(_Stubborn(kafka), FakeQuorum(kafka), FakeAdmin(kafka), clock)
-    finding = elections.election(kafka.cluster, kafka.cluster.brokers, world)
-    assert finding.severity is CRIT
-    assert 30 <= clock.time < 31
+    report = checked(kafka, probe=False, election=election)
+    assert (given, report.findings[-1]) == ([1, 3], moved)
 
 
 def test_nothing_is_healthy_when_zookeeper_is_silent(kafka: FakeKafka) -> None:
     """Without a quorum what ZooKeeper alone knows is UNKNOWN, and the exit code says so."""
     kafka.stopped_servers = {1, 2, 3}
-    report = checked(kafka, probe=False, election=True)
+    report = checked(kafka, probe=False)
     unknown = {f.check for f in report.findings if f.severity is UNKNOWN}
-    assert unknown >= {
-        "zookeeper.quorum",
-        "broker.registered",
-        "controller.elected",
-        "cluster.id",
-        "controller.election",
-    }
+    assert unknown >= {"zookeeper.quorum", "broker.registered", "controller.elected", "cluster.id"}
     assert report.exit_code == 5
 
 

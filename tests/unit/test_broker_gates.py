@@ -1,0 +1,245 @@
+"""The gates of brokers: that they serve, that the others have heard of them, that their replicas are in the ISR again."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kafab.command import Unknown
+from kafab.errors import Failed
+from kafab.events import Note, Waiting
+from kafab.metadata import Controller, Metadata
+from kafab.model import Endpoint, Node
+from kafab.ops import broker_gates
+from kafab.testing.fleet import FakeClock
+from kafab.testing.kafka import FakeAdmin, FakeKafka
+from tests.conftest import cluster_in
+from tests.cosmos import Cosmos
+
+PATIENCE = 20
+"""Seconds for three threads to meet; asked one after the other they never do."""
+SERVE, HEAR, CATCH_UP = "brokers to serve", "the other brokers to hear of it", "replicas to catch up"
+
+
+@pytest.fixture
+def cosmos(tmp_path: Path) -> Cosmos:
+    """Three ZooKeeper servers and three brokers, all of which run."""
+    return Cosmos(cluster_in(tmp_path, 3)).up()
+
+
+def opened(cosmos: Cosmos, brokers: tuple[Node, ...] | None = None, *started: str) -> None:
+    """Pass the gate for these brokers, for all unless told otherwise."""
+    brokers = cosmos.cluster.brokers if brokers is None else brokers
+    broker_gates.serving(cosmos.cluster, brokers, cosmos.world, started=started)
+
+
+def third(cosmos: Cosmos) -> None:
+    """Pass the gate for the third broker, that was started just now."""
+    opened(cosmos, cosmos.cluster.brokers[2:], "node3/broker")
+
+
+def waits(cosmos: Cosmos) -> list[tuple[str, str]]:
+    """Return who was waited for and with what words, each once."""
+    told = [(event.subject, event.what) for event in cosmos.told(Waiting) if isinstance(event, Waiting)]
+    return list(dict.fromkeys(told))
+
+
+def notes(cosmos: Cosmos) -> list[tuple[str, str]]:
+    """Return what was told of whom."""
+    return [(event.subject, event.text) for event in cosmos.told(Note) if isinstance(event, Note)]
+
+
+def after(seconds: float, change: Callable[[], object]) -> FakeClock:
+    """Return a clock with which something changes once so many seconds have passed."""
+
+    def during(now: float) -> None:
+        if now >= seconds:
+            change()
+
+    return FakeClock(during)
+
+
+PASSED = ("small", "1 broker registered and answering, controller 1, epoch 3")
+
+
+class MeetingBrokers(FakeAdmin):
+    """Brokers that answer together."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        super().__init__(kafka)
+        self._meeting = threading.Barrier(3)
+
+    def metadata(
+        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> Metadata | Unknown:
+        """Answer once all are asked."""
+        self._meeting.wait(PATIENCE)
+        return super().metadata(at, timeout=timeout)
+
+
+def test_brokers_are_asked_side_by_side(cosmos: Cosmos) -> None:
+    """All of them are asked at once, so silent ones cost one timeout and not one each."""
+    world = replace(cosmos.world, admin=MeetingBrokers(cosmos.kafka))
+    broker_gates.serving(cosmos.cluster, cosmos.cluster.brokers, world, started=())
+    assert notes(cosmos) == [("small", "3 brokers registered and answering, controller 1, epoch 3")]
+
+
+def test_broker_whose_metadata_lags_is_waited_for(cosmos: Cosmos) -> None:
+    """A broker that does not know of another one yet would tell a client that it is missing."""
+    cosmos.kafka.unheard = {2: {1, 3}}
+    cosmos.clock = after(3, cosmos.kafka.unheard.clear)
+    opened(cosmos)
+    told = f"{SERVE}: does not name node1/broker, node3/broker to its clients yet"
+    assert waits(cosmos) == [("node2/broker", told)]
+
+
+def test_broker_that_names_an_old_controller_is_waited_for(cosmos: Cosmos) -> None:
+    """Until it has heard who controls, its clients ask the wrong one."""
+    cosmos.kafka.controller_of = {2: 3}
+    cosmos.clock = after(3, cosmos.kafka.controller_of.clear)
+    opened(cosmos)
+    told = f"{SERVE}: names controller 3 to its clients still, ZooKeeper names 1"
+    assert waits(cosmos) == [("node2/broker", told)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Unknown("ZooKeeper: session expired"), "ZooKeeper: session expired"),
+        (Controller(None, 1), "no controller is elected"),
+    ],
+)
+def test_controller_that_is_not_told_at_once_is_waited_for(
+    answer: Controller | Unknown, told: str, cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One question without an answer, on a slow host, fails nothing."""
+    world, found = cosmos.world, cosmos.world.zookeeper.controller()
+    monkeypatch.setattr(world.zookeeper, "controller", lambda: answer if world.clock.now() < 3 else found)
+    broker_gates.serving(cosmos.cluster, cosmos.cluster.brokers, world, started=())
+    assert waits(cosmos) == [("small", f"{SERVE}: {told}")]
+
+
+def test_recovery_beyond_the_deadline_is_left_alone(cosmos: Cosmos) -> None:
+    """A broker whose process runs and does not serve in time is told as running, with how to go on (fault 15)."""
+    cosmos.kafka.frozen = {2}
+    with pytest.raises(Failed, match=r"node2/broker: .*; its process runs and was left alone") as caught:
+        opened(cosmos, None, "node2/broker")
+    assert ("`fab start` again" in str(caught.value.hint), cosmos.of("start")) == (True, [])
+
+
+def test_other_brokers_are_witnesses(cosmos: Cosmos) -> None:
+    """A broker that was started alone is known to all when the gate opens: any of them may be asked next."""
+    cosmos.kafka.unheard = {1: {3}}
+    cosmos.clock = after(3, cosmos.kafka.unheard.clear)
+    third(cosmos)
+    told = f"{HEAR}: does not name node3/broker to its clients yet"
+    assert waits(cosmos) == [("node1/broker", told)]
+
+
+def test_witness_that_names_an_old_controller_is_waited_for(cosmos: Cosmos) -> None:
+    """The start may have moved the controller: a witness hears of that, too."""
+    cosmos.kafka.controller_of = {2: 3}
+    cosmos.clock = after(3, cosmos.kafka.controller_of.clear)
+    third(cosmos)
+    told = f"{HEAR}: names controller 3 to its clients still, ZooKeeper names 1"
+    assert waits(cosmos) == [("node2/broker", told)]
+
+
+def test_silent_witness_is_not_waited_for(cosmos: Cosmos) -> None:
+    """One that is stopped or frozen is no part of this start."""
+    cosmos.kafka.frozen = {2}
+    cosmos.kafka.stop_broker(1)
+    third(cosmos)
+    assert waits(cosmos) == []
+
+
+def test_witness_that_is_cut_off_is_told_and_the_start_goes_on(cosmos: Cosmos) -> None:
+    """It may hear of nothing for long, and what was started serves."""
+    cosmos.kafka.unheard = {1: {3}}
+    third(cosmos)
+    told = "does not name node3/broker to its clients yet, after 10 s: it may be cut off, `fab verify` tells more"
+    assert (notes(cosmos), cosmos.clock.now() < 11) == ([PASSED, ("node1/broker", told)], True)
+
+
+def test_witness_that_is_cut_off_does_not_hold_up_the_replicas(cosmos: Cosmos) -> None:
+    """Its old copy of the ISR tells nothing about the brokers that were started."""
+    cosmos.kafka.add("orders", [(1, 2, 3)])
+    cosmos.kafka.unheard = {1: {3}}
+    cosmos.kafka.outdated = {1: tuple(replace(p, isr=(1, 2)) for p in cosmos.kafka.partitions)}
+    third(cosmos)
+    assert not any(what.startswith(CATCH_UP) for _, what in waits(cosmos))
+
+
+def behind(cosmos: Cosmos) -> None:
+    """Let all know broker 3 as a replica outside of two ISRs."""
+    cosmos.kafka.add("orders", [(1, 2, 3), (2, 3, 1), (1, 2)])
+    cosmos.kafka.partitions = [
+        replace(p, isr=tuple(broker for broker in p.isr if broker != 3)) for p in cosmos.kafka.partitions
+    ]
+
+
+def test_replicas_are_waited_for(cosmos: Cosmos) -> None:
+    """After a start the next command finds no under-replicated partition."""
+    behind(cosmos)
+    cosmos.clock = after(5, lambda: cosmos.kafka.unfence(3))
+    third(cosmos)
+    assert waits(cosmos) == [("node3/broker", f"{CATCH_UP}: 2 replicas not in the ISR yet")]
+
+
+def test_every_broker_must_show_a_replica_in_the_isr(cosmos: Cosmos) -> None:
+    """`verify` may be answered by the one that has not heard of it."""
+    cosmos.kafka.add("orders", [(1, 2, 3)])
+    cosmos.kafka.outdated = {2: tuple(replace(p, isr=(1, 2)) for p in cosmos.kafka.partitions)}
+    cosmos.clock = after(5, cosmos.kafka.outdated.clear)
+    third(cosmos)
+    assert 5 <= cosmos.clock.now() < 6
+
+
+def test_replicas_that_take_longer_are_counted(cosmos: Cosmos) -> None:
+    """A broker that was away for hours has long to catch up: the start is a success, and says what is open."""
+    behind(cosmos)
+    third(cosmos)
+    told = "after 60 s still catching up: 2 replicas on node3/broker; `fab verify` tells more"
+    assert notes(cosmos) == [PASSED, ("small", told)]
+
+
+def test_replicas_of_what_was_not_started_are_not_waited_for(cosmos: Cosmos) -> None:
+    """What ran before may be behind for reasons of its own."""
+    behind(cosmos)
+    opened(cosmos)
+    assert waits(cosmos) == []
+
+
+def test_partition_that_nobody_can_lead_is_not_waited_for(cosmos: Cosmos) -> None:
+    """Its last in-sync broker is away: nobody can join the ISR before that one is back."""
+    cosmos.kafka.add("orders", [(1, 3)])
+    cosmos.kafka.stop_broker(1)
+    cosmos.kafka.partitions = [replace(p, leader=None, isr=(1,)) for p in cosmos.kafka.partitions]
+    third(cosmos)
+    assert waits(cosmos) == []
+
+
+def test_brokers_are_asked_once_where_all_is_well(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first start pays nothing for replicas: what the brokers said when they served is enough."""
+    world, asked = cosmos.world, []
+    answer = world.admin.metadata
+
+    def counted(at: Endpoint | None = None, *, timeout: timedelta) -> Metadata | Unknown:
+        asked.append(at)
+        return answer(at, timeout=timeout)
+
+    monkeypatch.setattr(world.admin, "metadata", counted)
+    names = [broker.name for broker in cosmos.cluster.brokers]
+    broker_gates.serving(cosmos.cluster, cosmos.cluster.brokers, world, started=names)
+    assert sorted(map(str, asked)) == sorted(str(broker.endpoint) for broker in cosmos.cluster.brokers)
+
+
+def test_exit_while_replicas_catch_up_is_told(cosmos: Cosmos) -> None:
+    """A broker that ends a moment after it served is no success (fault 13)."""
+    behind(cosmos)
+    cosmos.answers["check", "node3/broker"] = "exited 123\n| FATAL: disk error"
+    with pytest.raises(Failed, match=r"(?s)node3/broker: the process exited.*disk error"):
+        third(cosmos)
