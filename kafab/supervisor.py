@@ -212,13 +212,20 @@ rest() {  # nothing runs: let systemd not start it again either
 give_up() {  # PID RUN: with the service account's rights, for it is that account who wrote the record
   runuser -u "$(stat -c %U -- "$2")" -- sh -c 'kill "$1"' sh "$1"
 }
+synced() {  # let journald write what it has received; for all nodes of a host once, and it is no reason to wait long
+  [ -z "${journal_synced-}" ] || return 0
+  journal_synced=yes
+  timeout 2 journalctl --sync 2>/dev/null || :
+}
 after_exit() {  # LOGS UNIT
   case $(shown SubState "$2") in
     auto-restart | start* | running) say restarting "$(shown NRestarts "$2")" ;;
     failed) say exited "$pid" ;;
     *) say stopped; return ;;
   esac
-  journalctl -q -o cat -n 15 -u "$2" | quoted
+  synced
+  # For each exit and restart systemd adds up to ten lines of its own to those of the process.
+  journalctl -q -o cat -n 30 -u "$2" | quoted
 }
 """
 

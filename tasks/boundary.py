@@ -85,9 +85,10 @@ def _guarded(call: Callable[[], int]) -> int:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the goodbye
         console.error(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        console.error(Interrupted("interrupted", hint="run the same command again: it observes and goes on"))
+        again = "run the same command again: it observes and goes on"
+        console.error(_on_its_way(error) or Interrupted("interrupted", hint=again))
         return Interrupted.exit_code
     except BrokenPipeError:
         # The reader of stdout went away (`| head`): nothing is lost, and the interpreter must not complain at exit.
@@ -100,6 +101,14 @@ def _guarded(call: Callable[[], int]) -> int:
             KafabError(f"a mistake in kafab: {error!r}", hint=f"please report it with {_kept_traceback()}")
         )
         return 1
+
+
+def _on_its_way(error: BaseException) -> Interrupted | None:
+    """Return what an earlier Ctrl-C has told, where another one replaced it while a lock was being let go."""
+    before: BaseException | None = error
+    while before is not None and not isinstance(before, Interrupted):
+        before = before.__context__
+    return before
 
 
 def _kept_traceback() -> Path:

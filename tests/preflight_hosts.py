@@ -131,7 +131,7 @@ def judged(look: Look, cluster: Cluster = CLUSTER, release: tuple[str, int] | No
     """Return what is not OK about the only host, alone and in comparison."""
     host = cluster.hosts[0]
     found = judge_host(cluster, host, cluster.nodes, look, release)
-    found += judge_across(cluster, {host.name: look}, {host.name: look.clock})
+    found += judge_across(cluster, {host.name: look}, look.clock, {host.name: look.clock})
     return [finding for finding in found if finding.severity is not Severity.OK]
 
 

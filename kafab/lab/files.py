@@ -121,9 +121,12 @@ _JVM = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 _KRAFT_PROPERTIES = {
-    # A broker that comes back is refused until its old session has ended; nothing in a lab is 9 seconds away.
-    "broker.session.timeout.ms": 3000,
+    # A broker that comes back is refused until its old session has ended, so it is shorter than Kafka's 9 s. It is
+    # longer than a machine with many processes and few processors stalls, which would fence a broker that lives.
+    "broker.session.timeout.ms": 6000,
     "broker.heartbeat.interval.ms": 500,
+    # The same for the quorum's leader, which Kafka's 2 s would move.
+    "controller.quorum.fetch.timeout.ms": 6000,
 }
 
 

@@ -69,6 +69,7 @@ def preflight(
         arrivals[name] = now()
 
     scripts = {host.name: local.probe(host, here, network.names(cluster, host)) for host, here in on.items()}
+    sent = now()
     outcomes = fleet.run(scripts, each=arrived)
     answers = {host: local.parse(host, here, outcomes[host.name]) for host, here in on.items()}
     looks = {host.name: look for host, look in answers.items() if not isinstance(look, Unknown)}
@@ -79,7 +80,7 @@ def preflight(
             findings.append(unreached(host, look))
         else:
             findings += judge_host(cluster, host, on[host], look, release)
-    findings += across.judge_across(cluster, looks, arrivals)
+    findings += across.judge_across(cluster, looks, sent, arrivals)
     if connections and looks:
         trial = try_connections(cluster, on, looks, fleet)
         findings += network.judge(cluster, trial)

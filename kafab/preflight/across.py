@@ -1,8 +1,9 @@
 """Hosts compared with each other: clocks, the memory of machines that several hosts share, names, cluster ids."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median_low
+from dataclasses import dataclass
 
 from kafab.command import Unknown
 from kafab.facts import NodeFacts
@@ -20,11 +21,29 @@ SHOWN = 5
 _NOTHING = NodeFacts()
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """Seconds that a host's clock is ahead of ours: ``least`` if it was read as the answer came, ``most`` as we asked.
+
+    When in between it was read nobody knows: a slow answer is no wrong clock.
+    """
+
+    least: float
+    most: float
+
+    def beyond(self, reference: float) -> float:
+        """Return by how much it differs from ``reference`` at least: above 0 is ahead, and 0 is where it may be that."""
+        return max(self.least - reference, 0.0) or min(self.most - reference, 0.0)
+
+
 def judge_across(
-    cluster: Cluster, looks: Mapping[str, Look], arrivals: Mapping[str, float]
+    cluster: Cluster, looks: Mapping[str, Look], sent: float, arrivals: Mapping[str, float]
 ) -> tuple[Finding, ...]:
-    """Judge what only a comparison shows. ``arrivals``: host name -> our clock (epoch seconds) when its answer came."""
-    skews = {name: look.clock - arrivals[name] for name, look in looks.items()}
+    """Judge what only a comparison shows.
+
+    ``sent`` is our clock (epoch seconds) when all hosts were asked, ``arrivals`` host name -> when its answer came.
+    """
+    skews = {name: Ahead(look.clock - arrivals[name], look.clock - sent) for name, look in looks.items()}
     return (
         *judge_clocks(cluster, skews),
         *judge_memory(cluster, looks),
@@ -33,30 +52,48 @@ def judge_across(
     )
 
 
-def judge_clocks(cluster: Cluster, skews: Mapping[str, float]) -> Iterator[Finding]:
-    """Judge seconds each host is ahead of this machine.
+def judge_clocks(cluster: Cluster, skews: Mapping[str, Ahead]) -> Iterator[Finding]:
+    """Judge how far each host is ahead of this machine.
 
-    The majority of hosts is right: one wrong clock is one finding, be it a host's or ours. A single host that differs
-    from us does not say whose clock is wrong.
+    The majority of hosts is right: one wrong clock is one finding, be it a host's or ours. Without a majority ours is
+    the measure. A single host that differs from us does not say whose clock is wrong.
     """
-    ahead = list(skews.values())
-    if len(ahead) > 2 or (len(ahead) == 2 and max(ahead) - min(ahead) <= SKEW_WARN):
-        reference = median_low(ahead)
-        for name, skew in skews.items():
-            yield _clock(name, skew - reference, "the other hosts", Severity.CRIT)
-        if abs(reference) > SKEW_WARN:
-            # Our own clock dates no record: it is worth a word, and stops nothing.
-            yield _clock(HERE, -reference, f"the hosts of {cluster.name}", Severity.WARN)
+    reference = _majority(list(skews.values()))
+    if reference is None:
+        for name, ahead in skews.items():
+            yield _clock(name, ahead, 0.0, HERE, Severity.CRIT if len(skews) > 1 else Severity.WARN)
         return
-    for name, skew in skews.items():
-        yield _clock(name, skew, HERE, Severity.CRIT if len(ahead) > 1 else Severity.WARN)
+    for name, ahead in skews.items():
+        yield _clock(name, ahead, reference, "the other hosts", Severity.CRIT)
+    if abs(reference) > SKEW_WARN:
+        # Our own clock dates no record: it is worth a word, and stops nothing.
+        ours = Ahead(-reference, -reference)
+        yield _clock(HERE, ours, 0.0, f"the hosts of {cluster.name}", Severity.WARN)
 
 
-def _clock(subject: str, skew: float, against: str, worst: Severity) -> Finding:
+def _majority(ahead: Sequence[Ahead]) -> float | None:
+    """Return the seconds ahead of us that most hosts may share, as close to our own clock as can be.
+
+    None for a single host, and where no more than half share any.
+    """
+    least, most = sorted(each.least for each in ahead), sorted(each.most for each in ahead)
+
+    def sharing(seconds: float) -> int:
+        """Count those that `Ahead.beyond` puts within SKEW_WARN; sorted, so that a thousand hosts take no second."""
+        not_ahead = bisect_right(least, SKEW_WARN, key=lambda end: end - seconds)
+        return not_ahead - bisect_left(most, -SKEW_WARN, key=lambda end: end - seconds)
+
+    # Where most intervals overlap, one of them ends; 0 stands for our own clock inside of all of them.
+    best = max(sorted([0.0, *least, *most], key=abs), key=sharing)
+    return best if len(ahead) > 1 and 2 * sharing(best) > len(ahead) else None
+
+
+def _clock(subject: str, ahead: Ahead, reference: float, against: str, worst: Severity) -> Finding:
+    skew, took = ahead.beyond(reference), ahead.most - ahead.least
     evidence = {"host": subject, "found": round(skew, 3), "wanted": SKEW_WARN, "unit": "s"}
     if abs(skew) <= SKEW_WARN:
-        # What is left is the way of the answer to us, which cannot be told from a small difference.
-        return Finding("clock", subject, Severity.OK, f"within {SKEW_WARN:g} s of {against}", evidence)
+        vague = f", as far as an answer that took {took:.1f} s tells" if took > SKEW_WARN else ""
+        return Finding("clock", subject, Severity.OK, f"within {SKEW_WARN:g} s of {against}{vague}", evidence)
     detail = (
         f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} {against}; wanted: within {SKEW_WARN:g} s"
     )

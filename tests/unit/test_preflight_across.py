@@ -6,13 +6,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kafab.command import Result, Unknown
 from kafab.facts import HostFacts, Identity, NodeFacts
 from kafab.findings import Severity
 from kafab.model import Cluster, Host
 from kafab.preflight import across, network
-from kafab.preflight.across import judge_clocks
+from kafab.preflight.across import Ahead, judge_clocks
 from kafab.preflight.local import Look
 from kafab.preflight.network import Answer, Trial
 from tests.preflight_hosts import (
@@ -40,8 +42,46 @@ from tests.preflight_hosts import (
 )
 def test_clocks(skews: Mapping[str, float], expected: Mapping[str, str]) -> None:
     """One wrong clock is one finding; from three hosts on the majority is right, also against this machine."""
-    found = {item.subject: str(item.severity) for item in judge_clocks(CLUSTER, skews) if item.severity}
-    assert found == expected
+    assert told({name: Ahead(skew, skew) for name, skew in skews.items()}) == expected
+
+
+@pytest.mark.parametrize(
+    ("skews", "expected"),
+    [
+        ({"a": Ahead(-40.0, 0.0)}, {}),
+        ({"a": Ahead(-5.0, 0.2), "b": Ahead(-0.1, 0.1)}, {}),
+        ({"a": Ahead(-5.0, 0.2), "b": Ahead(-0.1, 0.1), "c": Ahead(-9.0, 0.0)}, {}),
+        ({"a": Ahead(85.0, 90.1), "b": Ahead(85.0, 90.1), "c": Ahead(90.0, 90.1)}, {"this machine": "WARN"}),
+        ({"a": Ahead(-90.2, -85.0), "b": Ahead(-90.1, -90.0)}, {"this machine": "WARN"}),
+        ({"a": Ahead(2.0, 9.0)}, {"a": "WARN"}),
+        ({"a": Ahead(-9.0, -2.0), "b": Ahead(-0.1, 0.1), "c": Ahead(-0.1, 0.1)}, {"a": "WARN"}),
+        ({"a": Ahead(40.0, 45.0), "b": Ahead(-5.0, 0.0)}, {"a": "CRIT"}),
+    ],
+)
+def test_slow_answer_is_no_skew(skews: Mapping[str, Ahead], expected: Mapping[str, str]) -> None:
+    """A clock that may have been right somewhere between question and answer is right; what lies outside is told."""
+    assert told(skews) == expected
+
+
+def told(skews: Mapping[str, Ahead]) -> dict[str, str]:
+    """Return who is not OK, and how bad it is."""
+    return {item.subject: str(item.severity) for item in judge_clocks(CLUSTER, skews) if item.severity}
+
+
+def test_slow_answer_is_told_for_what_it_is() -> None:
+    """OK says how far it can be trusted: an answer of 40 s shows no difference below that."""
+    (finding,) = judge_clocks(CLUSTER, {"a": Ahead(-40.0, 0.0)})
+    assert finding.detail == "within 1 s of this machine, as far as an answer that took 40.0 s tells"
+
+
+@given(
+    error=st.floats(-1000, 1000),
+    trips=st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=2, max_size=9),
+)
+def test_clocks_that_agree_are_ok(error: float, trips: list[tuple[float, float]]) -> None:
+    """Law: however long each question and each answer took, no host is blamed, and we are only for a wrong clock."""
+    skews = {str(at): Ahead(-error - back, -error + out) for at, (out, back) in enumerate(trips)}
+    assert set(told(skews)) <= ({across.HERE} if abs(error) > across.SKEW_WARN else set())
 
 
 def resolving(cluster: Cluster, wrong: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, Look]:

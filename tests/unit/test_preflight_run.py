@@ -23,12 +23,19 @@ from tests.preflight_hosts import (
     healthy,
 )
 
+CLOCK = 1795256054.7
+"""What the clock of the recorded answer says, to a tenth of a second."""
+
 
 class Hosts:
-    """Hosts that answer a preflight: well, unless told otherwise; ``scripts`` records what each was asked."""
+    """Hosts that answer a preflight: well, unless told otherwise; ``scripts`` records what each was asked.
 
-    def __init__(self, cluster: Cluster) -> None:
+    ``here`` is this machine's clock; while the first answer is on its way it moves by ``late`` seconds.
+    """
+
+    def __init__(self, cluster: Cluster, *, here: float = CLOCK, late: float = 0) -> None:
         self.cluster = cluster
+        self.here, self.late = here, late
         self.scripts: list[str] = []
         self.refuses = ""
 
@@ -38,6 +45,7 @@ class Hosts:
         if "60-kafab.conf" in script.text:
             return Result(1, b"", self.refuses) if self.refuses else Result(0, b"", "")
         if "machine" in script.text:
+            self.here += self.late
             return Result(0, RECORDED.replace("held 9092 pid 77, nginx: master process\n", "").encode(), "")
         if "systemd-socket-activate" in script.text:
             return Result(0, b"listening 7 100\n", "")
@@ -59,7 +67,7 @@ class NoStore:
 def looked(cluster: Cluster, hosts: Hosts, **unreachable: str) -> Any:
     """Run the operation on fake hosts."""
     fleet = FakeFleet({host.name: hosts.answer for host in cluster.hosts}, unreachable=unreachable)
-    return preflight(cluster, None, fleet=fleet, store=NoStore(), now=lambda: 1795256054.7)  # type: ignore[arg-type]  # find() is all it asks
+    return preflight(cluster, None, fleet=fleet, store=NoStore(), now=lambda: hosts.here)  # type: ignore[arg-type]  # find() is all it asks
 
 
 def test_listeners_are_ended() -> None:
@@ -80,6 +88,22 @@ def test_running_nodes_need_no_listener() -> None:
     hosts = Hosts(cluster)
     looked(cluster, hosts)
     assert len(hosts.scripts) == 2
+
+
+@pytest.mark.parametrize(
+    ("here", "late", "severity"),
+    [
+        (CLOCK, 0, Severity.OK),
+        (CLOCK, 20, Severity.OK),
+        (CLOCK - 20, 20, Severity.OK),
+        (CLOCK - 9, 5, Severity.WARN),
+        (CLOCK + 4, 5, Severity.WARN),
+    ],
+)
+def test_slow_answer_is_no_wrong_clock(here: float, late: float, severity: Severity) -> None:
+    """A host's clock is wrong where it is before the question or after its answer, and not for a slow one."""
+    findings = looked(CLUSTER, Hosts(CLUSTER, here=here, late=late)).report.findings
+    assert [item.severity for item in findings if item.check == "clock"] == [severity]
 
 
 def test_unreachable_host_has_exit_code_4() -> None:

@@ -1,0 +1,67 @@
+"""The boundary between kafab's errors and the shell: what a task's end says."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from kafab.errors import Interrupted
+from kafab.interruption import interruptible
+from tasks.boundary import task
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_given_back() -> Iterator[None]:
+    """Let the boundary take Ctrl-C and SIGTERM for the length of a test only."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@contextmanager
+def interrupted_at_the_end(times: int) -> Iterator[None]:
+    """Get Ctrl-C so many times on the way out, as where the lock is being let go and the operator is impatient."""
+    try:
+        yield
+    finally:
+        if times:
+            with interrupted_at_the_end(times - 1):
+                raise KeyboardInterrupt
+
+
+def said(capsys: pytest.CaptureFixture[str], body: object) -> tuple[int, list[str]]:
+    """Run a body as a task; return its exit code and the lines of its standard error."""
+    with pytest.raises(Exit) as ended:
+        task(body)(Context())  # type: ignore[call-overload]  # any body
+    return ended.value.code, capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_fate_of_each_host_outlives_another_interrupt(times: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second and a third Ctrl-C do not replace what the first one was told."""
+
+    def body(_context: Context) -> None:
+        with interrupted_at_the_end(times), interruptible(lambda: "node1: done\nnode2: not begun"):
+            raise KeyboardInterrupt
+
+    code, lines = said(capsys, body)
+    assert (code, lines[:3]) == (
+        Interrupted.exit_code,
+        ["error: interrupted", "node1: done", "node2: not begun"],
+    )
+
+
+def test_plain_interrupt_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C where nothing was under way is one sentence and what to do."""
+
+    def body(_context: Context) -> None:
+        raise KeyboardInterrupt
+
+    assert said(capsys, body) == (
+        Interrupted.exit_code,
+        ["error: interrupted", "hint: run the same command again: it observes and goes on"],
+    )

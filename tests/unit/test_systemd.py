@@ -1,0 +1,104 @@
+"""The `systemd` supervisor in a real shell, with a systemctl and a journalctl that are scripts of a few lines."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kafab import supervisor
+from kafab.command import Result
+from kafab.model import Cluster, Node, Supervisor
+from kafab.supervisor import Report, State
+
+Shell = Callable[..., Result]
+SYSTEMCTL = """case $4 in SubState) echo auto-restart ;; NRestarts) echo 3 ;; esac"""
+JOURNALCTL = """
+case " $* " in *" --sync "*) echo sync >> SYNCS; SYNC; exit ;; esac
+while [ "$1" != -n ]; do shift; done
+{ WRITTEN; i=0; while [ $i -lt 20 ]; do i=$((i + 1)); echo "systemd: line $i"; done; } | tail -n "$2"
+"""
+"""What Kafka has written stands before the lines that systemd adds when it starts the unit again."""
+
+
+class Host:
+    """A host under systemd with one broker, whose process is gone; ``syncs`` counts how often the journal was synced."""
+
+    def __init__(self, folder: Path, node: Node, shell: Shell) -> None:
+        self.node = replace(node, host=replace(node.host, supervisor=Supervisor.SYSTEMD))
+        self._bin, self._syncs, self._shell = folder / "bin", folder / "syncs", shell
+        self._bin.mkdir()
+        Path(node.run).mkdir(parents=True)
+        self.recorded("1 0")
+
+    def recorded(self, process: str) -> None:
+        """Set pid and start time of the run record."""
+        Path(self.node.run / "process").write_text(f"{process} release digest\n")
+
+    def journal(self, written: str = "echo 'the reason'", *, sync: str = ":") -> None:
+        """Let the journal have what a shell command prints, and a sync do another one."""
+        journalctl = JOURNALCTL.replace("WRITTEN", written).replace("SYNCS", str(self._syncs))
+        for name, text in {"systemctl": SYSTEMCTL, "journalctl": journalctl.replace("SYNC", sync)}.items():
+            program = self._bin / name
+            program.write_text(f"#!/bin/sh\n{text}\n")
+            program.chmod(0o755)
+
+    @property
+    def syncs(self) -> int:
+        """How often the journal was synced."""
+        return len(self._syncs.read_text().splitlines()) if self._syncs.exists() else 0
+
+    def check(self, *nodes: Node) -> Report:
+        """Look at the broker, or at some nodes; return what is said of the first."""
+        looked = nodes or (self.node,)
+        script = supervisor.check(looked)
+        result = self._shell(replace(script, text=f"PATH={self._bin}:$PATH\n{script.text}"))
+        report = supervisor.read(result, looked)[looked[0].name]
+        assert isinstance(report, Report)
+        return report
+
+
+@pytest.fixture
+def host(tmp_path: Path, small: Cluster, shell: Shell) -> Host:
+    """Return a host whose broker has ended, and whose journal has its reason."""
+    made = Host(tmp_path, small.brokers[0], shell)
+    made.journal()
+    return made
+
+
+def test_last_lines_reach_back_behind_systemds_own(host: Host) -> None:
+    """Once systemd has logged the exit and the restart, what the broker itself wrote is still told."""
+    report = host.check()
+    assert (report.state, report.detail, "the reason" in report.log) == (State.RESTARTING, "3", True)
+
+
+def test_lagging_journal_is_synced_first(host: Host, tmp_path: Path) -> None:
+    """What journald has received and not written yet is told, too."""
+    late = tmp_path / "late"
+    host.journal(f"cat {late} 2>/dev/null", sync=f"echo 'the reason' > {late}")
+    assert "the reason" in host.check().log
+
+
+@pytest.mark.parametrize("sync", ["echo no >&2; exit 1", "exec sleep 60"])
+def test_journal_that_cannot_be_synced_is_read(host: Host, sync: str) -> None:
+    """Without the right, or with a journald that hangs, the look still ends in time with what is there."""
+    host.journal(sync=sync)
+    began = time.monotonic()
+    report = host.check()
+    taken = time.monotonic() - began
+    assert ("the reason" in report.log, taken < supervisor.LOOK_TIMEOUT.total_seconds()) == (True, True)
+
+
+def test_two_ended_nodes_wait_for_the_journal_once(host: Host) -> None:
+    """One sync is for all of a host's nodes, so that many of them do not outlast the look."""
+    host.check(host.node, host.node)
+    assert host.syncs == 1
+
+
+def test_running_node_waits_for_no_journal(host: Host) -> None:
+    """`check` is asked every second while one waits: only a node that does not run pays for its last lines."""
+    start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
+    host.recorded(f"{os.getpid()} {start}")
+    assert (host.check().state, host.syncs) == (State.RUNNING, 0)
