@@ -31,9 +31,10 @@ exec $real "\\$@"
 END
 chmod 755 /usr/local/bin/{command}
 """
-_REACHED = (
-    "tries=0; until [ -e /run/gate/reached ]; do tries=$((tries + 1)); [ $tries -lt 600 ]; sleep 0.05; done"
-)
+_REACHED = """\
+end=$(($(date +%s) + 120))
+until [ -e /run/gate/reached ]; do [ "$(date +%s)" -lt "$end" ]; sleep 0.05; done
+"""
 TO_PART = 'case \\$(readlink "/proc/\\$\\$/fd/1") in *.part) ;; *) exec $real "\\$@" ;; esac'
 FROM_PART = TO_PART.replace("fd/1", "fd/0")
 """Close a gate only where the command writes, or reads, what an upload brings."""
@@ -48,7 +49,7 @@ def gate(lab: DockerLab, host: str, command: str, only: str = ":") -> Iterator[C
     """
     lab.on(host, _GATE.format(command=command, only=only))
     try:
-        yield lambda: _nothing(lab.on(host, _REACHED))
+        yield lambda: _nothing(lab.on(host, _REACHED, limit=180))
     finally:
         lab.on(host, f"rm -r /run/gate /usr/local/bin/{command}")
 

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from kafab.adapters.admin import ClientsAdmin
@@ -17,7 +17,7 @@ from kafab.releases import release_for
 from kafab.wiring import open_store
 from tests.ports import free_ports
 
-START_LIMIT = 120.0
+START_LIMIT = 240.0
 BARE_JAVA = ("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _MAIN = {
     Role.ZOOKEEPER: ("-Xmx64m", "org.apache.zookeeper.server.quorum.QuorumPeerMain"),
@@ -100,6 +100,11 @@ class KafkaByHand:
         """Wait until every broker has registered, is known to every other one, and every partition has all its replicas."""
         until(self._healthy, f"a healthy cluster in {self.root}")
 
+    def wait_until_agreed(self, *away: Node) -> None:
+        """Wait until all but these brokers tell of each other only, in every ISR too, and of ZooKeeper's controller."""
+        names = ", ".join(node.name for node in away)
+        until(lambda: self._agreed(away), f"agreement without {names} in {self.root}")
+
     def close(self) -> None:
         """End every process and client."""
         self.admin.close()
@@ -114,14 +119,21 @@ class KafkaByHand:
             name: process.returncode for name, process in self.processes.items() if process.poll() is not None
         }
         assert not ended, f"processes ended while the cluster was starting: {ended}"
-        ids = {node.id for node in self.cluster.brokers}
-        registered = self.zookeeper.registrations()
         members = [self.zookeeper.member(node.endpoint) for node in self.cluster.zookeepers]
         synced = [m.synced_followers for m in members if not isinstance(m, Unknown)]
-        if isinstance(registered, Unknown) or set(registered) != ids or len(members) - 1 not in synced:
+        return len(members) - 1 in synced and self._agreed()
+
+    def _agreed(self, away: Collection[Node] = ()) -> bool:
+        left = [node for node in self.cluster.brokers if node not in away]
+        ids = {node.id for node in left}
+        registered, controller = self.zookeeper.registrations(), self.zookeeper.controller()
+        if isinstance(registered, Unknown) or isinstance(controller, Unknown) or set(registered) != ids:
             return False
-        views = [self.admin.metadata(node.endpoint) for node in self.cluster.brokers]
-        return all(isinstance(view, Metadata) and _complete(view, ids) for view in views)
+        views = [self.admin.metadata(node.endpoint) for node in left]
+        return controller.broker in ids and all(
+            isinstance(view, Metadata) and view.controller == controller.broker and _complete(view, ids)
+            for view in views
+        )
 
     def _configured(self, node: Node, folder: Path) -> Path:
         file = folder / "node.properties"
@@ -147,6 +159,8 @@ class KafkaByHand:
                 f"listeners=PLAINTEXT://{node.endpoint}",
                 f"zookeeper.connect={self.cluster.zookeeper_connect}",
                 "zookeeper.session.timeout.ms=6000",
+                # All processes start at once, and a broker that meets no ZooKeeper exits.
+                "zookeeper.connection.timeout.ms=120000",
                 f"log.dirs={folder}/data",
                 "default.replication.factor=3",
                 "min.insync.replicas=2",
@@ -160,8 +174,8 @@ class KafkaByHand:
 
 
 def _complete(view: Metadata, ids: set[int]) -> bool:
-    whole = all(p.leader is not None and len(p.isr) == len(p.replicas) for p in view.partitions)
-    return whole and set(view.brokers) == ids and view.controller in ids
+    whole = all(p.leader in ids and set(p.isr) == ids.intersection(p.replicas) for p in view.partitions)
+    return whole and set(view.brokers) == ids
 
 
 def _cluster(version: Version, ports: list[int]) -> Cluster:

@@ -31,6 +31,8 @@ _PATIENCE = {
     "broker.session.timeout.ms": "6000",
     "controller.quorum.fetch.timeout.ms": "6000",
     "controller.quorum.election.timeout.ms": "3000",
+    # All processes start at once, and a broker that cannot register by then exits.
+    "initial.broker.registration.timeout.ms": "240000",
 }
 
 

@@ -37,8 +37,17 @@ class World:
     scope="module",
     params=[
         "fake",
-        pytest.param("3.9.2", marks=[pytest.mark.e2e, pytest.mark.xdist_group("contract 3.9.2")]),
-        pytest.param("2.4.1", marks=[pytest.mark.e2e, pytest.mark.xdist_group("contract 2.4.1")]),
+        *(
+            pytest.param(
+                version,
+                marks=[
+                    pytest.mark.e2e,
+                    pytest.mark.xdist_group(f"contract {version}"),
+                    pytest.mark.timeout(600),
+                ],
+            )
+            for version in ("3.9.2", "2.4.1")
+        ),
     ],
 )
 def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:

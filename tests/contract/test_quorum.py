@@ -76,7 +76,8 @@ ISOLATED_3 = ("3.9.2", True, Quorum.STATIC)
 
 def _case(real: bool, version: str, isolated: bool, quorum: Quorum) -> object:
     name = f"{'' if real else 'fake '}{version} {'isolated' if isolated else 'combined'}"
-    marks = [pytest.mark.e2e, pytest.mark.xdist_group(f"quorum {version}")] if real else []
+    jvms = [pytest.mark.e2e, pytest.mark.xdist_group(f"quorum {version}"), pytest.mark.timeout(600)]
+    marks = jvms if real else []
     return pytest.param((real, Version.parse(version), isolated, quorum), id=name, marks=marks)
 
 

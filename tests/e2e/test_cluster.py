@@ -1,5 +1,6 @@
 """A cluster's life on the lab, as a user types it: real sshd, real ZooKeeper, real Kafka, two releases."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kafab.inventory import load
-from kafab.model import Cluster
+from kafab.model import Cluster, Node
 from kafab.ops.election import CHECK
 from tests.conftest import cannot_run
 from tests.fab import Fab
@@ -22,6 +24,9 @@ from tests.fab import Fab
 pytestmark = pytest.mark.e2e
 VERSIONS = ("3.9.2", "2.4.1")
 ARCHIVE_LIMIT = 240  # seconds
+ARCHIVE_PATIENCE = 30  # seconds for the one that a start has left behind
+SESSION_MS = 16_000
+"""The brokers' session in ZooKeeper: long enough for a slow machine to meet the old one of a broker that was killed."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,14 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """Bring three hosts up, deploy, start; and end exactly that again."""
     home = tmp_path_factory.mktemp("home")
     fab = Fab(home)
+    inventory = home / "labs" / "lab" / "cluster.yaml"
     try:
-        fab.must("lab.up", "--version", request.param, "deploy", "start")
-        yield Lab(fab, home / "labs" / "lab" / "cluster.yaml")
+        fab.must("lab.up", "--version", request.param)
+        document = yaml.safe_load(inventory.read_text())
+        document["kafka"]["properties"]["zookeeper.session.timeout.ms"] = SESSION_MS
+        inventory.write_text(yaml.safe_dump(document, sort_keys=False))
+        fab.must("deploy", "start")
+        yield Lab(fab, inventory)
     finally:
         fab("lab.down")
 
@@ -93,15 +103,34 @@ def test_started_cluster_verifies(lab: Lab) -> None:
     assert (severities, probe["lost"], probe["duplicates"]) == ({"OK"}, 0, 0)
 
 
-def test_next_start_maps_the_archive_of_classes(lab: Lab) -> None:
-    """From the classes that a start has recorded the host makes an archive, and the next start's Java maps it."""
-    broker = lab.cluster.brokers[0]
-    classes, launch = Path(broker.run / "classes"), str(broker.config / "launch")
-    deadline = time.monotonic() + ARCHIVE_LIMIT
-    # What `start` leaves behind does the same, once the machine has a processor to spare.
+def archived(broker: Node, seconds: float) -> list[Path]:
+    """Make a broker's archive of classes, as what `start` leaves behind does once the machine has a processor to spare."""
+    launch, classes = str(broker.config / "launch"), Path(broker.run / "classes")
+    deadline = time.monotonic() + seconds
+    # It ends at once where another one is at it.
     while not (made := list(classes.glob("*.jsa"))) and time.monotonic() < deadline:
         subprocess.run(["sh", launch, "archive"], check=False, timeout=ARCHIVE_LIMIT)
         time.sleep(0.2)
+    return made
+
+
+def recorded_anew(lab: Lab, broker: Node) -> None:
+    """Start a broker again and keep all others from its list of classes: the one that made an archive of it is ended."""
+    lab.fab.must("stop", "--limit", broker.name)
+    with Path(broker.run / "classes" / "making").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lab.fab.must("start", "--limit", broker.name)
+
+
+@pytest.mark.timeout(600)
+def test_next_start_maps_the_archive_of_classes(lab: Lab) -> None:
+    """From the classes that a start has recorded the host makes an archive, and the next start's Java maps it."""
+    broker = lab.cluster.brokers[0]
+    made = archived(broker, ARCHIVE_PATIENCE)
+    if not made:
+        # The one at it has the lowest priority: on a machine that is busy it may never come to its end.
+        recorded_anew(lab, broker)
+        made = archived(broker, ARCHIVE_LIMIT)
     lab.fab.must("restart", "--limit", "node1/broker")
     maps = Path(f"/proc/{lab.pid('node1/broker')}/maps").read_text()
     assert [str(archive) in maps for archive in made] == [True]
@@ -199,8 +228,8 @@ def test_kcat_produces_and_consumes(lab: Lab) -> None:
 
 def test_logs_show_the_last_lines(lab: Lab) -> None:
     """The log of a node is shown as it stands on its host."""
-    log = Path(lab.cluster.brokers[0].logs / "server.log").read_text().splitlines()
     shown = lab.fab.must("logs", "node1/broker", "--lines", "5").out
+    log = Path(lab.cluster.brokers[0].logs / "server.log").read_text().splitlines()  # it may grow meanwhile
     assert shown.splitlines()[0] in log
 
 
@@ -208,7 +237,7 @@ def test_start_after_kill_waits_for_the_old_session(lab: Lab) -> None:
     """After kill -9 a start waits, visibly, until the old registration has gone, and then succeeds."""
     killed = lab.pid("node3/broker")
     os.kill(killed, signal.SIGKILL)
-    done = lab.fab.must("status", "start")  # in one go: the session lasts 18 s, also on a slow machine
+    done = lab.fab.must("status", "start")  # in one go: the old session lasts no longer on a slow machine
     exited = re.search(r"(?m)^node3 .*\bbroker\b.*\bexited\b", done.out)
     assert (exited is not None, "old registration" in done.err, lab.pid("node3/broker") != killed) == (
         True,

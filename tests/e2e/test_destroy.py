@@ -14,7 +14,7 @@ import pytest
 from kafab.inventory import load
 from tests.fab import Fab
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SEED = 20241
 MOMENTS = 5
 
@@ -80,7 +80,7 @@ def test_killed_destroys_converge(lab: tuple[Fab, list[Path]]) -> None:
 
 def finished(fab: Fab) -> None:
     """Destroy until there is nothing more to do: the killed one may still hold the lock, and its script still run."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         done = fab("destroy", "--data", "lab", "--json")
         if done.code == 0 and not json.loads(done.out)["changed"]:

@@ -38,6 +38,13 @@ def below(folder: Path) -> list[str]:
     return [process.command for process in Localhost().processes() if str(folder) in process.command]
 
 
+def only_sshds(folder: Path) -> bool:
+    """Tell whether nothing but sshds names a folder, the same ones in two looks."""
+    before = below(folder)
+    time.sleep(0.3)
+    return before == below(folder) and all("sshd" in command.split()[0] for command in before)
+
+
 def made(labs: Path, name: str = "lab") -> LocalLab:
     """Return a lab with the real machine under it, not yet up."""
     return LocalLab(name, labs, machine=Localhost(), clock=SystemClock(), emit=silent)
@@ -152,6 +159,7 @@ def test_up_killed_anywhere_leaves_nothing_in_the_way(tmp_path: Path) -> None:
                 # The moment is the point here: wherever it falls, the next run has to cope.
                 time.sleep(delay)
                 killed.kill()
+        assert until(lambda: only_sshds(home)), below(home)  # what the last one had started ends by itself
         lab.up()
         assert [host.sshd is not None for host in lab.status()] == [True] * 3
     finally:
@@ -197,7 +205,8 @@ fields = pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()
 run = pathlib.Path(sys.argv[1])
 run.mkdir(parents=True)
 import os
-(run / "process").write_text(f"{os.getpid()} {fields[19]} release digest")
+(run / "process.new").write_text(f"{os.getpid()} {fields[19]} release digest")
+(run / "process.new").rename(run / "process")
 time.sleep(600)
 """
 

@@ -15,7 +15,7 @@ from tasks import namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # a build, a venv and an installation
 
 
 @dataclass(frozen=True)

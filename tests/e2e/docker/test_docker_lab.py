@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import cannot_run
-from tests.docker_hosts import DockerLab, docker
+from tests.docker_hosts import DockerLab, docker, until
 from tests.fab import CHECKOUT, LIMIT, Done, Fab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker_lab")]  # one lab for both modules
@@ -25,6 +25,13 @@ def _of_lab(home: Path) -> list[str]:
     containers = docker("ps", "--all", "--filter", label, "--format", "{{.Names}}")
     networks = docker("network", "ls", "--filter", label, "--format", "{{.Name}}")
     return [*containers.stdout.split(), *networks.stdout.split()]
+
+
+def _at_rest(home: Path) -> str:
+    """Say `at rest` where two looks, a second apart, see the same of a lab."""
+    before = _of_lab(home)
+    time.sleep(1)
+    return "at rest" if _of_lab(home) == before else "being made"
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -106,6 +113,8 @@ def test_up_killed_anywhere_leaves_nothing_in_the_way(docker_here: None, tmp_pat
             time.sleep(delay)
             os.killpg(killed.pid, signal.SIGKILL)
             killed.communicate()
+        # What a killed one had asked of the daemon, the daemon may still be doing.
+        assert until(lambda: _at_rest(fab.home), "at rest", 60) == "at rest"
         fab.must("lab.up", "--kind", "docker", "--hosts", "2")
         hosts = fab.must("lab.status", "--json").document["hosts"]
         assert [each["state"] for each in hosts] == ["running", "running"]
