@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from kafab import screens
 from kafab.errors import Failed, KafabError, Unsafe, UsageError
@@ -38,6 +39,9 @@ class Console:
 
     ``out`` and ``err`` are sys.stdout and sys.stderr where they are not given; ``now`` gives monotonic seconds.
     """
+
+    documents: ClassVar[int] = 0
+    """How many JSON documents this process has written."""
 
     def __init__(
         self,
@@ -75,11 +79,14 @@ class Console:
                 self._transfer(event)
 
     def error(self, error: KafabError) -> None:
-        """Show an error and, where it has one, the hint at what to type next."""
+        """Show an error and, where it has one, the hint at what to type next; with JSON as a document on stdout, too."""
         _finish_live()
         self._line(f"{self._paint_err('error:', 'red')} {error.message}")
         if error.hint:
             self._line(f"{self._paint_err('hint:', 'cyan')} {error.hint}")
+        if self.json:
+            with suppress(Failed):  # stdout takes nothing, which may be the very error
+                self.data(screens.error_document(error), "")
 
     def warn(self, text: str) -> None:
         """Show a warning on stderr."""
@@ -91,6 +98,7 @@ class Console:
         Raises Failed when stdout cannot take it (a full disk); a reader that went away is no fault.
         """
         _finish_live()
+        Console.documents += self.json
         shown = json.dumps(document, indent=2, default=str) if self.json else text
         self._write_out(shown if not shown or shown.endswith("\n") else shown + "\n")
 

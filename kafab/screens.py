@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from kafab.command import Unknown
+from kafab.errors import KafabError, Unreachable
 from kafab.events import Waiting
 from kafab.findings import Finding, Report, Severity
 
@@ -131,6 +132,18 @@ def report_document(found: Report) -> dict[str, object]:
             }
             for item in found.findings
         ],
+    }
+
+
+def error_document(error: KafabError) -> dict[str, object]:
+    """Return an error as a JSON document, ``kafab.error/1``; ``hosts`` are the reasons of those that did not answer."""
+    return {
+        "schema": "kafab.error/1",
+        "error": type(error).__name__,
+        "exit_code": error.exit_code,
+        "message": error.message,
+        "hint": error.hint,
+        "hosts": error.reasons if isinstance(error, Unreachable) else {},
     }
 
 

@@ -46,7 +46,7 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
 
     @functools.wraps(body)
     def run(context: Context, *args: Any, **kwargs: Any) -> None:
-        code = _guarded(lambda: _called(body, context, *args, **kwargs))
+        code = _guarded(lambda: _called(body, context, *args, **kwargs), json=bool(kwargs.get("json")))
         if code:
             raise Exit(code=code)
 
@@ -70,11 +70,17 @@ def _called(body: Callable[..., int | None], context: Context, *args: Any, **kwa
     return body(context, *args, **kwargs) or 0
 
 
-def _guarded(call: Callable[[], int]) -> int:
+def _guarded(call: Callable[[], int], *, json: bool) -> int:
     # Paramiko logs tracebacks to stderr where logging is not configured; every fault of its reaches us as a value.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     logging.getLogger("kazoo").addHandler(logging.NullHandler())
-    console = Console()
+    documents = Console.documents
+
+    def told(error: KafabError) -> int:
+        # A program that reads the document is told why there is none; one that has it is not given a second one.
+        Console(json and Console.documents == documents).error(error)
+        return error.exit_code
+
     signal.signal(
         signal.SIGTERM, signal.default_int_handler
     )  # an orderly end, with the same goodbye as Ctrl-C
@@ -83,13 +89,11 @@ def _guarded(call: Callable[[], int]) -> int:
     except KafabError as error:
         if isinstance(error, Interrupted):
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the goodbye
-        console.error(error)
-        return error.exit_code
+        return told(error)
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         again = "run the same command again: it observes and goes on"
-        console.error(_on_its_way(error) or Interrupted("interrupted", hint=again))
-        return Interrupted.exit_code
+        return told(_on_its_way(error) or Interrupted("interrupted", hint=again))
     except BrokenPipeError:
         # The reader of stdout went away (`| head`): nothing is lost, and the interpreter must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,10 +101,9 @@ def _guarded(call: Callable[[], int]) -> int:
     except Exit:
         raise
     except Exception as error:  # noqa: BLE001  # our own mistake: the operator gets a sentence, the file the traceback
-        console.error(
+        return told(
             KafabError(f"a mistake in kafab: {error!r}", hint=f"please report it with {_kept_traceback()}")
         )
-        return 1
 
 
 def _on_its_way(error: BaseException) -> Interrupted | None:

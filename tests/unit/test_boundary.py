@@ -3,12 +3,14 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import loads as json_of
 
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from kafab.errors import Interrupted
+from kafab.console import Console
+from kafab.errors import Failed, Interrupted, Unreachable
 from kafab.interruption import interruptible
 from tasks.boundary import task
 
@@ -65,3 +67,44 @@ def test_plain_interrupt_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -
         Interrupted.exit_code,
         ["error: interrupted", "hint: run the same command again: it observes and goes on"],
     )
+
+
+def test_error_is_a_document_where_one_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that reads --json is told what happened, to which host and with which exit code."""
+
+    def body(_context: Context, json: bool = False) -> None:
+        raise Unreachable({"node3": "timed out"}, hint="is it up?")
+
+    with pytest.raises(Exit):
+        task(body)(Context(), json=True)
+    assert json_of(capsys.readouterr().out) == {
+        "schema": "kafab.error/1",
+        "error": "Unreachable",
+        "exit_code": 4,
+        "message": "1 host did not answer:\n  node3: timed out",
+        "hint": "is it up?",
+        "hosts": {"node3": "timed out"},
+    }
+
+
+def test_document_that_was_written_is_the_only_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """What fails after its result was written adds no second document to it."""
+
+    def body(_context: Context, json: bool = False) -> None:
+        Console(json).data({"schema": "kafab.test/1"}, "")
+        raise Failed("and then it failed")
+
+    with pytest.raises(Exit):
+        task(body)(Context(), json=True)
+    assert json_of(capsys.readouterr().out) == {"schema": "kafab.test/1"}
+
+
+def test_error_in_words_leaves_stdout_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --json an error is on stderr only."""
+
+    def body(_context: Context, json: bool = False) -> None:
+        raise Failed("it failed")
+
+    with pytest.raises(Exit):
+        task(body)(Context())
+    assert capsys.readouterr().out == ""

@@ -103,9 +103,9 @@ def test_colours_on_a_terminal_only() -> None:
 
 
 def test_error_has_its_hint_on_stderr() -> None:
-    """An error and its hint are two lines on stderr, and stdout stays empty also with --json."""
+    """An error and its hint are two lines on stderr, and stdout stays empty."""
     out, err = io.StringIO(), io.StringIO()
-    Console(json=True, out=out, err=err).error(Failed("node1: no space", hint="make room"))
+    Console(out=out, err=err).error(Failed("node1: no space", hint="make room"))
     assert (out.getvalue(), err.getvalue()) == ("", "error: node1: no space\nhint: make room\n")
 
 
