@@ -162,6 +162,30 @@ def test_kept_by_the_majority(lab: Lab) -> None:
 
 
 @pytest.mark.xdist_group("kraft lab")
+def test_one_controller_after_the_other_is_refused(lab: Lab) -> None:
+    """The leader takes a follower that stopped a moment ago for caught up: the second stop goes by who runs (fault 17)."""
+    nodes = lab.fab.must("status", "--json").document["nodes"]
+    roles = {node["node"]: node["leads"] or "" for node in nodes if node["node"].endswith("/controller")}
+    first, second = [name for name, leads in roles.items() if "leader" not in leads]
+    try:
+        done = lab.fab("stop", "--limit", first, "stop", "--limit", second)
+        assert (done.code, "would leave 1 of 3 controllers" in done.err) == (3, True), done.err
+    finally:
+        lab.fab.must("start")
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_restart_one_broker_after_the_other(lab: Lab) -> None:
+    """A restart ends with its replicas in the ISR again, so the next one is not refused and the cluster verifies."""
+    lab.fab.must("topics.create", "orders", "--partitions", "6", "--replication-factor", "3")
+    try:
+        one_by_one = [word for name in (1, 2, 3) for word in ("restart", "--limit", f"node{name}/broker")]
+        lab.fab.must(*one_by_one, "verify", "--read-only")
+    finally:
+        lab.fab.must("topics.delete", "orders", "--yes")
+
+
+@pytest.mark.xdist_group("kraft lab")
 def test_status_names_the_leader(lab: Lab) -> None:
     """Exactly one controller leads, and status says which."""
     nodes = lab.fab.must("status", "--json").document["nodes"]
