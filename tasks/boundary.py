@@ -46,7 +46,9 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
 
     @functools.wraps(body)
     def run(context: Context, *args: Any, **kwargs: Any) -> None:
-        code = _guarded(lambda: _called(body, context, *args, **kwargs), json=bool(kwargs.get("json")))
+        # A chain ends with an error: whoever asked any task of it for JSON reads that.
+        json = bool(kwargs.get("json")) or "--json" in sys.argv[1:]
+        code = _guarded(lambda: _called(body, context, *args, **kwargs), json=json)
         if code:
             raise Exit(code=code)
 

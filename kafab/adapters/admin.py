@@ -4,6 +4,7 @@ The two Kafka libraries complement each other (docs/decisions): kafka-python can
 DescribeLogDirs, librdkafka writes records the way production clients do. Each is imported when it is first needed.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT = timedelta(seconds=5)
 _SEEN = timedelta(seconds=15)  # how long brokers may take to show what the controller has agreed to
-_FREED = timedelta(
-    seconds=5
-)  # how long a deleted topic's name may stay taken; longer means a queued deletion
 _POLL = 0.05
 _TOPIC = 2  # org.apache.kafka.common.config.ConfigResource.Type
 # DescribeConfigs says where a value comes from since 1.1: 1 is the topic's own configuration, 5 Kafka's default
@@ -72,7 +70,9 @@ class ClientsAdmin:
         answer: dict[str, dict[str, ConfigEntry]] | Unknown = self._brokers().ask_any(
             self._endpoints, lambda: _configs_request(topics, keys), _TIMEOUT, read=read
         )
-        return max(partial, key=len) if isinstance(answer, Unknown) and partial else answer
+        if isinstance(answer, Unknown) and partial:
+            return {name: entries for found in partial for name, entries in found.items()}
+        return answer
 
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
         """Create, then wait until metadata shows every partition with a leader."""
@@ -198,10 +198,10 @@ class ClientsAdmin:
             time.sleep(_POLL)
 
     def _freed(self, name: str) -> Unknown | None:
-        deadline = time.monotonic() + _FREED.total_seconds()
+        deadline = time.monotonic() + _SEEN.total_seconds()
         while True:
             taken = self._brokers().ask_any(
-                self._endpoints, lambda: _trial_request(name), _FREED, read=_is_taken
+                self._endpoints, lambda: _trial_request(name), _SEEN, read=_is_taken
             )
             if taken is False:
                 return None
@@ -213,8 +213,8 @@ class ClientsAdmin:
                 f"{name} is hidden from clients; whether its name is free is unknown: {taken.reason}"
             )
         return Unknown(
-            f"{name} is marked for deletion, hidden from clients, and its name stays taken: a broker with a replica is"
-            " down (`status` shows which), Kafka deletes it when that is back"
+            f"{name} is marked for deletion and hidden from clients; its name stays taken until every broker with a"
+            " replica of it is up and has deleted that: `status` shows which are"
         )
 
 
@@ -246,7 +246,7 @@ def _trial_request(name: str) -> Any:
         name=name, num_partitions=1, replication_factor=1, assignments=[], configs=[]
     )
     return CreateTopicsRequest(
-        topics=[topic], timeout_ms=int(_FREED.total_seconds() * 1000), validate_only=True
+        topics=[topic], timeout_ms=int(_SEEN.total_seconds() * 1000), validate_only=True
     )
 
 
@@ -320,9 +320,10 @@ def _parsed(value: str) -> tuple[Decimal | str, ...]:
 
 def _number_or_word(text: str) -> Decimal | str:
     try:
-        return Decimal(text)
+        number = Decimal(re.sub(r"(?<=[0-9.])[dDfF]$", "", text))  # Java reads 0.5f and 5d as numbers, too
     except InvalidOperation:
         return text.lower()
+    return number if number.is_finite() else text.lower()
 
 
 def _is_taken(response: Any) -> bool | Unknown:

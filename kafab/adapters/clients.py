@@ -42,7 +42,7 @@ _LOG.propagate = False
 _OUTCOME_UNKNOWN = (KafkaError.REQUEST_TIMED_OUT, KafkaError.NOT_CONTROLLER, KafkaError.NETWORK_EXCEPTION)
 _HINTS: Mapping[int, str] = {
     KafkaError.TOPIC_ALREADY_EXISTS: "`topics.describe NAME` shows it, `topics.alter NAME` changes it; where `topics.list`"
-    " does not have it, its deletion waits for a broker with a replica that is down: `status` shows which",
+    " does not have it, it is being deleted, which waits for every broker with a replica: `status` shows which are up",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "`topics.list` shows what there is",
     KafkaError.INVALID_REPLICATION_FACTOR: "a topic needs as many live brokers as replicas: `status` shows them",
 }

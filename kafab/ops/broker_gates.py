@@ -15,6 +15,7 @@ from kafab.events import Note
 from kafab.metadata import Metadata, Partition
 from kafab.model import Cluster, Node
 from kafab.ops.gates import (
+    ASK,
     LOOK_AT_HOSTS_EVERY,
     Look,
     Missing,
@@ -27,7 +28,6 @@ from kafab.ops.gates import (
 from kafab.ops.world import World
 from kafab.supervisor import State
 
-ASK = timedelta(seconds=2)
 SERVE = "brokers to serve"
 REGISTERED_LIMIT = timedelta(minutes=5)
 """Log recovery after an unclean stop can take minutes; a broker that recovers is watched, never restarted."""
@@ -41,25 +41,28 @@ Question: TypeAlias = Callable[[Node], Metadata | str]
 
 
 class Introductions:
-    """Asks brokers until each of them names all awaited ones to its clients.
+    """Asks brokers until each of the ``held`` ones names all awaited ones to its clients.
 
     A broker answers from its own copy of the metadata, which follows the controller a moment later: until all name all,
     a client (`fab verify` is one) may be told that a broker is missing which serves already.
     """
 
-    def __init__(self, awaited: Sequence[Node]) -> None:
+    def __init__(self, awaited: Sequence[Node], held: Collection[str]) -> None:
         self._awaited = awaited
+        self.held = [broker for broker in awaited if broker.name in held]
         self.views: dict[str, Metadata] = {}
         """Node name -> what it answered last."""
 
     def look(self, ask: Question, controller: int | None = None) -> Missing:
-        """Ask the awaited brokers that do not serve yet; once all do, those that lack something. Returns what is missing.
+        """Ask the awaited brokers that do not serve yet; once all do, the held ones that lack something.
+
+        Returns what is missing. A broker that ran before may be cut off: `settle` waits for it, and fails for nothing.
 
         With a ``controller`` (ZooKeeper mode) each must name that one, too.
         """
         missing = self.ask([broker for broker in self._awaited if broker.name not in self.views], ask)
-        missing = missing or self.ask([node for node in self._awaited if self.lack(node, controller)], ask)
-        return missing or self.lacking(self._awaited, controller)
+        missing = missing or self.ask([node for node in self.held if self.lack(node, controller)], ask)
+        return missing or self.lacking(self.held, controller)
 
     def ask(self, brokers: Sequence[Node], ask: Question) -> Missing:
         """Ask these, side by side, and keep their views. Returns what those lack that gave none."""
@@ -90,7 +93,7 @@ def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started:
 
     ``started`` names those that we started just now: one that exits is told at once, and their replicas are waited for.
     """
-    introductions = Introductions(brokers)
+    introductions = Introductions(brokers, started)
     elected: list[str] = []
 
     def look() -> Missing:
@@ -123,7 +126,7 @@ def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started:
 
     until_served(look, brokers, world, started)
     world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and answering, {elected[0]}"))
-    settle(cluster, brokers, introductions, world, started=started, controller=controller)
+    settle(cluster, introductions, world, controller)
 
 
 def until_served(look: Look, brokers: Sequence[Node], world: World, started: Collection[str]) -> None:
@@ -145,25 +148,19 @@ def until_served(look: Look, brokers: Sequence[Node], world: World, started: Col
 
 def settle(
     cluster: Cluster,
-    brokers: Sequence[Node],
     introductions: Introductions,
     world: World,
-    *,
-    started: Collection[str],
     controller: Callable[[], int | None] = lambda: None,
 ) -> None:
     """Wait for what follows by itself once brokers serve: the others hear of them, their replicas catch up.
 
     Fails for neither: what takes longer than its limit is told.
     """
-    others = [node for node in cluster.brokers if node not in brokers]
+    held = introductions.held
+    others = [node for node in cluster.brokers if node not in held]
     witnesses = _witnesses(others, introductions, world, controller)
-    await_replicas(
-        cluster,
-        [broker for broker in brokers if broker.name in started],
-        {node: introductions.views[node.name] for node in (*brokers, *witnesses)},
-        world,
-    )
+    views = {node: introductions.views[node.name] for node in (*held, *witnesses)}
+    await_replicas(cluster, held, views, world)
 
 
 def _witnesses(
@@ -207,7 +204,7 @@ def await_replicas(
 
     def look() -> Missing:
         nonlocal behind
-        answers = side_by_side(list(views), lambda node: world.admin.metadata(node.endpoint, timeout=ASK))
+        answers = side_by_side(list(views), lambda node: world.admin.metadata(node.endpoint))
         heard = [view for view in answers.values() if not isinstance(view, Unknown)]
         if not heard:
             return {cluster.name: "no broker answers"}

@@ -18,6 +18,8 @@ from kafab.ops.world import World
 from kafab.ports import Fleet
 from kafab.supervisor import Report, State
 
+ASK = timedelta(seconds=2)
+"""How long one question to one node may take where it is asked again and again."""
 LOOK_EVERY = 0.1
 LOOK_AT_HOSTS_EVERY = 0.3
 WATCH_EVERY = 1.0

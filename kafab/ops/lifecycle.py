@@ -12,13 +12,13 @@ from datetime import timedelta
 
 from kafab import supervisor
 from kafab.command import Unknown
-from kafab.errors import Failed, OutcomeUnknown, Unsafe
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unsafe
 from kafab.events import Note
 from kafab.facts import NodeFacts
 from kafab.interruption import AGAIN, interruptible
 from kafab.model import Cluster, Host, Node, Role
 from kafab.ops import broker_gates, gates, quorum_gates
-from kafab.ops.guards import guard_stop, running
+from kafab.ops.guards import OVERRIDE, guard_stop, running
 from kafab.ops.lock import operating
 from kafab.ops.observing import look
 from kafab.ops.world import World
@@ -236,10 +236,19 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
             guard_stop(cluster, alive, world)
         _stop(first, world, asked, stopped)
         if guarded and first and quorum:
-            # Brokers may take minutes to end: the majority is counted as it is by now.
-            guard_stop(cluster, quorum, world)
+            _guard_again(cluster, quorum, stopped, world)
         _stop(quorum, world, asked, stopped)
     return tuple(stopped)
+
+
+def _guard_again(cluster: Cluster, quorum: Sequence[Node], stopped: Sequence[str], world: World) -> None:
+    """Count the majority as it is by now: brokers may take minutes to end. Raises Unsafe or Failed with what was stopped."""
+    try:
+        guard_stop(cluster, quorum, world)
+    except KafabError as error:
+        hint = f"`fab start` brings them back; {OVERRIDE} stops the rest, too"
+        kind = Unsafe if isinstance(error, Unsafe) else Failed
+        raise kind(f"{error.message}\n  stopped by then: {', '.join(stopped)}", hint=hint) from error
 
 
 def _locked(cluster: Cluster, world: World) -> AbstractContextManager[None]:

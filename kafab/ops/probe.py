@@ -6,6 +6,7 @@ another operator's run is using now.
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -179,7 +180,8 @@ class _Probe:
             return self._removal(UNKNOWN, f"{self._name} may be left behind: {answer.reason}")
         # A broker that froze with the request may still carry it out: only when all answer, it is absent for good.
         asked = (None,) if self._answered else tuple(node.endpoint for node in self._cluster.brokers)
-        views = [self._shown(at) for at in asked]
+        with ThreadPoolExecutor(max_workers=min(32, len(asked))) as pool:
+            views = list(pool.map(self._shown, asked))
         silent = [view.reason for view in views if isinstance(view, Unknown)]
         if silent and not self._answered:
             told = f"{self._name} may appear later: its creation was not answered, and {'; '.join(silent)}"

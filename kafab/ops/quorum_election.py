@@ -5,7 +5,6 @@ partition is without a leader then that had one before. What forbids a stop forb
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from kafab import supervisor
 from kafab.command import Unknown
@@ -17,13 +16,13 @@ from kafab.metadata import QuorumState
 from kafab.model import Cluster, Node
 from kafab.ops import gates, quorum_gates
 from kafab.ops.election import CHECK, LIMIT, leaderless, lost_leaders, views
+from kafab.ops.gates import ASK
 from kafab.ops.guards import guard_stop
 from kafab.ops.lock import operating
 from kafab.ops.probe import Wait, until
 from kafab.ops.world import World
 from kafab.supervisor import State
 
-ASK = timedelta(seconds=2)
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
 

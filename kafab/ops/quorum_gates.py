@@ -7,12 +7,14 @@ from kafab.command import Unknown
 from kafab.events import Note
 from kafab.metadata import Metadata
 from kafab.model import Cluster, Node
-from kafab.ops.broker_gates import ASK, Introductions, settle, until_served
-from kafab.ops.gates import QUORUM_LIMIT, Missing, Watch, plural, side_by_side, wait
+from kafab.ops.broker_gates import Introductions, settle, until_served
+from kafab.ops.gates import ASK, QUORUM_LIMIT, Missing, Watch, plural, side_by_side, wait
 from kafab.ops.world import World
 
 REREAD_EVERY = timedelta(seconds=3)
 OLD_SESSION = "its old session has not ended yet (broker.session.timeout.ms); this is no fault"
+OLD_SESSION_LIMIT = timedelta(seconds=30)
+"""Longer than any sensible session: who is registered and silent by then is the new process, under the same id."""
 
 
 def elected(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
@@ -58,13 +60,13 @@ def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started
     (broker.session.timeout.ms, 9 s), also after a clean stop: that is waited for and said, it is no fault.
     """
     sessions = _OldSessions([broker for broker in brokers if broker.name in started], world)
-    introductions = Introductions(brokers)
+    introductions = Introductions(brokers, started)
     leads: list[str] = []
 
     def ask(broker: Node) -> Metadata | str:
         view = world.admin.metadata(broker.endpoint, timeout=ASK)
         if isinstance(view, Unknown):
-            return OLD_SESSION if broker.id in sessions.left else view.reason
+            return f"{view.reason}; {OLD_SESSION}" if broker.id in sessions.left else view.reason
         # Clients, and so this view, are told of unfenced brokers only.
         return view if broker.id in view.brokers else "answers, and is fenced still"
 
@@ -80,7 +82,7 @@ def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started
 
     until_served(look, brokers, world, started)
     world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and unfenced, {leads[0]}"))
-    settle(cluster, brokers, introductions, world, started=started)
+    settle(cluster, introductions, world)
 
 
 class _OldSessions:
@@ -90,13 +92,15 @@ class _OldSessions:
         self._quorum, self._clock = world.quorum, world.clock
         # Registered before it could do so itself: that is the process before it.
         self.left = self._registered() & {broker.id for broker in started} if started else set()
-        self._read = self._clock.now()
+        self._begun = self._read = self._clock.now()
 
     def look(self) -> None:
         """Forget those whose old registration is fenced or gone; where nobody can tell, they stay."""
         if self.left and self._clock.now() - self._read >= REREAD_EVERY.total_seconds():
             self.left &= self._registered(otherwise=self.left)
             self._read = self._clock.now()
+        if self._clock.now() - self._begun >= OLD_SESSION_LIMIT.total_seconds():
+            self.left = set()
 
     def _registered(self, otherwise: Collection[int] = ()) -> set[int]:
         found = self._quorum.brokers(timeout=ASK)

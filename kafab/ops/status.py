@@ -14,14 +14,13 @@ from kafab.findings import Finding, Severity
 from kafab.health import Registrations
 from kafab.metadata import Controller, Member, Metadata, Registration
 from kafab.model import Cluster, Node, Role
+from kafab.ops.gates import ASK
 from kafab.ops.observing import look
 from kafab.plan import by_hand, differs, restart_pending
 from kafab.ports import Fleet, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
 from kafab.quorum_health import absent, fenced
 from kafab.state import Desired, DesiredNode, Observed, limited
 from kafab.storage_health import judge_storage
-
-ASK = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ def _configs(topics: Mapping[str, Mapping[str, str] | int]) -> Any:
         ({}, {"cleanup.policy": "compact, delete"}, {"cleanup.policy": "compact,delete"}),
         ({}, {"preallocate": "TRUE"}, {"preallocate": "true"}),
         ({}, {"min.cleanable.dirty.ratio": "0.50"}, {"min.cleanable.dirty.ratio": "0.5"}),
+        ({}, {"min.cleanable.dirty.ratio": "0.5f"}, {"min.cleanable.dirty.ratio": "0.5"}),
     ],
 )
 def test_altered_properties_are_waited_for(
@@ -146,13 +147,13 @@ def test_configs_come_from_a_broker_that_knows_all_topics(monkeypatch: pytest.Mo
 
 
 def test_configs_of_a_topic_that_is_gone_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no broker knows all the topics, the answer is that of the one that knows most."""
+    """Where no broker knows all the topics, the answer is what all of them know together."""
     answers = dict(
         zip(
             LISTED,
             [
                 _configs({"a": 3, "b": {}, "c": 3}),
-                _configs({"a": {}, "b": {}, "c": 3}),
+                _configs({"a": {}, "b": 3, "c": 3}),
                 Unknown("10.0.0.3:9092: connection refused"),
             ],
             strict=True,
@@ -207,15 +208,15 @@ def test_a_deletion_is_done_when_the_name_is_free(monkeypatch: pytest.MonkeyPatc
 
 def test_a_queued_deletion_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With ZooKeeper a replica on a dead broker keeps the topic: it is marked for deletion, and not deleted."""
-    monkeypatch.setattr(admin_module, "_FREED", timedelta(0))
+    monkeypatch.setattr(admin_module, "_SEEN", timedelta(0))
     unknown = _with(_controller(36), monkeypatch).delete_topic("orders")
     assert isinstance(unknown, Unknown)
-    assert unknown.reason.startswith("orders is marked for deletion, hidden from clients")
+    assert unknown.reason.startswith("orders is marked for deletion and hidden from clients")
 
 
 def test_a_name_that_nobody_judges_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """While no controller answers, nobody knows whether a deletion is done."""
-    monkeypatch.setattr(admin_module, "_FREED", timedelta(0))
+    monkeypatch.setattr(admin_module, "_SEEN", timedelta(0))
     unknown = _with(_controller(41), monkeypatch).delete_topic("orders")
     assert isinstance(unknown, Unknown)
     assert "whether its name is free is unknown" in unknown.reason

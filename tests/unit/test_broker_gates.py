@@ -91,7 +91,7 @@ def test_broker_whose_metadata_lags_is_waited_for(cosmos: Cosmos) -> None:
     """A broker that does not know of another one yet would tell a client that it is missing."""
     cosmos.kafka.unheard = {2: {1, 3}}
     cosmos.clock = after(3, cosmos.kafka.unheard.clear)
-    opened(cosmos)
+    opened(cosmos, None, "node2/broker")
     told = f"{SERVE}: does not name node1/broker, node3/broker to its clients yet"
     assert waits(cosmos) == [("node2/broker", told)]
 
@@ -100,7 +100,7 @@ def test_broker_that_names_an_old_controller_is_waited_for(cosmos: Cosmos) -> No
     """Until it has heard who controls, its clients ask the wrong one."""
     cosmos.kafka.controller_of = {2: 3}
     cosmos.clock = after(3, cosmos.kafka.controller_of.clear)
-    opened(cosmos)
+    opened(cosmos, None, "node2/broker")
     told = f"{SERVE}: names controller 3 to its clients still, ZooKeeper names 1"
     assert waits(cosmos) == [("node2/broker", told)]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.errors import Failed, Unsafe
+from kafab.errors import Failed, Unreachable, Unsafe
 from kafab.events import Waiting
 from kafab.ops.guards import PATIENCE, guard_stop
 from kafab.ops.lifecycle import restart, stop
@@ -128,9 +128,40 @@ def test_majority_is_counted_again_after_the_brokers(ensemble: Cosmos) -> None:
             ensemble._change("node1/zookeeper", False)
 
     ensemble.clock = FakeClock(during)
-    with pytest.raises(Unsafe, match="would leave 1 of 3 ZooKeeper servers"):
+    with pytest.raises(
+        Unsafe, match=r"(?s)would leave 1 of 3 ZooKeeper servers.*stopped by then: node3/broker"
+    ):
         stop(ensemble.cluster, "node3", ensemble.world, unsafe=False)
     assert ensemble.of("stop") == ["node3/broker"]
+
+
+def test_voter_that_catches_up_is_waited_for(isolated: Cosmos) -> None:
+    """A controller that was restarted a moment ago has yet to catch up: that refuses no stop of the next one."""
+    isolated.kafka.voters.lagging = {102}
+    isolated.clock = FakeClock(lambda now: isolated.kafka.voters.lagging.clear() if now >= 3 else None)
+    guard(isolated, "node3/controller")
+    assert 3 <= isolated.clock.now() < 4
+
+
+def test_broker_that_dies_while_it_is_asked_again_is_gone(ensemble: Cosmos) -> None:
+    """A silent broker whose process then ends is judged as one that does not run."""
+    ensemble.kafka.frozen = {2}
+
+    def during(now: float) -> None:
+        if now >= 2:
+            ensemble.kill("node2/broker")
+
+    ensemble.clock = FakeClock(during)
+    with pytest.raises(Unsafe, match="from 2 to 1"):
+        guard(ensemble, "node1/broker")
+
+
+def test_unreachable_host_names_the_way_out(ensemble: Cosmos) -> None:
+    """The silent host is left out already: only the flag helps, and it is named."""
+    ensemble.fleet.unreachable = {"node3": "no route"}
+    with pytest.raises(Unreachable) as caught:
+        guard(ensemble, "node1/broker")
+    assert "--unsafe" in str(caught.value.hint)
 
 
 def test_restart_holds_one_lock(ensemble: Cosmos) -> None:
