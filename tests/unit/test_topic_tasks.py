@@ -113,13 +113,13 @@ def test_alter_to_the_same_says_so(fab: Fab, brokers: _Brokers, capsys: pytest.C
         (("topics.delete", "orders"), 2),
     ],
 )
-def test_errors_leave_stdout_empty(
+def test_errors_have_their_code_in_the_document(
     fab: Fab, words: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An error has its exit code, stands on stderr, and with --json stdout stays empty."""
+    """An error has its exit code and stands on stderr, and with --json the document on stdout is that error."""
     assert fab(*words, "--json") == code
     captured = capsys.readouterr()
-    assert (captured.out, captured.err.startswith("error: ")) == ("", True)
+    assert (json.loads(captured.out)["exit_code"], captured.err.startswith("error: ")) == (code, True)
 
 
 def test_delete_with_yes(fab: Fab, brokers: _Brokers) -> None:
