@@ -107,5 +107,5 @@ def guard_quorum(
         raise Unsafe(
             f"stopping {', '.join(stopping)} would leave {left} of {members} {what}, fewer than the majority "
             f"of {majority}, under {brokers_running} running broker{'s' if brokers_running > 1 else ''}",
-            hint=f"stop the brokers first (no --limit does so); {flag} overrides",
+            hint=f"`fab start` brings up those that are down; to stop everything leave out --limit; {flag} overrides",
         )

@@ -1,5 +1,7 @@
 """The life of a cluster: on, plan, deploy, start, stop, restart, status, logs."""
 
+from contextlib import suppress
+
 from invoke.context import Context
 
 from kafab.cluster_screens import show_changed, show_deployed, show_plan, show_status
@@ -111,7 +113,9 @@ def restart(
     """Stop, then start: this interrupts service. A rolling restart comes with a later version."""
     session, console = CHAIN.session(), Console(json=json)
     question = f"Restart {limit or 'all'} of {session.cluster.name}? This interrupts service."
-    console.warn(f"restart stops {limit or 'the whole cluster'} first: service is interrupted")
+    console.warn(
+        f"restart stops {limit or 'the whole cluster'} and then starts it: meanwhile it does not serve"
+    )
     console.confirm(question, yes=yes, lab=session.cluster.lab)
     started = lifecycle.restart(session.cluster, limit, world(session, "restart"), unsafe=unsafe)
     show_changed(console, "restarted", session.cluster, started, nothing="nothing was started")
@@ -151,7 +155,8 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
     session, console = CHAIN.session(), Console()
     found, wanted = run.node_named(session.cluster, node), run.line_count(lines)
     if follow:
-        console.stream(run.follow(found, wanted, session.fleet))
+        with suppress(KeyboardInterrupt):  # which is how one stops to look
+            console.stream(run.follow(found, wanted, session.fleet))
     else:
         console.data({}, run.last_lines(found, wanted, session.fleet))
 

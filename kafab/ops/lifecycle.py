@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from kafab import supervisor
 from kafab.command import Unknown
-from kafab.errors import Failed, KafabError, OutcomeUnknown, Unsafe
+from kafab.errors import Failed, Interrupted, KafabError, OutcomeUnknown, Unsafe
 from kafab.events import Note
 from kafab.facts import NodeFacts
 from kafab.interruption import AGAIN, interruptible
@@ -41,9 +41,10 @@ def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
         _prove_quorum(cluster, [node for node in nodes if node.in_quorum], world)
         _prove_brokers(cluster, nodes, world, started=())
         return ()
+    asked: list[str] = []
     started: list[str] = []
     with (
-        interruptible(lambda: _where("asked to start", started, nodes)),
+        interruptible(lambda: _where("asked to start", asked, nodes)),
         _locked(cluster, world),
     ):
         # Looked at again: another operator may have finished between the look and the lock.
@@ -57,13 +58,13 @@ def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
         brokers = {node: facts for node, facts in idle.items() if not node.in_quorum}
         if cluster.kraft and limit is not None:
             _guard_live_cluster_id(idle, world)
-        recording = _start(first, world, started) if first else []
+        recording = _start(first, world, asked, started) if first else []
         _prove_quorum(cluster, first, world)
         if brokers and not cluster.kraft:
             _guard_cluster_id(brokers, world)
             gates.old_registrations_gone(list(brokers), world)
         if brokers:
-            recording += _start(list(brokers), world, started)
+            recording += _start(list(brokers), world, asked, started)
         _prove_brokers(cluster, nodes, world, started)
         _archive(recording, world)
     return tuple(started)
@@ -184,8 +185,9 @@ def _archive(nodes: Sequence[Node], world: World) -> None:
         world.fleet.run({host: supervisor.archive(there) for host, there in gates.by_host(nodes).items()})
 
 
-def _start(nodes: Sequence[Node], world: World, started: list[str]) -> list[Node]:
+def _start(nodes: Sequence[Node], world: World, asked: list[str], started: list[str]) -> list[Node]:
     """Start these nodes; return those that record their classes for an archive. Raises what keeps one from starting."""
+    asked += [node.name for node in nodes]
     recording: set[str] = set()
     problems, unknown, taken = [], [], False
     for name, report in gates.ask(supervisor.start, nodes, world.fleet).items():
@@ -281,7 +283,12 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     brokers = {node: found for node, found in facts.items() if node.role is Role.BROKER}
     if not cluster.kraft and any(found.running for found in brokers.values()):
         _guard_cluster_id(brokers, world)
-    with _locked(cluster, world):
-        held = replace(world, locked=True)
-        stop(cluster, limit, held, unsafe=unsafe)
-        return start(cluster, limit, held)
+    try:
+        with _locked(cluster, world):
+            held = replace(world, locked=True)
+            stop(cluster, limit, held, unsafe=unsafe)
+            return start(cluster, limit, held)
+    except Interrupted as error:
+        # The same command again would stop what has come up by then.
+        told = "`fab start` brings up what was stopped; `fab status` shows what runs"
+        raise Interrupted(error.message, hint=told) from None

@@ -228,7 +228,10 @@ def _finding(line: NodeStatus) -> Finding:
     if line.state != "running":
         return Finding("process", line.node.name, Severity.CRIT, line.state, evidence, hint="fab start")
     if line.configuration != "as deployed":
-        hint = {"restart pending": "fab restart", "edited by hand": "fab plan shows the difference"}
+        hint = {
+            "restart pending": f"fab restart --limit {line.node.name}",
+            "edited by hand": "fab plan shows the difference",
+        }
         return Finding(
             "process",
             line.node.name,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kafab.errors import Failed, Unsafe
-from kafab.events import Note
+from kafab.events import Note, Waiting
 from kafab.ops.lifecycle import start, stop
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos, names
@@ -89,6 +89,20 @@ def test_combined_node_needs_both_guards(combined: Cosmos) -> None:
     combined.up().kafka.voters.lagging = {3}
     with pytest.raises(Unsafe, match="controllers"):
         stop(combined.cluster, "node2", combined.world, unsafe=False)
+
+
+def test_last_combined_node_says_what_it_waits_for(combined: Cosmos) -> None:
+    """Its controlled shutdown needs a majority of the controllers, which have ended: Kafka gives up after 5 minutes."""
+    combined.up().stubborn = {"node3/broker"}
+
+    def ends(now: float) -> None:
+        if now >= 300:
+            combined._change("node3/broker", False)
+
+    combined.clock._during = ends
+    stop(combined.cluster, None, combined.world, unsafe=False)
+    waits = [event.what for event in combined.told(Waiting) if isinstance(event, Waiting)]
+    assert waits[-1].endswith("where too few controllers are left to let it go, Kafka gives up after 5 min")
 
 
 def test_node_of_another_cluster_is_not_brought_to_a_running_one(isolated: Cosmos) -> None:
