@@ -1,6 +1,6 @@
 """start, stop and restart against a small world: hosts that answer the real scripts, and a Kafka in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kafab.command import Outcome, Script, Unknown
-from kafab.errors import Failed, Interrupted, Locked, OutcomeUnknown, Unreachable, Unsafe
+from kafab.command import Unknown
+from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note, Waiting
 from kafab.ops import gates
 from kafab.ops.lifecycle import restart, start, stop
@@ -259,54 +259,6 @@ def test_first_dead_host_does_not_keep_the_lock(cosmos: Cosmos) -> None:
     cosmos.up().kafka.add("orders", [(1, 2, 3)])
     cosmos.fleet.unreachable = {"node1": "no route"}
     assert stop(cosmos.cluster, "node3/broker", cosmos.world, unsafe=True) == ("node3/broker",)
-
-
-def test_interrupted_stop_says_where(cosmos: Cosmos) -> None:
-    """Ctrl-C while waiting tells what is stopped, what was asked to, and what was left (fault 1)."""
-    cosmos.up().stubborn = {"node3/broker"}
-
-    def interrupted(_now: float) -> None:
-        raise KeyboardInterrupt
-
-    cosmos.clock._during = interrupted
-    with pytest.raises(Interrupted) as caught:
-        stop(cosmos.cluster, None, cosmos.world, unsafe=False)
-    assert caught.value.message.splitlines()[1:] == [
-        "  stopped: node1/broker, node2/broker",
-        "  asked to stop: node1/broker, node2/broker, node3/broker",
-        "  left as they were: node1/zookeeper, node2/zookeeper, node3/zookeeper",
-    ]
-
-
-def test_interrupted_start_names_what_was_asked(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C before the hosts' answer: those that were asked to start may run, and are not told as left (fault 1)."""
-
-    def run(scripts: Mapping[str, Script], **_: object) -> Mapping[str, Outcome]:
-        if any("start_locked()" in script.text for script in scripts.values()):
-            raise KeyboardInterrupt
-        return usual(scripts)
-
-    usual = cosmos.fleet.run
-    monkeypatch.setattr(cosmos.fleet, "run", run)
-    with pytest.raises(Interrupted) as caught:
-        start(cosmos.cluster, None, cosmos.world)
-    assert caught.value.message.splitlines()[1:] == [
-        "  asked to start: node1/zookeeper, node2/zookeeper, node3/zookeeper",
-        "  left as they were: node1/broker, node2/broker, node3/broker",
-    ]
-
-
-def test_interrupted_restart_names_the_way_up(cosmos: Cosmos) -> None:
-    """The same command again would stop what has come up by then."""
-    cosmos.up().stubborn = {"node3/broker"}
-
-    def interrupted(_now: float) -> None:
-        raise KeyboardInterrupt
-
-    cosmos.clock._during = interrupted
-    with pytest.raises(Interrupted) as caught:
-        restart(cosmos.cluster, None, cosmos.world, unsafe=False)
-    assert "`fab start` brings up what was stopped" in str(caught.value.hint)
 
 
 def test_dead_broker_does_not_count_as_in_sync(cosmos: Cosmos) -> None:
