@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.health import Registered, Registrations, Views, few
-from kafab.metadata import Controller, Member, Metadata, Registration
+from kafab.health import Registrations, Views, few
+from kafab.metadata import Controller, Member, Metadata
 from kafab.model import Cluster, Node
 
 OK, UNKNOWN, CRIT = Severity.OK, Severity.UNKNOWN, Severity.CRIT
@@ -53,16 +53,6 @@ def _followers(name: str, leader: Member, size: int) -> tuple[Severity, str]:
         return UNKNOWN, f"{name} leads but does not say how many followers are in sync"
     detail = f"{name} leads, {leader.synced_followers} of {size - 1} followers in sync"
     return (OK if leader.synced_followers == size - 1 else CRIT), detail
-
-
-def sessions(found: Mapping[int, Registration] | Unknown) -> Registrations:
-    """Return what ZooKeeper holds of the brokers as it is judged in either mode."""
-    if isinstance(found, Unknown):
-        return found
-    return {
-        broker: Registered(known.endpoints, evidence={"session": f"0x{known.session:x}"})
-        for broker, known in found.items()
-    }
 
 
 def judge_controller(

@@ -106,7 +106,7 @@ class ZooKeeper(Protocol):
         """End the session, if one was opened."""
 
 
-class MetadataQuorum(Protocol):
+class Controllers(Protocol):
     """The KRaft controllers of a cluster, as the inventory names them."""
 
     def describe(
@@ -131,16 +131,17 @@ class MetadataQuorum(Protocol):
     def brokers(self, *, timeout: timedelta = timedelta(seconds=5)) -> Mapping[int, KraftBroker] | Unknown:
         """Return the registered brokers by id, as all brokers that answer know them; one is fenced where any says so.
 
-        Each answers from its own copy of the metadata: a late one lacks the newcomer, one that is cut off takes everybody
-        for alive. Before Kafka 4.0 fenced ones cannot be asked for: one is there that a majority of those answering names.
+        Each broker answers from its own copy of the metadata: a lagging broker misses newcomers, an isolated broker believes
+        that all are alive. Before Kafka 4.0 fenced brokers cannot be listed; a broker counts if a majority of the answers
+        lists it.
         """
 
     def close(self) -> None:
         """Close every connection."""
 
 
-class KafkaAdmin(Protocol):
-    """A Kafka cluster as a client sees it."""
+class Brokers(Protocol):
+    """What the brokers of a cluster say when a client asks them. Nothing is changed."""
 
     def metadata(
         self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
@@ -155,26 +156,31 @@ class KafkaAdmin(Protocol):
         Only a topic that no broker that answers knows is left out.
         """
 
+    def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
+        """Ask every broker for its own replicas of the topic (DescribeLogDirs)."""
+
+
+class Topics(Protocol):
+    """Changes of topics, each awaited until the cluster shows it. Every method raises Failed when it is refused."""
+
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
-        """Create and wait until the controller has it. Raises Failed with the broker's own message when refused."""
+        """Create and wait until the controller has it. Failed has the broker's own message."""
 
     def delete_topic(self, name: str) -> Unknown | None:
-        """Delete and wait until metadata no longer shows it and its name is free. Raises Failed when refused.
+        """Delete and wait until metadata no longer shows it and its name is free.
 
         In ZooKeeper mode a deletion stays queued while a broker with a replica is down: Unknown says so.
         """
 
     def add_partitions(self, name: str, total: int) -> Unknown | None:
-        """Grow a topic to ``total`` partitions. Raises Failed when refused."""
+        """Grow a topic to ``total`` partitions."""
 
     def alter_configs(self, topic: str, values: Mapping[str, str | None]) -> Unknown | None:
-        """Set (or, with None, reset) single properties, leave the others, and wait until every broker shows it.
+        """Set (or, with None, reset) single properties, leave the others, and wait until every broker shows it."""
 
-        Raises Failed when refused.
-        """
 
-    def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
-        """Ask every broker for its own replicas of the topic (DescribeLogDirs)."""
+class Records(Protocol):
+    """Records written and read, the way production clients do."""
 
     def produce(
         self, topic: str, records: Mapping[int, Sequence[bytes]], *, timeout: timedelta
@@ -185,9 +191,6 @@ class KafkaAdmin(Protocol):
         self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
     ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
         """Read each partition from the beginning up to (not including) the given offset; fewer come back at the timeout."""
-
-    def close(self) -> None:
-        """Close every client."""
 
 
 class Store(Protocol):

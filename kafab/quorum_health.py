@@ -1,14 +1,14 @@
 """What the KRaft controllers' words say of a cluster's health: leader, voters, observers, features. See `kafab.health`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.health import Registered, Registrations, Views, few
+from kafab.health import Views, few
 from kafab.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.model import Cluster, Node, Version
+from kafab.seen import ControllerAnswers
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
@@ -18,21 +18,7 @@ FENCED_ARE_TOLD = Version(4, 0, 0)
 """From here on fenced brokers can be asked for (KIP-1073)."""
 
 
-@dataclass(frozen=True)
-class QuorumAnswers:
-    """What controllers and brokers answered about the quorum, before anything is judged."""
-
-    state: QuorumState | Unknown
-    """The leader's own description."""
-    leaders: Mapping[str, int | Unknown | None]
-    """Controller's node name -> whom it takes for the leader; None: it knows none."""
-    reached: Mapping[str, QuorumState | Unknown]
-    """Broker's node name -> the description of the leader that it reaches."""
-    features: Mapping[str, int] | Unknown
-    brokers: Mapping[int, KraftBroker] | Unknown
-
-
-def judge_quorum(cluster: Cluster, answers: QuorumAnswers, views: Views) -> tuple[Finding, ...]:
+def judge_quorum(cluster: Cluster, answers: ControllerAnswers, views: Views) -> tuple[Finding, ...]:
     """KRaft: one leader; every controller a voter that is caught up, every other broker an observer; all name the leader."""
     return (
         _leader(cluster, answers),
@@ -45,16 +31,6 @@ def judge_quorum(cluster: Cluster, answers: QuorumAnswers, views: Views) -> tupl
     )
 
 
-def fenced(found: Mapping[int, KraftBroker] | Unknown) -> Registrations:
-    """Return what the controllers hold of the brokers as it is judged in either mode."""
-    if isinstance(found, Unknown):
-        return found
-    return {
-        broker: Registered(known.endpoints, known.fenced, {"fenced": known.fenced})
-        for broker, known in found.items()
-    }
-
-
 def absent(cluster: Cluster) -> str:
     """Return what it means that a broker is not among the registered ones."""
     return "is not registered" if cluster.version >= FENCED_ARE_TOLD else "is not registered, or fenced"
@@ -65,7 +41,7 @@ def majority(voters: int) -> int:
     return voters // 2 + 1
 
 
-def _leader(cluster: Cluster, answers: QuorumAnswers) -> Finding:
+def _leader(cluster: Cluster, answers: ControllerAnswers) -> Finding:
     state = answers.state
     if isinstance(state, Unknown):
         severity, detail = _leaderless(answers)
@@ -79,7 +55,7 @@ def _leader(cluster: Cluster, answers: QuorumAnswers) -> Finding:
     return Finding("quorum.leader", cluster.name, OK, text, evidence)
 
 
-def _leaderless(answers: QuorumAnswers) -> tuple[Severity, str]:
+def _leaderless(answers: ControllerAnswers) -> tuple[Severity, str]:
     """Tell why nobody describes the quorum: CRIT only where all controllers that answer know no leader."""
     size = len(answers.leaders)
     known = [leader for leader in answers.leaders.values() if not isinstance(leader, Unknown)]
@@ -94,7 +70,7 @@ def _leaderless(answers: QuorumAnswers) -> tuple[Severity, str]:
     return (CRIT if known else UNKNOWN), f"{text}, a majority is {majority(size)}"
 
 
-def _voter(node: Node, answers: QuorumAnswers) -> Finding:
+def _voter(node: Node, answers: ControllerAnswers) -> Finding:
     state, named = answers.state, answers.leaders[node.name]
     silent = f"does not answer: {named.reason}" if isinstance(named, Unknown) else None
 
@@ -129,7 +105,7 @@ def _voter(node: Node, answers: QuorumAnswers) -> Finding:
 
 
 def _replaced(voter: QuorumReplica | None, observer: QuorumReplica) -> bool:
-    """Tell which of the two with one id is there: the leader remembers the other one for minutes after it has gone."""
+    """True if the running process has another directory id than the voter of this node id; the leader lists the dead one for minutes."""
     return voter is None or not voter.follows or observer.log_end > voter.log_end
 
 
@@ -201,7 +177,7 @@ def _voters(cluster: Cluster, state: QuorumState | Unknown) -> Finding:
     return Finding("quorum.voters", cluster.name, OK, detail, evidence)
 
 
-def _majority(cluster: Cluster, answers: QuorumAnswers) -> Finding:
+def _majority(cluster: Cluster, answers: ControllerAnswers) -> Finding:
     state = answers.state
     if isinstance(state, Unknown):
         severity, detail = _leaderless(answers)
@@ -226,7 +202,7 @@ def _majority(cluster: Cluster, answers: QuorumAnswers) -> Finding:
     return Finding("quorum.majority", cluster.name, WARN, f"{text}: {lost}", evidence)
 
 
-def _observers(cluster: Cluster, answers: QuorumAnswers, views: Views) -> Finding:
+def _observers(cluster: Cluster, answers: ControllerAnswers, views: Views) -> Finding:
     state = answers.state
     if isinstance(state, Unknown):
         return Finding("quorum.observers", cluster.name, UNKNOWN, state.reason)
@@ -250,7 +226,7 @@ def _observers(cluster: Cluster, answers: QuorumAnswers, views: Views) -> Findin
     return Finding("quorum.observers", cluster.name, OK, detail, evidence)
 
 
-def _agreed(node: Node, answers: QuorumAnswers) -> Finding:
+def _agreed(node: Node, answers: ControllerAnswers) -> Finding:
     """Hold what one process says of the leader, as a controller and as a broker, against the leader itself."""
     told = []
     if node.name in answers.leaders:
@@ -264,7 +240,7 @@ def _agreed(node: Node, answers: QuorumAnswers) -> Finding:
     return Finding("controller.agreed", node.name, severity, detail, evidence)
 
 
-def _named(node: Node, answers: QuorumAnswers) -> tuple[Severity, str]:
+def _named(node: Node, answers: ControllerAnswers) -> tuple[Severity, str]:
     state, leader = answers.state, answers.leaders[node.name]
     if isinstance(leader, Unknown):
         return (CRIT if _gone(node, state) else UNKNOWN), f"not told: {leader.reason}"
@@ -277,7 +253,7 @@ def _named(node: Node, answers: QuorumAnswers) -> tuple[Severity, str]:
     return OK, f"names controller {leader}"
 
 
-def _reached(node: Node, answers: QuorumAnswers) -> tuple[Severity, str]:
+def _reached(node: Node, answers: ControllerAnswers) -> tuple[Severity, str]:
     state, through = answers.state, answers.reached[node.name]
     if isinstance(through, Unknown):
         out = not isinstance(answers.brokers, Unknown) and _serves_nobody(answers.brokers.get(node.id))

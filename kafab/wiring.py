@@ -3,8 +3,11 @@
 Adapters are imported when they are first used: a `plan` never pays for the Kafka clients, `inventory.check` not even for SSH.
 """
 
+import getpass
 import os
+import platform
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -17,10 +20,11 @@ from kafab.lab.kinds import Kind, Lab, chosen_kind
 from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Cluster, Supervisor
-from kafab.ports import Clock, Fleet, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
+from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
 from kafab.render import templates_folder
 
 if TYPE_CHECKING:
+    from kafab.adapters.admin import ClientsAdmin
     from kafab.adapters.ssh import SshFleet
 
 PASSWORD_FD = "KAFAB_SUDO_PASSWORD_FD"  # noqa: S105  # a variable's name
@@ -28,7 +32,7 @@ ACCEPT_NEW = "KAFAB_ACCEPT_NEW_HOST_KEYS"
 
 
 class Session:
-    """One cluster and the connections to it, opened on first use and shared by all tasks of a command line."""
+    """One cluster and the connections to it, opened on first use and shared by all tasks of a command line: an `ops.world.World`."""
 
     def __init__(
         self,
@@ -72,7 +76,7 @@ class Session:
         return KazooEnsemble([node.endpoint for node in self.cluster.zookeepers], self.cluster.chroot)
 
     @cached_property
-    def quorum(self) -> MetadataQuorum:
+    def controllers(self) -> Controllers:
         """The cluster's KRaft controllers."""
         from kafab.adapters.quorum import ControllersQuorum
 
@@ -81,9 +85,23 @@ class Session:
             [node.endpoint for node in self.cluster.brokers],
         )
 
+    @property
+    def brokers(self) -> Brokers:
+        """What the cluster's brokers say to a client."""
+        return self._clients
+
+    @property
+    def topics(self) -> Topics:
+        """Changes of the cluster's topics."""
+        return self._clients
+
+    @property
+    def records(self) -> Records:
+        """Records written to the cluster and read from it."""
+        return self._clients
+
     @cached_property
-    def admin(self) -> KafkaAdmin:
-        """The cluster's brokers as a client sees them."""
+    def _clients(self) -> "ClientsAdmin":
         from kafab.adapters.admin import ClientsAdmin
 
         return ClientsAdmin([node.endpoint for node in self.cluster.brokers])
@@ -100,9 +118,14 @@ class Session:
 
         return SystemClock()
 
+    def owner(self, command: str) -> str:
+        """Return who holds a lock, for the operator who meets it."""
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return f"{getpass.getuser()} on {platform.node()} (`{command}`, pid {os.getpid()}) since {now}"
+
     def close(self) -> None:
         """Close what was opened, and only that."""
-        for name in ("admin", "quorum", "zookeeper", "_ssh"):
+        for name in ("_clients", "controllers", "zookeeper", "_ssh"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

@@ -4,10 +4,7 @@ Invoke copies its configuration for every task, so the selection lives here, onc
 """
 
 import atexit
-import getpass
 import os
-import platform
-from datetime import datetime, timezone
 from pathlib import Path
 
 from kafab.command import Secret
@@ -76,9 +73,3 @@ class Chain:
 
 
 CHAIN = Chain()
-
-
-def owner(command: str) -> str:
-    """Say who holds a lock, for the operator who meets it."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{getpass.getuser()} on {platform.node()} (`{command}`, pid {os.getpid()}) since {now}"

@@ -7,11 +7,9 @@ from invoke.context import Context
 from kafab.cluster_screens import show_changed, show_deployed, show_plan, show_status
 from kafab.console import Console
 from kafab.ops import lifecycle
-from kafab.ops.world import World
-from kafab.wiring import Session
 
 from .boundary import task
-from .chain import CHAIN, owner
+from .chain import CHAIN
 
 LIMIT = "Only these hosts and nodes, comma-separated: node1,node2/broker."
 JSON = "Print one JSON document."
@@ -55,7 +53,7 @@ def plan(
     from kafab.ops.deploy import make_plan
 
     session, console = CHAIN.session(), Console(json=json)
-    _, found = make_plan(session.cluster, limit, fleet=session.fleet, store=session.store, emit=session.emit)
+    _, found = make_plan(session.cluster, limit, session)
     show_plan(console, found)
     return 10 if found and detailed_exitcode else 0
 
@@ -74,15 +72,7 @@ def deploy(
     from kafab.ops.deploy import deploy as run
 
     session, console = CHAIN.session(), Console(json=json)
-    done = run(
-        session.cluster,
-        limit,
-        fleet=session.fleet,
-        store=session.store,
-        emit=session.emit,
-        owner=owner("deploy"),
-        check=not skip_preflight,
-    )
+    done = run(session.cluster, limit, session, check=not skip_preflight)
     done.raise_unless_done()
     show_deployed(console, done.plan)
 
@@ -91,7 +81,7 @@ def deploy(
 def start(_context: Context, limit: str | None = None, json: bool = False) -> None:
     """Start what does not run: ZooKeeper or controllers, then brokers; and prove that they serve."""
     session = CHAIN.session()
-    started = lifecycle.start(session.cluster, limit, world(session, "start"))
+    started = lifecycle.start(session.cluster, limit, session)
     show_changed(Console(json=json), "started", session.cluster, started, nothing="everything runs already")
 
 
@@ -102,7 +92,7 @@ def stop(
     """Stop the cluster, or some nodes that the rest can spare: brokers first, then ZooKeeper or controllers."""
     session, console = CHAIN.session(), Console(json=json)
     console.confirm(f"Stop {limit or 'all'} of {session.cluster.name}?", yes=yes, lab=session.cluster.lab)
-    stopped = lifecycle.stop(session.cluster, limit, world(session, "stop"), unsafe=unsafe)
+    stopped = lifecycle.stop(session.cluster, limit, session, unsafe=unsafe)
     show_changed(console, "stopped", session.cluster, stopped, nothing="nothing was running")
 
 
@@ -117,7 +107,7 @@ def restart(
         f"restart stops {limit or 'the whole cluster'} and then starts it: meanwhile it does not serve"
     )
     console.confirm(question, yes=yes, lab=session.cluster.lab)
-    started = lifecycle.restart(session.cluster, limit, world(session, "restart"), unsafe=unsafe)
+    started = lifecycle.restart(session.cluster, limit, session, unsafe=unsafe)
     show_changed(console, "restarted", session.cluster, started, nothing="nothing was started")
 
 
@@ -127,15 +117,7 @@ def status(_context: Context, limit: str | None = None, json: bool = False) -> i
     from kafab.ops.status import status as run
 
     session = CHAIN.session()
-    lines = run(
-        session.cluster,
-        limit,
-        fleet=session.fleet,
-        store=session.store,
-        zookeeper=session.zookeeper,
-        quorum=session.quorum,
-        admin=session.admin,
-    )
+    lines = run(session.cluster, limit, session)
     show_status(Console(json=json), session.cluster, lines)
     return 4 if any(line.state == "UNKNOWN" for line in lines) else 0
 
@@ -159,17 +141,3 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
             console.stream(run.follow(found, wanted, session.fleet))
     else:
         console.data({}, run.last_lines(found, wanted, session.fleet))
-
-
-def world(session: Session, command: str) -> World:
-    """Return what an operation that changes the running cluster works with."""
-    return World(
-        fleet=session.fleet,
-        zookeeper=session.zookeeper,
-        quorum=session.quorum,
-        admin=session.admin,
-        store=session.store,
-        clock=session.clock,
-        emit=session.emit,
-        owner=owner(command),
-    )

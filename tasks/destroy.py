@@ -13,7 +13,7 @@ from kafab.ops import destroy as operation
 from kafab.removal import Removals
 
 from .boundary import task
-from .chain import CHAIN, owner
+from .chain import CHAIN
 from .cluster import JSON, LIMIT, YES
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def destroy(
     name = session.cluster.name
     if data not in (None, name):
         raise UsageError(f"found --data {data}; expected the name of the cluster that loses its data, {name}")
-    agreed = operation.prepare(session.cluster, limit, data=bool(data), fleet=session.fleet)
+    agreed = operation.prepare(session.cluster, limit, session, data=bool(data))
     for lines, hosts in _grouped((host, tuple(map(str, agreed.on(host)))) for host in agreed.hosts):
         session.emit(Note(hosts, "\n".join(["will lose:", *lines])))
     if agreed:
@@ -53,15 +53,7 @@ def destroy(
         # Without a terminal the name that was typed is the answer.
         answered = yes or (bool(data) and not sys.stdin.isatty())
         console.confirm(question, yes=answered, lab=session.cluster.lab)
-    done = operation.destroy(
-        session.cluster,
-        limit,
-        agreed,
-        data=bool(data),
-        fleet=session.fleet,
-        emit=session.emit,
-        owner=owner("destroy"),
-    )
+    done = operation.destroy(session.cluster, limit, session, agreed, data=bool(data))
     done.raise_unless_done()
     console.data(_document(done.removals), _text(done.removals))
 

@@ -30,14 +30,14 @@ def preflight(
     found = _look(session, limit)
     refused: tuple[str, ...] = ()
     if fix and _agreed(session, console, found, yes=yes):
-        refused = checks.fix(found.fixes, fleet=session.fleet, emit=session.emit)
+        refused = checks.fix(found.fixes, session)
         found = _look(session, limit)
     show_preflight(console, session.cluster, found.report)
     return found.exit_code or int(bool(refused))
 
 
 def _look(session: Session, limit: str | None) -> checks.Preflight:
-    return checks.preflight(session.cluster, limit, fleet=session.fleet, store=session.store)
+    return checks.preflight(session.cluster, limit, session)
 
 
 def _agreed(session: Session, console: Console, found: checks.Preflight, *, yes: bool) -> bool:

@@ -21,7 +21,7 @@ _JSON = "print one JSON document on stdout"
 def list_(_context: Context, internal: bool = False, json: bool = False) -> None:
     """Print the names of all topics, one a line."""
     session = CHAIN.session()
-    found = topics.names(session.admin, internal=internal)
+    found = topics.names(session, internal=internal)
     document = {"schema": "kafab.topics/1", "cluster": session.cluster.name, "topics": list(found)}
     Console(json).data(document, "\n".join(found))
 
@@ -29,7 +29,7 @@ def list_(_context: Context, internal: bool = False, json: bool = False) -> None
 @task(help={"name": _NAME, "json": _JSON})
 def describe(_context: Context, name: str, json: bool = False) -> None:
     """Show a topic's own properties and, for each partition, its leader, replicas and ISR."""
-    topic = topics.find(CHAIN.session().admin, name)
+    topic = topics.find(CHAIN.session(), name)
     Console(json).data(topic_screens.document(topic), topic_screens.text(topic))
 
 
@@ -62,7 +62,7 @@ def create(
         replication_factor=count(replication_factor, "--replication-factor"),
         configs=assignments(config or []),
     )
-    made = topics.create(CHAIN.session().admin, spec)
+    made = topics.create(CHAIN.session(), spec)
     console = Console(json)
     for warning in topics.warnings(made) if made else ():
         console.warn(warning)
@@ -94,11 +94,11 @@ def alter(
     session, console = CHAIN.session(), Console(json)
     wanted = changes(assignments(config or []), delete_config or [])
     total = count(partitions, "--partitions")
-    change = topics.alteration(session.admin, name, configs=wanted, partitions=total)
+    change = topics.alteration(session, name, configs=wanted, partitions=total)
     if change is None:
         console.data(topic_screens.change("unchanged", name), f"Topic {name} is as asked, nothing to do.")
         return
-    topics.alter(session.admin, change, session.emit)
+    topics.alter(session, change)
     console.data(topic_screens.change("altered", name, change), f"Altered topic {name}: {change}.")
 
 
@@ -109,11 +109,11 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
     Asks on a terminal and needs --yes without one; a lab never asks.
     """
     session, console = CHAIN.session(), Console(json)
-    topic = topics.deletable(session.admin, name)
+    topic = topics.deletable(session, name)
     partitions = len(topic.partitions)
     question = (
         f"Delete topic {name} of {session.cluster.name}, with all records of its {partitions} partitions?"
     )
     console.confirm(question, yes=yes, lab=session.cluster.lab)
-    topics.delete(session.admin, topic)
+    topics.delete(session, topic)
     console.data(topic_screens.change("deleted", name), f"Deleted topic {name}.")

@@ -8,14 +8,10 @@ from kafab.console import Console
 from kafab.errors import Failed
 from kafab.findings import Report
 from kafab.junit import junit as junit_xml
-from kafab.ops import election as zookeeper_election
-from kafab.ops import quorum_election
 from kafab.ops import verify as checks
-from kafab.ops.status import findings
 
 from .boundary import task
 from .chain import CHAIN
-from .cluster import world
 
 
 @task(
@@ -38,21 +34,10 @@ def verify(
     """Check the ensemble or quorum, brokers and partitions, and prove replication with records of its own."""
     session, console = CHAIN.session(), Console(json)
     cluster = session.cluster
-    move = quorum_election.election if cluster.kraft else zookeeper_election.election
     if election:
         how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
         console.confirm(f"{how} {cluster.name}?", yes=yes, lab=cluster.lab)
-    report = checks.verify(
-        cluster,
-        zookeeper=session.zookeeper,
-        quorum=session.quorum,
-        admin=session.admin,
-        clock=session.clock,
-        emit=session.emit,
-        nodes=lambda: findings(cluster, fleet=session.fleet, store=session.store),
-        probe=not read_only,
-        election=(lambda live: move(cluster, live, world(session, "verify"))) if election else None,
-    )
+    report = checks.verify(cluster, session, probe=not read_only, election=election)
     console.report(report, schema="kafab.verify/1")
     if junit:
         _write(Path(junit), report)

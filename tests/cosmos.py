@@ -3,31 +3,18 @@
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kafab.command import Outcome, Result, Script
 from kafab.events import Event
 from kafab.model import Cluster, Role
-from kafab.ops.world import World
-from kafab.releases import Artifact, release_for
 from kafab.state import desire
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.hosts import FakeHost, fresh_answer
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
-from kafab.testing.quorum import FakeQuorum
+from kafab.testing.kafka import FakeKafka
+from kafab.testing.store import FakeStore
+from kafab.testing.world import FakeWorld
 
 ALL = ["node1", "node2", "node3"]
-
-
-class OneRelease:
-    """A store that has the one release every cluster here wants."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.artifact = Artifact(release_for(cluster.version), Path("a.tar"), "ab" * 32, 1, "added by hand")
-
-    def find(self, _name: object) -> Artifact:
-        """Return it."""
-        return self.artifact
 
 
 @dataclass
@@ -63,21 +50,14 @@ class Cosmos:
         self.kafka.voters.stopped = {node.id for node in self.cluster.controllers}
         self.kafka.left.clear()
         self.nodes = {node.name: node for node in self.cluster.nodes}
-        self.store = OneRelease(self.cluster)
+        self.store = FakeStore.for_cluster(self.cluster)
         self.fleet = FakeFleet({host.name: self._handler(host.name) for host in self.cluster.hosts})
 
     @property
-    def world(self) -> World:
+    def world(self) -> FakeWorld:
         """The ports, faked."""
-        return World(
-            fleet=self.fleet,
-            zookeeper=FakeZooKeeper(self.kafka),
-            quorum=FakeQuorum(self.kafka),
-            admin=FakeAdmin(self.kafka),
-            store=self.store,  # type: ignore[arg-type]  # only find() is used
-            clock=self.clock,
-            emit=self.events.append,
-            owner="ann",
+        return FakeWorld.of(
+            self.kafka, fleet=self.fleet, store=self.store, clock=self.clock, emit=self.events.append
         )
 
     def up(self) -> "Cosmos":
@@ -127,7 +107,7 @@ class Cosmos:
     def _observed(self, host: str) -> Result:
         if not self.deployed:
             return fresh_answer()
-        desired = desire(self.cluster, self.cluster.nodes, self.store.artifact)
+        desired = desire(self.cluster, self.cluster.nodes, self.store.only)
         cluster_id = self.cluster_ids.get(host, self.kafka.cluster_id if self.cluster.kraft else None)
         nodes, mode = (self.cluster.nodes, 1) if self.cluster.kraft else (self.cluster.brokers, 0)
         data = {

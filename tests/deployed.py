@@ -15,25 +15,22 @@ from kafab.ops.destroy import destroy, prepare
 from kafab.releases import Artifact, release_for
 from kafab.removal import Removals
 from kafab.testing.fleet import FakeFleet
+from kafab.testing.kafka import FakeKafka
+from kafab.testing.store import FakeStore
+from kafab.testing.world import FakeWorld
 
 Shell = Callable[..., Result]
 
 
-class OneRelease:
-    """A store that has a small archive in the shape of a release."""
-
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
-        name, file = release_for(cluster.version), folder / "release.tar"
-        with tarfile.open(file, "w") as archive:
-            member = tarfile.TarInfo(f"{name}/libs/kafka.jar")
-            member.size = 3
-            archive.addfile(member, io.BytesIO(b"jar"))
-        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        self.artifact = Artifact(name, file, sha256, file.stat().st_size, "added by hand")
-
-    def fetch(self, _name: object, _emit: object) -> Artifact:
-        """Return it."""
-        return self.artifact
+def one_release(cluster: Cluster, folder: Path) -> FakeStore:
+    """Return a store that has a small archive in the shape of a release."""
+    name, file = release_for(cluster.version), folder / "release.tar"
+    with tarfile.open(file, "w") as archive:
+        member = tarfile.TarInfo(f"{name}/libs/kafka.jar")
+        member.size = 3
+        archive.addfile(member, io.BytesIO(b"jar"))
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    return FakeStore(Artifact(name, file, sha256, file.stat().st_size, "added by hand"))
 
 
 @dataclass
@@ -43,7 +40,7 @@ class Lab:
     cluster: Cluster
     root: Path
     shell: Shell
-    store: OneRelease
+    store: FakeStore
     events: list[Event] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     """Hosts whose answer to a removal is lost on its way."""
@@ -51,6 +48,12 @@ class Lab:
     def __post_init__(self) -> None:
         names = [host.name for host in self.cluster.hosts]
         self.fleet = FakeFleet({name: self._handler(name) for name in names}, takes=self.shell)
+
+    @property
+    def world(self) -> FakeWorld:
+        """The hosts, the store, and a Kafka that nobody asks."""
+        kafka = FakeKafka(self.cluster)
+        return FakeWorld.of(kafka, fleet=self.fleet, store=self.store, emit=self.events.append)
 
     def _handler(self, name: str) -> Callable[[Script], Outcome]:
         def answer(script: Script) -> Outcome:
@@ -63,34 +66,18 @@ class Lab:
 
     def deploy(self, limit: str | None = None) -> None:
         """Deploy for real."""
-        done = deploy(
-            self.cluster,
-            limit,
-            fleet=self.fleet,
-            store=self.store,  # type: ignore[arg-type]  # only fetch() is used
-            emit=self.events.append,
-            owner="ann",
-            check=False,
-        )
-        done.raise_unless_done()
+        deploy(self.cluster, limit, self.world, check=False).raise_unless_done()
 
     def prepare(self, limit: str | None = None, *, data: bool = False) -> Removals:
         """Decide."""
-        return prepare(self.cluster, limit, data=data, fleet=self.fleet)
+        return prepare(self.cluster, limit, self.world, data=data)
 
     def destroy(
         self, limit: str | None = None, *, data: bool = False, agreed: Removals | None = None
     ) -> Removals:
         """Destroy what is there, or what was agreed to."""
-        done = destroy(
-            self.cluster,
-            limit,
-            agreed or self.prepare(limit, data=data),
-            data=data,
-            fleet=self.fleet,
-            emit=self.events.append,
-            owner="ann",
-        )
+        found = agreed or self.prepare(limit, data=data)
+        done = destroy(self.cluster, limit, self.world, found, data=data)
         done.raise_unless_done()
         return done.removals
 

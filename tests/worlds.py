@@ -1,24 +1,52 @@
-"""The ports together, for operations that touch no host and no release."""
+"""Worlds for tests of operations."""
 
-from typing import cast
+from collections.abc import Callable
 
-from kafab.events import Emit, silent
-from kafab.ops.world import World
-from kafab.ports import Clock, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
+from kafab.adapters.admin import ClientsAdmin
+from kafab.adapters.clock import SystemClock
+from kafab.command import Outcome, Result, Script
+from kafab.model import Cluster
+from kafab.ports import Controllers, ZooKeeper
+from kafab.state import desire
 from kafab.testing.fleet import FakeFleet
+from kafab.testing.hosts import FakeHost
+from kafab.testing.kafka import FakeAdmin
+from kafab.testing.store import FakeStore
+from kafab.testing.world import FakeWorld
+
+LENT = Result(0, b"locked\n", "")
 
 
-def without_hosts(
-    zookeeper: ZooKeeper, quorum: MetadataQuorum, admin: KafkaAdmin, clock: Clock, emit: Emit = silent
-) -> World:
-    """Return a world in which no host is there to be asked, and no release is stored."""
-    return World(
-        fleet=FakeFleet({}),
+def running_hosts(cluster: Cluster, ids: dict[int, str] | None = None) -> FakeFleet:
+    """Return hosts as a deploy left them, everything running, which lend the cluster's lock.
+
+    ``ids`` are cluster ids of KRaft data by node id.
+    """
+    desired = desire(cluster, cluster.nodes, FakeStore.for_cluster(cluster).only)
+    kept = cluster.nodes if cluster.kraft else ()
+    data = {
+        node.data[0]: f"version=1\nnode.id={node.id}\ncluster.id={(ids or {}).get(node.id, 'ours')}"
+        for node in kept
+    }
+
+    def answers(host: str) -> Callable[[Script], Outcome]:
+        observed = FakeHost(desired, identities=data).answer(host, desired)
+        return lambda script: observed if script.text.endswith("\necho end\n") else LENT
+
+    return FakeFleet({host.name: answers(host.name) for host in cluster.hosts})
+
+
+def by_hand(
+    cluster: Cluster, admin: ClientsAdmin | FakeAdmin, zookeeper: ZooKeeper, controllers: Controllers
+) -> FakeWorld:
+    """Return real clients of a cluster that was started by hand, in real time; its hosts say that all runs as deployed."""
+    return FakeWorld(
+        fleet=running_hosts(cluster),
         zookeeper=zookeeper,
-        quorum=quorum,
-        admin=admin,
-        store=cast("Store", None),
-        clock=clock,
-        emit=emit,
-        owner="ann",
+        controllers=controllers,
+        brokers=admin,
+        topics=admin,
+        records=admin,
+        store=FakeStore.for_cluster(cluster),
+        clock=SystemClock(),
     )

@@ -33,7 +33,7 @@ _NO_VERDICT = (7, 41)  # a timeout; not the controller
 
 
 class ClientsAdmin:
-    """`kafab.ports.KafkaAdmin` on kafka-python and librdkafka. Safe to use from several threads."""
+    """`kafab.ports.Brokers`, `Topics` and `Records` on kafka-python and librdkafka. Safe to use from several threads."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = tuple(endpoints)

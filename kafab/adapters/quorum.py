@@ -31,7 +31,7 @@ _TELLS_FENCED = 2  # the first version of DescribeCluster with fenced brokers (K
 
 
 class ControllersQuorum:
-    """`kafab.ports.MetadataQuorum` on kafka-python. Safe to use from several threads."""
+    """`kafab.ports.Controllers` on kafka-python. Safe to use from several threads."""
 
     def __init__(self, controllers: Sequence[Endpoint], brokers: Sequence[Endpoint]) -> None:
         self._controllers = tuple(controllers)

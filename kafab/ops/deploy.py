@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
-from kafab.events import Emit, Note
+from kafab.events import Note
 from kafab.executor import Fate, HostResult, execute, table, worst
 from kafab.model import Cluster
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.preflight import blocking, preflight
+from kafab.ops.world import World
 from kafab.plan import Plan, diff, known, node_facts
-from kafab.ports import Fleet, Store
+from kafab.ports import Fleet
 from kafab.releases import release_for
 from kafab.state import Desired, desire, limited
 from kafab.storage import asks_others, uuid
@@ -42,14 +43,12 @@ class Deployed:
         )
 
 
-def make_plan(
-    cluster: Cluster, limit: str | None, *, fleet: Fleet, store: Store, emit: Emit
-) -> tuple[Desired, Plan]:
+def make_plan(cluster: Cluster, limit: str | None, world: World) -> tuple[Desired, Plan]:
     """Observe and compare. Raises Unreachable, Unsafe, Failed (no release) or UsageError (limit); changes nothing."""
     nodes = limited(cluster, limit)
-    artifact = store.fetch(release_for(cluster.version, cluster.scala), emit)
+    artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
     desired = desire(cluster, nodes, artifact)
-    return desired, _compare(desired, fleet)
+    return desired, _compare(desired, world.fleet)
 
 
 def _compare(desired: Desired, fleet: Fleet) -> Plan:
@@ -73,38 +72,29 @@ def _compare(desired: Desired, fleet: Fleet) -> Plan:
     return diff(desired, observed, node_facts(rest, known(answers)))
 
 
-def deploy(
-    cluster: Cluster,
-    limit: str | None,
-    *,
-    fleet: Fleet,
-    store: Store,
-    emit: Emit,
-    owner: str,
-    check: bool = True,
-) -> Deployed:
+def deploy(cluster: Cluster, limit: str | None, world: World, *, check: bool = True) -> Deployed:
     """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock.
 
     Before the first change the hosts are looked at (`preflight`, without the network); what is certain to fail or to
     endanger data refuses the deploy, unless ``check`` is False.
     """
-    desired, plan = make_plan(cluster, limit, fleet=fleet, store=store, emit=emit)
+    desired, plan = make_plan(cluster, limit, world)
     if not plan:
         return Deployed(plan, {})
     if check:
-        _refuse_blocked(cluster, limit, fleet, store)
-    with operating(cluster, fleet, owner):
+        _refuse_blocked(cluster, limit, world)
+    with operating(cluster, world, "deploy"):
         # Another operator may have finished between the look and the lock.
-        plan = _compare(desired, fleet).named(uuid(os.urandom(16)))
-        emit(Note(cluster.name, plan.counts))
-        results = execute(plan, cluster, fleet, emit)
+        plan = _compare(desired, world.fleet).named(uuid(os.urandom(16)))
+        world.emit(Note(cluster.name, plan.counts))
+        results = execute(plan, cluster, world.fleet, world.emit)
         if any(result.fate is Fate.UNKNOWN for result in results.values()):
-            results = _look_again(desired, fleet, results)
+            results = _look_again(desired, world.fleet, results)
     return Deployed(plan, results)
 
 
-def _refuse_blocked(cluster: Cluster, limit: str | None, fleet: Fleet, store: Store) -> None:
-    blocked = blocking(preflight(cluster, limit, fleet=fleet, store=store, connections=False).report)
+def _refuse_blocked(cluster: Cluster, limit: str | None, world: World) -> None:
+    blocked = blocking(preflight(cluster, limit, world, connections=False).report)
     if blocked:
         lines = [
             f"  {found.subject}: {found.detail}" + (f" ({found.hint})" if found.hint else "")

@@ -10,12 +10,13 @@ from datetime import timedelta
 
 from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
-from kafab.events import Emit, Note
+from kafab.events import Note
 from kafab.executor import Fate, HostResult, worst
 from kafab.facts import HostFacts, NodeFacts
 from kafab.model import Cluster, Host, Node
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
+from kafab.ops.world import World
 from kafab.plan import known
 from kafab.ports import Fleet
 from kafab.remains import INCOMING, NEW, HostRemains, observation, parse
@@ -52,11 +53,12 @@ class Destroyed:
         )
 
 
-def prepare(cluster: Cluster, limit: str | None, *, data: bool, fleet: Fleet) -> Removals:
+def prepare(cluster: Cluster, limit: str | None, world: World, *, data: bool) -> Removals:
     """Observe and decide; changes nothing. ``data`` asks for data and logs too.
 
     Raises Unreachable, Unsafe (nodes run; data is another's or nobody's) or UsageError (limit).
     """
+    fleet = world.fleet
     desired = desire(cluster, limited(cluster, limit), None)
     facts = known(observe(desired, fleet))
     asked = {name: cluster.host(name) for name in desired.host_names}
@@ -77,27 +79,25 @@ def _left_out(desired: Desired, fleet: Fleet) -> dict[Node, NodeFacts]:
     }
 
 
-def destroy(
-    cluster: Cluster, limit: str | None, agreed: Removals, *, data: bool, fleet: Fleet, emit: Emit, owner: str
-) -> Destroyed:
+def destroy(cluster: Cluster, limit: str | None, world: World, agreed: Removals, *, data: bool) -> Destroyed:
     """Remove what was agreed to, or what is still there of it. With nothing to do, nothing is written, not even a lock.
 
     Raises Unsafe where there is more to remove now than was agreed to, Locked while another operator is at work.
     """
     if not agreed:
         return Destroyed(agreed, {})
-    with operating(cluster, fleet, owner):
-        found = prepare(cluster, limit, data=data, fleet=fleet)
+    with operating(cluster, world, "destroy"):
+        found = prepare(cluster, limit, world, data=data)
         _guard_agreed(found, agreed)
         last = [step for step in found.steps if _waits_for_the_lock(cluster, step)]
         first = [step for step in found.steps if step not in last]
-        results = _seen(cluster, limit, _carry_out(cluster, limit, first, fleet), data=data, fleet=fleet)
+        results = _seen(cluster, limit, world, _carry_out(cluster, limit, first, world.fleet), data=data)
     if worst(results.values()) is Fate.DONE:
-        results |= _seen(cluster, limit, _carry_out(cluster, limit, last, fleet), data=data, fleet=fleet)
+        results |= _seen(cluster, limit, world, _carry_out(cluster, limit, last, world.fleet), data=data)
     for host, result in results.items():
         if result.fate is Fate.DONE:
             count = len(found.on(host))
-            emit(Note(host, f"{count} thing{'s' * (count > 1)} removed"))
+            world.emit(Note(host, f"{count} thing{'s' * (count > 1)} removed"))
     return Destroyed(found, results)
 
 
@@ -273,7 +273,7 @@ def _read(steps: Sequence[Removal], outcome: Outcome) -> HostResult:
 
 
 def _seen(
-    cluster: Cluster, limit: str | None, results: dict[str, HostResult], *, data: bool, fleet: Fleet
+    cluster: Cluster, limit: str | None, world: World, results: dict[str, HostResult], *, data: bool
 ) -> dict[str, HostResult]:
     """A dropped connection says nothing of what was done: a host with at most empty folders left is done."""
     for host, result in results.items():
@@ -281,7 +281,7 @@ def _seen(
             continue
         named = [node.name for node in limited(cluster, limit) if node.host.name == host]
         try:
-            left = prepare(cluster, ",".join(named), data=data, fleet=fleet)
+            left = prepare(cluster, ",".join(named), world, data=data)
         except KafabError:
             continue
         if all(step.what is What.FOLDER for step in left.steps):

@@ -6,8 +6,7 @@ what is missing, so an interrupted one is resumed by running it again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from kafab import supervisor
@@ -18,16 +17,41 @@ from kafab.facts import NodeFacts
 from kafab.interruption import AGAIN, interruptible
 from kafab.model import Cluster, Host, Node, Role
 from kafab.ops import broker_gates, gates, quorum_gates
-from kafab.ops.guards import OVERRIDE, guard_stop, running
+from kafab.ops.guards import guard_stop, running
 from kafab.ops.lock import operating
 from kafab.ops.observing import look
+from kafab.ops.see import by_host, reports, see
+from kafab.ops.until import wait
 from kafab.ops.world import World
 from kafab.plan import guard_identities, known
+from kafab.readiness import Missing
 from kafab.render import MAIN_FILE
+from kafab.safety import OVERRIDE
+from kafab.seen import Ask
 from kafab.state import limited
 from kafab.supervisor import State
 
 CLUSTER_ID_LIMIT = timedelta(seconds=20)
+
+
+@dataclass
+class _Progress:
+    """What has been done so far, for Ctrl-C: the nodes that were ``asked`` to start or stop, and those that are ``done``."""
+
+    verb: str
+    nodes: Sequence[Node]
+    asked: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """Return which nodes were asked, and which were left as they were."""
+        left = [node.name for node in self.nodes if node.name not in self.asked]
+        asked = f"  asked to {self.verb}: {', '.join(self.asked) or 'none'}"
+        return f"{asked}\n  left as they were: {', '.join(left) or 'none'}"
+
+    def text_of_stop(self) -> str:
+        """Return also which nodes have ended by now."""
+        return f"  stopped: {', '.join(self.done) or 'none'}\n{self.text()}"
 
 
 def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
@@ -41,33 +65,33 @@ def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
         _prove_quorum(cluster, [node for node in nodes if node.in_quorum], world)
         _prove_brokers(cluster, nodes, world, started=())
         return ()
-    asked: list[str] = []
-    started: list[str] = []
-    with (
-        interruptible(lambda: _where("asked to start", asked, nodes)),
-        _locked(cluster, world),
-    ):
-        # Looked at again: another operator may have finished between the look and the lock.
-        idle = _idle(cluster, nodes, world)
-        ending = [node for node, facts in idle.items() if facts.stopping]
-        if ending:
-            gates.gone(
-                ending, world, lambda name: world.emit(Note(name, "the stop before this start is complete"))
-            )
-        first = [node for node in idle if node.in_quorum]
-        brokers = {node: facts for node, facts in idle.items() if not node.in_quorum}
-        if cluster.kraft and limit is not None:
-            _guard_live_cluster_id(idle, world)
-        recording = _start(first, world, asked, started) if first else []
-        _prove_quorum(cluster, first, world)
-        if brokers and not cluster.kraft:
-            _guard_cluster_id(brokers, world)
-            gates.old_registrations_gone(list(brokers), world)
-        if brokers:
-            recording += _start(list(brokers), world, asked, started)
-        _prove_brokers(cluster, nodes, world, started)
-        _archive(recording, world)
-    return tuple(started)
+    progress = _Progress("start", nodes)
+    with interruptible(progress.text), operating(cluster, world, "start"):
+        return _start_held(cluster, limit, world, progress)
+
+
+def _start_held(cluster: Cluster, limit: str | None, world: World, progress: _Progress) -> tuple[str, ...]:
+    """Start under the lock."""
+    # Looked at again: another operator may have finished between the look and the lock.
+    idle = _idle(cluster, progress.nodes, world)
+    ending = [node for node, facts in idle.items() if facts.stopping]
+    if ending:
+        complete = "the stop before this start is complete"
+        gates.gone(ending, world, lambda name: world.emit(Note(name, complete)))
+    first = [node for node in idle if node.in_quorum]
+    brokers = {node: facts for node, facts in idle.items() if not node.in_quorum}
+    if cluster.kraft and limit is not None and idle:
+        _guard_live_cluster_id(cluster, idle, world)
+    recording = _start(first, world, progress) if first else []
+    _prove_quorum(cluster, first, world)
+    if brokers and not cluster.kraft:
+        _guard_cluster_id(cluster, brokers, world)
+        gates.old_registrations_gone(cluster, list(brokers), world)
+    if brokers:
+        recording += _start(list(brokers), world, progress)
+    _prove_brokers(cluster, progress.nodes, world, progress.done)
+    _archive(recording, world)
+    return tuple(progress.done)
 
 
 def _idle(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[Node, NodeFacts]:
@@ -77,7 +101,7 @@ def _idle(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[Node, N
 
 def _startable(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[Node, NodeFacts]:
     """Return what each node's host said. Raises what forbids a start: foreign or no data, nothing deployed, no Java."""
-    desired, observed = look(cluster, nodes, world.fleet, world.store)
+    desired, observed = look(cluster, nodes, world)
     hosts = known(observed)
     guard_identities(desired, hosts)
     facts = {node: hosts[node.host.name].nodes[node.instance] for node in nodes}
@@ -112,20 +136,20 @@ def _looked_for(host: Host) -> str:
     return f"{host.java / 'bin/java'} cannot be run" if host.java else "none on the PATH nor in /usr/lib/jvm"
 
 
-def _guard_cluster_id(brokers: Mapping[Node, NodeFacts], world: World) -> None:
+def _guard_cluster_id(cluster: Cluster, brokers: Mapping[Node, NodeFacts], world: World) -> None:
     """Refuse data of another cluster than ZooKeeper's: Kafka would exit with InconsistentClusterIdException."""
     ours: str | None = None
 
-    def read() -> gates.Missing:
+    def read() -> Missing:
         nonlocal ours
-        found = world.zookeeper.cluster_id()
+        found = see(cluster, world, Ask(identity=True)).ensemble.cluster_id
         if isinstance(found, Unknown):
             return {"ZooKeeper": found.reason}
         ours = found
         return {}
 
     # A quorum that was formed this moment may still throw a session out.
-    gates.wait(read, "ZooKeeper's cluster id", CLUSTER_ID_LIMIT, world)
+    wait(read, "ZooKeeper's cluster id", CLUSTER_ID_LIMIT, world)
     _refuse_foreign(
         brokers,
         ours,
@@ -134,15 +158,14 @@ def _guard_cluster_id(brokers: Mapping[Node, NodeFacts], world: World) -> None:
     )
 
 
-def _guard_live_cluster_id(idle: Mapping[Node, NodeFacts], world: World) -> None:
+def _guard_live_cluster_id(cluster: Cluster, idle: Mapping[Node, NodeFacts], world: World) -> None:
     """Refuse to bring nodes of another cluster to the one that runs; without a --limit the hosts were compared already."""
-    view = world.admin.metadata()
-    if isinstance(view, Unknown):
-        return  # no broker answers: there is none to disagree with
-    ours = view.cluster_id
-    _refuse_foreign(
-        idle, ours, f"the running cluster's id is {ours}", "check the data directories in the inventory"
-    )
+    others = [node for node in cluster.brokers if node not in idle]
+    # Where no broker answers there is none to disagree with.
+    for view in see(cluster, world, Ask(views=others)).known_views.values():
+        ours = view.cluster_id
+        text = f"the running cluster's id is {ours}"
+        _refuse_foreign(idle, ours, text, "check the data directories in the inventory")
 
 
 def _refuse_foreign(nodes: Mapping[Node, NodeFacts], ours: str | None, told: str, hint: str) -> None:
@@ -154,11 +177,6 @@ def _refuse_foreign(nodes: Mapping[Node, NodeFacts], ours: str | None, told: str
     ]
     if foreign:
         raise Unsafe(f"{told}:\n  " + "\n  ".join(foreign), hint=f"{hint}; nothing was started on them")
-
-
-def _where(verb: str, done: Sequence[str], nodes: Sequence[Node]) -> str:
-    left = [node.name for node in nodes if node.name not in done]
-    return f"  {verb}: {', '.join(done) or 'none'}\n  left as they were: {', '.join(left) or 'none'}"
 
 
 def _prove_quorum(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
@@ -182,15 +200,15 @@ def _prove_brokers(cluster: Cluster, nodes: Sequence[Node], world: World, starte
 def _archive(nodes: Sequence[Node], world: World) -> None:
     """Let the hosts make the archives of classes that these nodes lack; a start does not depend on them."""
     if nodes:
-        world.fleet.run({host: supervisor.archive(there) for host, there in gates.by_host(nodes).items()})
+        world.fleet.run({host: supervisor.archive(there) for host, there in by_host(nodes).items()})
 
 
-def _start(nodes: Sequence[Node], world: World, asked: list[str], started: list[str]) -> list[Node]:
+def _start(nodes: Sequence[Node], world: World, progress: _Progress) -> list[Node]:
     """Start these nodes; return those that record their classes for an archive. Raises what keeps one from starting."""
-    asked += [node.name for node in nodes]
+    progress.asked += [node.name for node in nodes]
     recording: set[str] = set()
     problems, unknown, taken = [], [], False
-    for name, report in gates.ask(supervisor.start, nodes, world.fleet).items():
+    for name, report in reports(supervisor.start, nodes, world.fleet).items():
         if isinstance(report, Unknown):
             unknown.append(f"{name}: UNKNOWN: {report.reason}")
         elif report.state is State.TAKEN:
@@ -200,7 +218,7 @@ def _start(nodes: Sequence[Node], world: World, asked: list[str], started: list[
         elif report.state is State.FAILED:
             problems.append(f"{name}: not started: {report.detail}")
         else:
-            started.append(name)
+            progress.done.append(name)
             if report.state is State.RECORDING:
                 recording.add(name)
             state = State.RUNNING if report.state is State.RUNNING else State.STARTED
@@ -221,26 +239,25 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
     nodes = limited(cluster, limit)
     if not running(cluster, nodes, world):
         return ()
-    stopped: list[str] = []
-    asked: list[str] = []
-    with (
-        interruptible(
-            lambda: f"  stopped: {', '.join(stopped) or 'none'}\n" + _where("asked to stop", asked, nodes)
-        ),
-        _locked(cluster, world),
-    ):
-        # Looked at under the lock: what another operator has stopped by now counts.
-        alive = running(cluster, nodes, world)
-        guarded = not unsafe and len(nodes) < len(cluster.nodes)
-        first = [node for node in alive if not node.in_quorum]
-        quorum = [node for node in alive if node.in_quorum]
-        if guarded:
-            guard_stop(cluster, alive, world)
-        _stop(first, world, asked, stopped)
-        if guarded and first and quorum:
-            _guard_again(cluster, quorum, stopped, world)
-        _stop(quorum, world, asked, stopped)
-    return tuple(stopped)
+    progress = _Progress("stop", nodes)
+    with interruptible(progress.text_of_stop), operating(cluster, world, "stop"):
+        return _stop_held(cluster, world, progress, unsafe=unsafe)
+
+
+def _stop_held(cluster: Cluster, world: World, progress: _Progress, *, unsafe: bool) -> tuple[str, ...]:
+    """Stop under the lock."""
+    # Looked at under the lock: what another operator has stopped by now counts.
+    alive = running(cluster, progress.nodes, world)
+    guarded = not unsafe and len(progress.nodes) < len(cluster.nodes)
+    first = [node for node in alive if not node.in_quorum]
+    voters = [node for node in alive if node.in_quorum]
+    if guarded and alive:
+        guard_stop(cluster, alive, world)
+    _stop(first, world, progress)
+    if guarded and first and voters:
+        _guard_again(cluster, voters, progress.done, world)
+    _stop(voters, world, progress)
+    return tuple(progress.done)
 
 
 def _guard_again(cluster: Cluster, quorum: Sequence[Node], stopped: Sequence[str], world: World) -> None:
@@ -253,21 +270,17 @@ def _guard_again(cluster: Cluster, quorum: Sequence[Node], stopped: Sequence[str
         raise kind(f"{error.message}\n  stopped by then: {', '.join(stopped)}", hint=hint) from error
 
 
-def _locked(cluster: Cluster, world: World) -> AbstractContextManager[None]:
-    return nullcontext() if world.locked else operating(cluster, world.fleet, world.owner)
-
-
-def _stop(nodes: Sequence[Node], world: World, asked: list[str], stopped: list[str]) -> None:
+def _stop(nodes: Sequence[Node], world: World, progress: _Progress) -> None:
     if not nodes:
         return
-    asked += [node.name for node in nodes]
-    reports = gates.ask(supervisor.stop, nodes, world.fleet)
-    unknown = [f"{name}: UNKNOWN: {r.reason}" for name, r in reports.items() if isinstance(r, Unknown)]
+    progress.asked += [node.name for node in nodes]
+    answers = reports(supervisor.stop, nodes, world.fleet)
+    unknown = [f"{name}: UNKNOWN: {r.reason}" for name, r in answers.items() if isinstance(r, Unknown)]
     if unknown:
         raise OutcomeUnknown("\n".join(unknown), hint=AGAIN)
 
     def note(name: str) -> None:
-        stopped.append(name)
+        progress.done.append(name)
         world.emit(Note(name, "stopped"))
 
     gates.gone(nodes, world, note)
@@ -282,13 +295,15 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     facts = _startable(cluster, nodes, world)
     brokers = {node: found for node, found in facts.items() if node.role is Role.BROKER}
     if not cluster.kraft and any(found.running for found in brokers.values()):
-        _guard_cluster_id(brokers, world)
+        _guard_cluster_id(cluster, brokers, world)
+    stopping, starting = _Progress("stop", nodes), _Progress("start", nodes)
     try:
-        with _locked(cluster, world):
-            held = replace(world, locked=True)
-            stop(cluster, limit, held, unsafe=unsafe)
-            return start(cluster, limit, held)
+        with operating(cluster, world, "restart"):
+            with interruptible(stopping.text_of_stop):
+                _stop_held(cluster, world, stopping, unsafe=unsafe)
+            with interruptible(starting.text):
+                return _start_held(cluster, limit, world, starting)
     except Interrupted as error:
         # The same command again would stop what has come up by then.
-        told = "`fab start` brings up what was stopped; `fab status` shows what runs"
-        raise Interrupted(error.message, hint=told) from None
+        hint = "`fab start` brings up what was stopped; `fab status` shows what runs"
+        raise Interrupted(error.message, hint=hint) from None

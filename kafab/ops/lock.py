@@ -13,7 +13,7 @@ from datetime import timedelta
 from kafab.command import Cmd, Result, Script, Unknown
 from kafab.errors import Failed, Locked, Unreachable
 from kafab.model import Cluster
-from kafab.ports import Fleet
+from kafab.ops.world import World
 from kafab.supervisor import LET_GO
 
 TIMEOUT = timedelta(hours=24)
@@ -39,16 +39,16 @@ lock() {  # RUN OWNER
 
 
 @contextmanager
-def operating(cluster: Cluster, fleet: Fleet, owner: str) -> Iterator[None]:
-    """Hold the cluster's lock for the block. ``owner`` says who, from where, with what, since when.
+def operating(cluster: Cluster, world: World, command: str) -> Iterator[None]:
+    """Hold the cluster's lock for the block, and say there that it is for this command.
 
     Raises Locked with the other owner, Unreachable where no host answers.
     """
-    unknown = {}
+    unknown, owner = {}, world.owner(command)
     for host in cluster.hosts:
         script = Script(f"{_LOCK}\n{Cmd('lock', host.paths.run, owner).sh}\n", TIMEOUT)
         with ExitStack() as held:
-            outcome = held.enter_context(fleet.hold(host.name, script))
+            outcome = held.enter_context(world.fleet.hold(host.name, script))
             if isinstance(outcome, Unknown):
                 unknown[host.name] = outcome.reason
                 continue

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from kafab.model import Cluster, Node
 from kafab.observation import observation, parse
-from kafab.ports import Fleet, Store
+from kafab.ops.world import World
+from kafab.ports import Fleet
 from kafab.releases import release_for
 from kafab.state import Desired, Observed, desire
 
@@ -19,7 +20,7 @@ def observe(desired: Desired, fleet: Fleet) -> Observed:
     }
 
 
-def look(cluster: Cluster, nodes: Collection[Node], fleet: Fleet, store: Store) -> tuple[Desired, Observed]:
+def look(cluster: Cluster, nodes: Collection[Node], world: World) -> tuple[Desired, Observed]:
     """Observe without fetching anything: the release is compared only where the store already has it."""
-    desired = desire(cluster, nodes, store.find(release_for(cluster.version, cluster.scala)))
-    return desired, observe(desired, fleet)
+    desired = desire(cluster, nodes, world.store.find(release_for(cluster.version, cluster.scala)))
+    return desired, observe(desired, world.fleet)

@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from kafab.command import Outcome, Unknown
-from kafab.events import Emit, Note
+from kafab.events import Note
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Host, Node
-from kafab.ports import Fleet, Store
+from kafab.ops.world import World
+from kafab.ports import Fleet
 from kafab.preflight import across, local, network, sysctl
 from kafab.preflight.judge import judge_host, unreached
 from kafab.preflight.local import Look
@@ -49,9 +50,8 @@ def blocking(report: Report) -> tuple[Finding, ...]:
 def preflight(
     cluster: Cluster,
     limit: str | None,
+    world: World,
     *,
-    fleet: Fleet,
-    store: Store,
     now: Callable[[], float] = time.time,
     connections: bool = True,
 ) -> Preflight:
@@ -60,7 +60,7 @@ def preflight(
     ``connections`` also tries every connection between them. Raises UsageError for a wrong limit, and nothing for a
     host's fault.
     """
-    nodes = limited(cluster, limit)
+    nodes, fleet = limited(cluster, limit), world.fleet
     on = {host: tuple(node for node in nodes if node.host.name == host.name) for host in cluster.hosts}
     on = {host: here for host, here in on.items() if here}
     arrivals: dict[str, float] = {}
@@ -73,7 +73,7 @@ def preflight(
     outcomes = fleet.run(scripts, each=arrived)
     answers = {host: local.parse(host, here, outcomes[host.name]) for host, here in on.items()}
     looks = {host.name: look for host, look in answers.items() if not isinstance(look, Unknown)}
-    release = _release(store.find(release_for(cluster.version, cluster.scala)))
+    release = _release(world.store.find(release_for(cluster.version, cluster.scala)))
     findings: list[Finding] = []
     for host, look in answers.items():
         if isinstance(look, Unknown):
@@ -142,21 +142,21 @@ def _idle_ports(
     return {host: list(free) for host, free in ports.items()}
 
 
-def fix(drop_ins: Mapping[str, str], *, fleet: Fleet, emit: Emit) -> tuple[str, ...]:
+def fix(drop_ins: Mapping[str, str], world: World) -> tuple[str, ...]:
     """Set the kernel's settings on hosts (name -> drop-in), now and for the next boot. Needs root there.
 
     Returns the hosts that refused; each host's outcome is told by a Note.
     """
     refused = []
     scripts = {name: sysctl.script(drop_in) for name, drop_in in drop_ins.items()}
-    for name, outcome in fleet.run(scripts).items():
+    for name, outcome in world.fleet.run(scripts).items():
         if isinstance(outcome, Unknown):
             reason = f"UNKNOWN: {outcome.reason}"
         elif outcome.code:
             reason = f"refused, nothing was written: {outcome.err.strip() or outcome.code}"
         else:
-            emit(Note(name, f"wrote {sysctl.FILE} and applied it"))
+            world.emit(Note(name, f"wrote {sysctl.FILE} and applied it"))
             continue
         refused.append(name)
-        emit(Note(name, reason))
+        world.emit(Note(name, reason))
     return tuple(refused)

@@ -5,19 +5,19 @@ another operator's run is using now.
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from kafab.command import Unknown
 from kafab.errors import Failed
-from kafab.events import Emit, Note, Waiting
+from kafab.events import Note
 from kafab.findings import Finding, Severity
 from kafab.metadata import Metadata, Produced, ReplicaState, TopicSpec
 from kafab.model import Cluster, Endpoint
-from kafab.ports import Clock, KafkaAdmin
+from kafab.ops.until import until
+from kafab.ops.world import World
+from kafab.readiness import Missing
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
@@ -32,8 +32,6 @@ APPEARS_LIMIT = timedelta(seconds=5)
 LOOK_EVERY = 0.05
 
 CHECK = "replication.probe"
-
-T = TypeVar("T")
 
 
 def probe_name(now: datetime) -> str:
@@ -76,34 +74,11 @@ def _made(topic: str) -> datetime:
         ).astimezone()  # not a name of ours, or an ancient one: nobody waits for it
 
 
-@dataclass(frozen=True)
-class Wait:
-    """What is waited for, and how long at most."""
-
-    subject: str
-    what: str
-    limit: timedelta
-
-
-def until(look: Callable[[], T], wait: Wait, *, clock: Clock, emit: Emit) -> T:
-    """Look until there is nothing left to tell, then return None; at the deadline return what was told last."""
-    begun = clock.now()
-    while (told := look()) is not None:
-        elapsed = timedelta(seconds=clock.now() - begun)
-        if elapsed >= wait.limit:
-            return told
-        emit(Waiting(wait.subject, wait.what, elapsed, wait.limit))
-        clock.sleep(LOOK_EVERY)
-    return told
-
-
 def replication(
     cluster: Cluster,
     live: Sequence[int],
+    world: World,
     *,
-    admin: KafkaAdmin,
-    clock: Clock,
-    emit: Emit,
     name: str,
     records: int = RECORDS,
 ) -> tuple[Finding, ...]:
@@ -119,8 +94,8 @@ def replication(
     ring = [*live, *live]
     assignment = tuple(tuple(ring[start : start + factor]) for start in range(len(live)))
     text = f"probing replication with topic {name}: {len(live)} partitions, {factor} replicas each"
-    emit(Note(cluster.name, text))
-    run = _Probe(cluster, TopicSpec(name, assignment=assignment), admin, clock, emit)
+    world.emit(Note(cluster.name, text))
+    run = _Probe(cluster, TopicSpec(name, assignment=assignment), world)
     removed: list[Finding] = []
     try:
         finding = run.run(records)
@@ -132,16 +107,12 @@ def replication(
 class _Probe:
     """One run of the replication probe; the evidence grows with what is learned."""
 
-    def __init__(
-        self, cluster: Cluster, spec: TopicSpec, admin: KafkaAdmin, clock: Clock, emit: Emit
-    ) -> None:
+    def __init__(self, cluster: Cluster, spec: TopicSpec, world: World) -> None:
         self._cluster = cluster
         self._name = spec.name
         self._spec = spec
         self._assignment = spec.assignment or ()
-        self._admin = admin
-        self._clock = clock
-        self._emit = emit
+        self._world = world
         self._answered = False
         self._evidence: dict[str, object] = {
             "topic": spec.name,
@@ -151,7 +122,7 @@ class _Probe:
 
     def run(self, records: int) -> Finding:
         try:
-            created = self._admin.create_topic(self._spec)
+            created = self._world.topics.create_topic(self._spec)
         except Failed as error:
             self._answered = True
             return self._verdict(CRIT, error.message)
@@ -162,7 +133,7 @@ class _Probe:
             number: tuple(f"{self._name}/{number}/{count}".encode() for count in range(records))
             for number in range(len(self._assignment))
         }
-        written = self._admin.produce(self._name, sent, timeout=RECORDS_LIMIT)
+        written = self._world.records.produce(self._name, sent, timeout=RECORDS_LIMIT)
         if isinstance(written, Unknown):
             return self._verdict(UNKNOWN, f"records were not acknowledged: {written.reason}")
         return self._judged(sent, written)
@@ -171,8 +142,7 @@ class _Probe:
         """Delete the topic. Where its creation was not answered, wait for it to appear, and then ask once more."""
         answer = self._deleted()
         if isinstance(answer, Failed) and not self._answered:
-            wait = Wait(self._cluster.name, f"whether {self._name} appears", APPEARS_LIMIT)
-            until(lambda: None if self._shown() is True else False, wait, clock=self._clock, emit=self._emit)
+            until(self._absent, "the topic to appear", APPEARS_LIMIT, self._world, every=LOOK_EVERY)
             answer = self._deleted()
         if answer is None:
             return self._removal(OK, f"{self._name} is gone")
@@ -192,12 +162,15 @@ class _Probe:
 
     def _deleted(self) -> Unknown | Failed | None:
         try:
-            return self._admin.delete_topic(self._name)
+            return self._world.topics.delete_topic(self._name)
         except Failed as error:
             return error
 
+    def _absent(self) -> Missing:
+        return {} if self._shown() is True else {self._cluster.name: f"{self._name} is not shown"}
+
     def _shown(self, at: Endpoint | None = None) -> bool | Unknown:
-        seen = self._admin.metadata(at)
+        seen = self._world.brokers.metadata(at)
         return seen if isinstance(seen, Unknown) else any(p.topic == self._name for p in seen.partitions)
 
     def _removal(self, severity: Severity, detail: str) -> Finding:
@@ -217,9 +190,9 @@ class _Probe:
                 f"{sum(acked.values())} of {sum(map(len, sent.values()))} records were acknowledged"
             )
         differing = self._replicas_differ(acked)
-        problems += differing if isinstance(differing, list) else []
+        problems += [differing] if isinstance(differing, str) else []
         unknown = [differing] if isinstance(differing, Unknown) else []
-        read = self._admin.consume(self._name, _ends(written), timeout=RECORDS_LIMIT)
+        read = self._world.records.consume(self._name, _ends(written), timeout=RECORDS_LIMIT)
         if isinstance(read, Unknown):
             unknown.append(Unknown(f"not read back: {read.reason}"))
         else:
@@ -235,19 +208,23 @@ class _Probe:
             return self._verdict(WARN, f"{told}; {absent} of {brokers} brokers took no part")
         return self._verdict(OK, _told(self._evidence))
 
-    def _replicas_differ(self, acked: Mapping[int, int]) -> list[str] | Unknown | None:
-        """Wait until every replica holds as many bytes as its leader and lags by nothing; else tell what does not."""
+    def _replicas_differ(self, acked: Mapping[int, int]) -> str | Unknown | None:
+        """Wait until every replica holds as many bytes as its leader and lags by nothing; else say what does not."""
+        differing: str | Unknown | None = None
 
-        def look() -> list[str] | Unknown | None:
-            states = self._admin.replicas(self._name)
-            if not isinstance(states, tuple):
-                return states
+        def look() -> Missing:
+            nonlocal differing
+            states = self._world.brokers.replicas(self._name)
+            if isinstance(states, Unknown):
+                differing = states
+                return {self._cluster.name: states.reason}
             behind = _behind(self._assignment, acked, states)
             self._evidence |= {"replicas": len(states), "lagging": len(behind)}
-            return [f"replicas differ from their leader: {', '.join(behind)}"] if behind else None
+            differing = f"replicas differ from their leader: {', '.join(behind)}" if behind else None
+            return {self._cluster.name: f"{len(behind)} are not"} if behind else {}
 
-        wait = Wait(self._cluster.name, "replicas equal to their leaders", REPLICAS_LIMIT)
-        return until(look, wait, clock=self._clock, emit=self._emit)
+        until(look, "replicas equal to their leaders", REPLICAS_LIMIT, self._world, every=LOOK_EVERY)
+        return differing
 
     def _verdict(self, severity: Severity, detail: str) -> Finding:
         return Finding(CHECK, self._cluster.name, severity, detail, self._evidence)

@@ -15,12 +15,16 @@ from kafab.interruption import interruptible
 from kafab.metadata import QuorumState
 from kafab.model import Cluster, Node
 from kafab.ops import gates, quorum_gates
-from kafab.ops.election import CHECK, LIMIT, leaderless, lost_leaders, views
+from kafab.ops.election import CHECK, LIMIT, leaderless, lost_leaders
 from kafab.ops.gates import ASK
 from kafab.ops.guards import guard_stop
 from kafab.ops.lock import operating
-from kafab.ops.probe import Wait, until
+from kafab.ops.quorum_gates import LEADER
+from kafab.ops.see import reports, see
+from kafab.ops.until import until, wait
 from kafab.ops.world import World
+from kafab.readiness import Missing
+from kafab.seen import Ask, Seen
 from kafab.supervisor import State
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -39,7 +43,7 @@ def election(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
             CHECK, cluster.name, WARN, f"not run: {only} is the only controller, so no other one can lead"
         )
     try:
-        with operating(cluster, world.fleet, world.owner):
+        with operating(cluster, world, "verify --election"):
             return _moved(cluster, live, world)
     except Interrupted:
         raise
@@ -51,7 +55,7 @@ def election(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
 
 def _moved(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
     """Move the leader that the quorum has under the lock. Raises KafabError where nothing was asked of a process."""
-    before = world.quorum.describe()
+    before = see(cluster, world, Ask(controller=True)).controllers.state
     if isinstance(before, Unknown):
         raise Failed(before.reason)
     leader = next((node for node in cluster.controllers if node.id == before.leader), None)
@@ -98,23 +102,23 @@ class _Move:
     def run(self) -> Finding:
         """Stop the leader, await another one, start it again, await that all agree. Raises KafabError."""
         clock, emit, name = self._world.clock, self._world.emit, self._cluster.name
-        without_leader = leaderless(views(self._live, self._world.admin))
+        without_leader = leaderless(self._see(Ask(views=self._live)))
         self._still_leads()
         text = f"moving the leader: {self._leader.name} leads in epoch {self._before.epoch} and is restarted"
         emit(Note(name, text))
         begun = clock.now()
         self._stop()
-        missing = until(self._not_elected, Wait(name, "a new leader", LIMIT), clock=clock, emit=emit)
+        missing = until(self._not_elected, "a new leader", LIMIT, self._world)
         self.evidence["seconds"] = round(clock.now() - self._led_until, 2)
         elected = self.evidence.get("new_epoch")
         # It comes back whatever became of the election.
         gates.gone([self._leader], self._world, lambda node: emit(Note(node, "stopped")))
         self._start()
         if not missing:
-            wait = Wait(name, "every node names the new leader", LIMIT)
-            missing = until(lambda: self._not_agreed(without_leader), wait, clock=clock, emit=emit)
+            what = "every node names the new leader"
+            missing = until(lambda: self._not_agreed(without_leader), what, LIMIT, self._world)
         if missing:
-            detail = f"after {round(clock.now() - begun, 2):g} s: {'; '.join(missing)}"
+            detail = f"after {round(clock.now() - begun, 2):g} s: {missing[name]}"
             return Finding(CHECK, name, CRIT, detail, self.evidence)
         detail = (
             f"controller {self._before.leader} -> {self.evidence['new']}, epoch {self._before.epoch} -> "
@@ -125,9 +129,12 @@ class _Move:
             return Finding(CHECK, name, OK, detail, self.evidence)
         return Finding(CHECK, name, WARN, f"{detail}; it moved more than once", self.evidence)
 
+    def _see(self, ask: Ask) -> Seen:
+        return see(self._cluster, self._world, ask)
+
     def _still_leads(self) -> None:
         """Raise Failed where the leader has moved while partitions and hosts were looked at: a follower is not restarted."""
-        now = self._world.quorum.describe(timeout=ASK)
+        now = self._see(LEADER).controllers.state
         if isinstance(now, Unknown):
             raise Failed(f"whether {self._leader.name} still leads is unknown: {now.reason}")
         if (now.leader, now.epoch) != (self._before.leader, self._before.epoch):
@@ -138,33 +145,31 @@ class _Move:
     def _stop(self) -> None:
         self._led_until = self._world.clock.now()
         self.asked = True
-        report = gates.ask(supervisor.stop, [self._leader], self._world.fleet)[self._leader.name]
+        report = reports(supervisor.stop, [self._leader], self._world.fleet)[self._leader.name]
         if isinstance(report, Unknown):
             raise OutcomeUnknown(f"UNKNOWN: {report.reason}")
 
-    def _not_elected(self) -> list[str] | None:
+    def _not_elected(self) -> Missing:
         """Look who leads; the time at which the old leader was named last is kept."""
-        seen = self._world.clock.now()
-        quorum = self._world.quorum
-        named = gates.side_by_side(
-            self._others, lambda node: quorum.leader(node.controller_endpoint, timeout=ASK)
-        )
-        if self._before.leader in named.values():
-            self._led_until = seen
-        if not {leader for leader in named.values() if isinstance(leader, int)} - {self._before.leader}:
-            return [f"no controller leads since epoch {self._before.epoch}"]
-        state = quorum.describe(timeout=ASK)
+        asked_at, name = self._world.clock.now(), self._cluster.name
+        seen = self._see(Ask(voters=self._others, timeout=ASK))
+        named = seen.controllers.leaders.values()
+        if self._before.leader in named:
+            self._led_until = asked_at
+        if not {leader for leader in named if isinstance(leader, int)} - {self._before.leader}:
+            return {name: f"no controller leads since epoch {self._before.epoch}"}
+        state = self._see(LEADER).controllers.state
         if isinstance(state, Unknown):
-            return [state.reason]
+            return {name: state.reason}
         self.evidence |= {"new": state.leader, "new_epoch": state.epoch}
         if state.epoch <= self._before.epoch or state.leader == self._before.leader:
-            return [f"controller {state.leader} leads in epoch {state.epoch}"]
-        return None
+            return {name: f"controller {state.leader} leads in epoch {state.epoch}"}
+        return {}
 
     def _start(self) -> None:
         node, world = self._leader, self._world
         begun = world.clock.now()
-        report = gates.ask(supervisor.start, [node], world.fleet)[node.name]
+        report = reports(supervisor.start, [node], world.fleet)[node.name]
         if isinstance(report, Unknown):
             raise OutcomeUnknown(f"UNKNOWN: {report.reason}")
         if report.state in (State.TAKEN, State.FAILED):
@@ -173,13 +178,13 @@ class _Move:
         world.emit(Note(node.name, f"started, pid {report.detail}"))
         quorum_gates.elected(self._cluster, [node], world)
         watch = gates.Watch([node], world).alive
-        gates.wait(self._behind, "the restarted controller to catch up", LIMIT, world, watch=watch)
+        wait(self._behind, "the restarted controller to catch up", LIMIT, world, watch=watch)
         self.evidence["back_seconds"] = round(world.clock.now() - begun, 2)
         if node.combined:
             quorum_gates.unfenced(self._cluster, [node], world, started=[node.name])
 
-    def _behind(self) -> dict[str, str]:
-        state, name = self._world.quorum.describe(timeout=ASK), self._leader.name
+    def _behind(self) -> Missing:
+        state, name = self._see(LEADER).controllers.state, self._leader.name
         if isinstance(state, Unknown):
             return {name: state.reason}
         replica = next((voter for voter in state.voters if voter.id == self._leader.id), None)
@@ -187,38 +192,43 @@ class _Move:
             return {name: "it is not in the voter set"}
         return {} if replica.follows else {name: f"{replica.behind} records behind"}
 
-    def _not_agreed(self, without_leader: set[str]) -> list[str] | None:
+    def _not_agreed(self, without_leader: set[str]) -> Missing:
         """Look whether all name the leader of this moment: it is read anew, as it may have moved once more."""
-        state = self._world.quorum.describe(timeout=ASK)
-        if isinstance(state, Unknown):
-            return [state.reason]
-        self.evidence |= {"new": state.leader, "new_epoch": state.epoch}
         brokers = [*self._live, *([self._leader] if self._leader.combined else [])]
-        told = [*self._not_named(state), *self._not_reached(state, brokers)]
-        told += lost_leaders(views(brokers, self._world.admin), without_leader, self.evidence)
-        return told or None
-
-    def _not_named(self, state: QuorumState) -> list[str]:
-        """Tell which controllers name another leader; those that do not answer are told by other checks."""
-        quorum = self._world.quorum
-        named = gates.side_by_side(
-            self._cluster.controllers, lambda node: quorum.leader(node.controller_endpoint, timeout=ASK)
+        ask = Ask(
+            views=brokers,
+            voters=self._cluster.controllers,
+            reached=brokers,
+            controller=True,
+            timeout=ASK,
         )
-        return [
-            f"{name} names {'no leader' if leader is None else f'controller {leader}'}, the leader is {state.leader}"
-            for name, leader in named.items()
-            if not isinstance(leader, Unknown) and leader != state.leader
-        ]
+        seen, name = self._see(ask), self._cluster.name
+        state = seen.controllers.state
+        if isinstance(state, Unknown):
+            return {name: state.reason}
+        self.evidence |= {"new": state.leader, "new_epoch": state.epoch}
+        lines = [*_not_named(state, seen), *_not_reached(state, seen)]
+        lines += lost_leaders(seen, without_leader, self.evidence)
+        return {name: "; ".join(lines)} if lines else {}
 
-    def _not_reached(self, state: QuorumState, brokers: Sequence[Node]) -> list[str]:
-        quorum, told = self._world.quorum, []
-        reached = gates.side_by_side(brokers, lambda node: quorum.describe(node.endpoint, timeout=ASK))
-        for name, found in reached.items():
-            if isinstance(found, Unknown):
-                told.append(f"{name}: {found.reason}")
-            elif (found.leader, found.epoch) != (state.leader, state.epoch):
-                told.append(
-                    f"{name} reaches controller {found.leader} in epoch {found.epoch},"
-                    f" the leader is {state.leader} in epoch {state.epoch}"
-                )
-        return told
+
+def _not_named(state: QuorumState, seen: Seen) -> list[str]:
+    """Return which controllers name another leader; those that do not answer are told by other checks."""
+    return [
+        f"{name} names {'no leader' if leader is None else f'controller {leader}'}, the leader is {state.leader}"
+        for name, leader in seen.controllers.leaders.items()
+        if not isinstance(leader, Unknown) and leader != state.leader
+    ]
+
+
+def _not_reached(state: QuorumState, seen: Seen) -> list[str]:
+    lines = []
+    for name, found in seen.controllers.reached.items():
+        if isinstance(found, Unknown):
+            lines.append(f"{name}: {found.reason}")
+        elif (found.leader, found.epoch) != (state.leader, state.epoch):
+            lines.append(
+                f"{name} reaches controller {found.leader} in epoch {found.epoch},"
+                f" the leader is {state.leader} in epoch {state.epoch}"
+            )
+    return lines

@@ -3,24 +3,24 @@
 Status reads and never judges; `verify` does that. What does not answer is shown as UNKNOWN, with the reason.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from kafab.command import Unknown
 from kafab.facts import NodeFacts, Process
 from kafab.findings import Finding, Severity
-from kafab.health import Registrations
-from kafab.metadata import Controller, Member, Metadata, Registration
 from kafab.model import Cluster, Node, Role
 from kafab.ops.gates import ASK
 from kafab.ops.observing import look
+from kafab.ops.see import see
+from kafab.ops.world import World
 from kafab.plan import by_hand, differs, restart_pending
-from kafab.ports import Fleet, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
-from kafab.quorum_health import absent, fenced
+from kafab.quorum_health import absent
+from kafab.seen import Ask, Leader, Seen
 from kafab.state import Desired, DesiredNode, Observed, limited
 from kafab.storage_health import judge_storage
+from kafab.words import plural
 
 
 @dataclass(frozen=True)
@@ -56,33 +56,26 @@ class NodeStatus:
         }
 
 
-def status(
-    cluster: Cluster,
-    limit: str | None,
-    *,
-    fleet: Fleet,
-    store: Store,
-    zookeeper: ZooKeeper,
-    quorum: MetadataQuorum,
-    admin: KafkaAdmin,
-) -> tuple[NodeStatus, ...]:
-    """Observe hosts, ensemble or quorum, and brokers; every question has a deadline, and no answer is UNKNOWN."""
+def status(cluster: Cluster, limit: str | None, world: World) -> tuple[NodeStatus, ...]:
+    """Observe hosts, ensemble or controllers, and brokers; every question has a deadline, and no answer is UNKNOWN."""
     nodes = limited(cluster, limit)
-    desired, observed = look(cluster, nodes, fleet, store)
+    desired, observed = look(cluster, nodes, world)
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
     running = [line.node for line in lines if line.state == "running"]
-    leads = (
-        _leads_in_kraft(cluster, running, quorum, admin)
-        if cluster.kraft
-        else _leads(running, zookeeper, admin)
-    )
-    return tuple(
-        NodeStatus(
-            line.node, line.state, line.pid, line.uptime, line.release, line.configuration,
-            leads.get(line.node.name, ""), line.reason,
-        )
-        for line in lines
-    )  # fmt: skip
+    seen = see(cluster, world, _questions(cluster, running))
+    leads = {node.name: ", ".join(leads_of(cluster, node, seen)) for node in running}
+    return tuple(replace(line, leads=leads.get(line.node.name, "")) for line in lines)
+
+
+def _questions(cluster: Cluster, running: Sequence[Node]) -> Ask:
+    """Return what tells what the running nodes lead; without a running ZooKeeper server nobody is asked for sessions."""
+    brokers = [node for node in running if node.role is Role.BROKER]
+    if cluster.kraft:
+        voters = [node for node in running if node in cluster.controllers]
+        return Ask(views=brokers, voters=voters, registrations=bool(brokers), timeout=ASK)
+    servers = [node for node in running if node.role is Role.ZOOKEEPER]
+    known = bool(servers)
+    return Ask(views=brokers, voters=servers, registrations=known, controller=known, timeout=ASK)
 
 
 def node_status(desired: Desired, wanted: DesiredNode, observed: Observed) -> NodeStatus:
@@ -129,84 +122,39 @@ def _configuration(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> s
     return "restart pending" if restart_pending(desired, wanted, facts) else "as deployed"
 
 
-def _leads(running: Sequence[Node], zookeeper: ZooKeeper, admin: KafkaAdmin) -> Mapping[str, str]:
-    """Return node name -> what it leads, asked side by side."""
-    servers = [node for node in running if node.role is Role.ZOOKEEPER]
-    brokers = [node for node in running if node.role is Role.BROKER]
-    with ThreadPoolExecutor(max_workers=min(64, len(running) + 2)) as pool:
-        members = {node.name: pool.submit(zookeeper.member, node.endpoint) for node in servers}
-        views = {node.name: pool.submit(admin.metadata, node.endpoint, timeout=ASK) for node in brokers}
-        controller = pool.submit(zookeeper.controller) if servers else None
-        registrations = pool.submit(zookeeper.registrations) if servers else None
-        told = {name: _member(member.result()) for name, member in members.items()}
-        answers = {name: view.result() for name, view in views.items()}
-        elected = controller.result() if controller else Unknown("no ZooKeeper server runs")
-        registered = registrations.result() if registrations else Unknown("no ZooKeeper server runs")
-    return told | {node.name: _broker(node, answers, elected, registered) for node in brokers}
+def leads_of(cluster: Cluster, node: Node, seen: Seen) -> tuple[str, ...]:
+    """Return what a running node leads, as a broker and as a voter, each word once.
+
+    That its process runs does not make a broker healthy that is silent, fenced or not registered: that is said, too.
+    """
+    words = _broker(cluster, node, seen) if node.role is Role.BROKER else []
+    if node.role is Role.ZOOKEEPER:
+        member = seen.ensemble.members[node.name]
+        words.append(f"UNKNOWN: {member.reason}" if isinstance(member, Unknown) else member.mode)
+    if node in cluster.controllers:
+        words.append(_controller(node, seen.controllers.leaders[node.name]))
+    return tuple(dict.fromkeys(words))
 
 
-def _member(member: Member | Unknown) -> str:
-    return f"UNKNOWN: {member.reason}" if isinstance(member, Unknown) else member.mode
-
-
-def _broker(
-    node: Node,
-    views: Mapping[str, Metadata | Unknown],
-    controller: Controller | Unknown,
-    registered: Mapping[int, Registration] | Unknown,
-) -> str:
-    """Say what a broker leads; that its process runs does not make one healthy that is silent or not registered."""
-    view = views[node.name]
+def _broker(cluster: Cluster, node: Node, seen: Seen) -> list[str]:
+    view, found = seen.views[node.id], seen.registered(cluster)
     if isinstance(view, Unknown):
-        return f"UNKNOWN: {view.reason}"
-    words = [_partitions(node, view)]
-    if node.id == (view.controller if isinstance(controller, Unknown) else controller.broker):
-        words.append("controller")
-    if not isinstance(registered, Unknown) and node.id not in registered:
-        words.append("not registered")
-    return ", ".join(words)
+        words = [f"UNKNOWN: {view.reason}"]
+    else:
+        words = [plural(sum(partition.leader == node.id for partition in view.partitions), "partition")]
+        elected = seen.ensemble.controller
+        if not cluster.kraft and node.id == (
+            view.controller if isinstance(elected, Unknown) else elected.broker
+        ):
+            words.append("controller")
+    if not isinstance(found, Unknown) and node.id not in found:
+        words.append(absent(cluster).removeprefix("is ") if cluster.kraft else "not registered")
+    elif not isinstance(found, Unknown) and found[node.id].fenced:
+        words.append("fenced")
+    return words
 
 
-def _partitions(node: Node, view: Metadata) -> str:
-    leads = sum(partition.leader == node.id for partition in view.partitions)
-    return f"{leads} partition{'' if leads == 1 else 's'}"
-
-
-def _leads_in_kraft(
-    cluster: Cluster, running: Sequence[Node], quorum: MetadataQuorum, admin: KafkaAdmin
-) -> Mapping[str, str]:
-    """Return node name -> what it leads, as a broker and as a controller, asked side by side."""
-    brokers = [node for node in running if node.role is Role.BROKER]
-    controllers = [node for node in running if node.controller_port is not None]
-    with ThreadPoolExecutor(max_workers=min(64, len(running) + len(controllers) + 1)) as pool:
-        registrations = pool.submit(quorum.brokers) if brokers else None
-        views = {node.name: pool.submit(admin.metadata, node.endpoint, timeout=ASK) for node in brokers}
-        leaders = {
-            node.name: pool.submit(quorum.leader, node.controller_endpoint, timeout=ASK)
-            for node in controllers
-        }
-        registered = fenced(registrations.result() if registrations else Unknown("no broker runs"))
-        words: dict[str, list[str]] = {node.name: [] for node in running}
-        for node in brokers:
-            words[node.name] += _kraft_broker(cluster, node, views[node.name].result(), registered)
-        for node in controllers:
-            words[node.name].append(_controller(node, leaders[node.name].result()))
-    return {name: ", ".join(dict.fromkeys(told)) for name, told in words.items()}
-
-
-def _kraft_broker(
-    cluster: Cluster, node: Node, view: Metadata | Unknown, registered: Registrations
-) -> Iterator[str]:
-    yield f"UNKNOWN: {view.reason}" if isinstance(view, Unknown) else _partitions(node, view)
-    if isinstance(registered, Unknown):
-        return
-    if node.id not in registered:
-        yield absent(cluster).removeprefix("is ")
-    elif registered[node.id].fenced:
-        yield "fenced"
-
-
-def _controller(node: Node, leader: int | Unknown | None) -> str:
+def _controller(node: Node, leader: Leader) -> str:
     if isinstance(leader, Unknown):
         return f"UNKNOWN: {leader.reason}"
     if leader is None:
@@ -214,9 +162,9 @@ def _controller(node: Node, leader: int | Unknown | None) -> str:
     return "leader" if leader == node.id else "follower"
 
 
-def findings(cluster: Cluster, *, fleet: Fleet, store: Store) -> tuple[Finding, ...]:
+def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
     """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
-    desired, observed = look(cluster, cluster.nodes, fleet, store)
+    desired, observed = look(cluster, cluster.nodes, world)
     processes = tuple(_finding(node_status(desired, wanted, observed)) for wanted in desired.nodes)
     return (*processes, judge_storage(cluster, observed)) if cluster.kraft else processes
 

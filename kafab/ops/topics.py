@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from kafab.command import Unknown
 from kafab.errors import OutcomeUnknown, Unreachable, Unsafe, UsageError
-from kafab.events import Emit, Note
+from kafab.events import Note
 from kafab.metadata import ConfigEntry, Metadata, Partition, TopicSpec
 from kafab.ops.topic_rules import (
     MOST_PARTITIONS,
@@ -23,7 +23,7 @@ from kafab.ops.topic_rules import (
     check_properties,
     nearest,
 )
-from kafab.ports import KafkaAdmin
+from kafab.ops.world import World
 
 INTERNAL = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 """Topics that Kafka keeps for itself (`Topic.INTERNAL_TOPICS`)."""
@@ -72,26 +72,26 @@ class Alteration:
         return ", ".join(changes)
 
 
-def names(admin: KafkaAdmin, *, internal: bool = False) -> tuple[str, ...]:
+def names(world: World, *, internal: bool = False) -> tuple[str, ...]:
     """Return the names of all topics in order, Kafka's internal ones only if asked. Raises Unreachable."""
-    found = {partition.topic for partition in _metadata(admin).partitions}
+    found = {partition.topic for partition in _metadata(world).partitions}
     return tuple(sorted(name for name in found if internal or name not in INTERNAL))
 
 
-def find(admin: KafkaAdmin, name: str) -> Topic:
+def find(world: World, name: str) -> Topic:
     """Return one topic. Raises UsageError with the nearest name when there is none, Unreachable without an answer."""
-    partitions = _partitions(_metadata(admin), name)
-    return Topic(name, partitions, _configs(admin, name))
+    partitions = _partitions(_metadata(world), name)
+    return Topic(name, partitions, _configs(world, name))
 
 
-def create(admin: KafkaAdmin, spec: TopicSpec) -> Topic | None:
+def create(world: World, spec: TopicSpec) -> Topic | None:
     """Create a topic; return it, or None where the cluster does not show it yet.
 
     Raises UsageError for a name, a count or a property that cannot be, with the numbers; Failed with the broker's
     own message; Unreachable; OutcomeUnknown when the answer was lost.
     """
     check_name(spec.name)
-    metadata = _metadata(admin)
+    metadata = _metadata(world)
     check_free(spec.name, metadata)
     if spec.partitions is not None:
         check_count("partitions", spec.partitions, MOST_PARTITIONS)
@@ -99,17 +99,17 @@ def create(admin: KafkaAdmin, spec: TopicSpec) -> Topic | None:
         check_count("replication factor", spec.replication_factor, MOST_REPLICAS)
         check_brokers(spec.name, spec.replication_factor, metadata)
     if spec.configs:
-        check_properties(spec.configs, _known_properties(admin, metadata))
+        check_properties(spec.configs, _known_properties(world, metadata))
         check_min_isr(spec.configs.get("min.insync.replicas"), spec.replication_factor)
-    _seen(admin.create_topic(spec), spec.name, "whether it was created")
-    after = admin.metadata()
+    _seen(world.topics.create_topic(spec), spec.name, "whether it was created")
+    after = world.brokers.metadata()
     if isinstance(after, Unknown) or not any(partition.topic == spec.name for partition in after.partitions):
         return None
-    return Topic(spec.name, _partitions(after, spec.name), _configs(admin, spec.name))
+    return Topic(spec.name, _partitions(after, spec.name), _configs(world, spec.name))
 
 
 def alteration(
-    admin: KafkaAdmin, name: str, *, configs: Mapping[str, str | None], partitions: int | None
+    world: World, name: str, *, configs: Mapping[str, str | None], partitions: int | None
 ) -> Alteration | None:
     """Return what is left to change, or None where the topic already is as asked. Nothing is changed yet.
 
@@ -121,8 +121,8 @@ def alteration(
             f"nothing is asked of topic {name}",
             hint="give --partitions, --config NAME=VALUE or --delete-config NAME",
         )
-    metadata = _metadata(admin)
-    partitions_now, now = _partitions(metadata, name), _configs(admin, name)
+    metadata = _metadata(world)
+    partitions_now, now = _partitions(metadata, name), _configs(world, name)
     if isinstance(now, Unknown):
         raise _unreachable(now)
     topic = Topic(name, partitions_now, now)
@@ -135,34 +135,34 @@ def alteration(
     return Alteration(topic, left, more) if left or more else None
 
 
-def alter(admin: KafkaAdmin, change: Alteration, emit: Emit) -> None:
+def alter(world: World, change: Alteration) -> None:
     """Do it: properties first, since partitions can never be taken back. Raises Failed, OutcomeUnknown."""
     name = change.topic.name
     if change.configs:
-        _seen(admin.alter_configs(name, change.configs), name, "its properties")
-        emit(Note(name, str(replace(change, partitions=None))))
+        _seen(world.topics.alter_configs(name, change.configs), name, "its properties")
+        world.emit(Note(name, str(replace(change, partitions=None))))
     if change.partitions is not None:
-        _seen(admin.add_partitions(name, change.partitions), name, "its partitions")
-        emit(Note(name, str(replace(change, configs={}))))
+        _seen(world.topics.add_partitions(name, change.partitions), name, "its partitions")
+        world.emit(Note(name, str(replace(change, configs={}))))
 
 
-def deletable(admin: KafkaAdmin, name: str) -> Topic:
+def deletable(world: World, name: str) -> Topic:
     """Return the topic that a deletion would destroy. Raises Unsafe for one of Kafka's own, UsageError, Unreachable."""
     if name in INTERNAL:
         raise Unsafe(
             f"topic {name} is Kafka's own: without it every consumer group or transaction loses its place",
             hint="`topics.list` shows the topics that can be deleted",
         )
-    return find(admin, name)
+    return find(world, name)
 
 
-def delete(admin: KafkaAdmin, topic: Topic) -> None:
+def delete(world: World, topic: Topic) -> None:
     """Delete a topic and its records. Raises Failed with the broker's message.
 
     Raises OutcomeUnknown, too, where ZooKeeper keeps the topic marked for deletion, for a broker that is down.
     """
     told = "whether clients still see it; its name is free when it is gone for good"
-    _seen(admin.delete_topic(topic.name), topic.name, told)
+    _seen(world.topics.delete_topic(topic.name), topic.name, told)
 
 
 def warnings(topic: Topic) -> tuple[str, ...]:
@@ -178,8 +178,8 @@ def warnings(topic: Topic) -> tuple[str, ...]:
     return (f"{text}: Kafka 2.4 refuses every write with acks=all, newer versions take the lower number",)
 
 
-def _metadata(admin: KafkaAdmin) -> Metadata:
-    metadata = admin.metadata()
+def _metadata(world: World) -> Metadata:
+    metadata = world.brokers.metadata()
     if isinstance(metadata, Unknown):
         raise _unreachable(metadata)
     return metadata
@@ -199,8 +199,8 @@ def _partitions(metadata: Metadata, name: str) -> tuple[Partition, ...]:
     return tuple(sorted(found, key=lambda partition: partition.number))
 
 
-def _configs(admin: KafkaAdmin, name: str) -> Mapping[str, ConfigEntry] | Unknown:
-    answer = admin.topic_configs([name])
+def _configs(world: World, name: str) -> Mapping[str, ConfigEntry] | Unknown:
+    answer = world.brokers.topic_configs([name])
     if isinstance(answer, Unknown):
         return answer
     return answer.get(name, Unknown("the brokers' answer does not have the topic"))
@@ -224,11 +224,11 @@ def _check_growth(topic: Topic, partitions: int, metadata: Metadata) -> None:
         check_brokers(topic.name, topic.replication_factor, metadata)
 
 
-def _known_properties(admin: KafkaAdmin, metadata: Metadata) -> tuple[str, ...]:
+def _known_properties(world: World, metadata: Metadata) -> tuple[str, ...]:
     # Any topic's description names every property that this version of Kafka knows.
     if not metadata.partitions:
         return PROPERTIES
-    known = _configs(admin, metadata.partitions[0].topic)
+    known = _configs(world, metadata.partitions[0].topic)
     if isinstance(known, Unknown):
         raise _unreachable(known)
     return tuple(known)

@@ -1,22 +1,52 @@
-"""What an operation that changes a running cluster works with."""
+"""What every operation works with: the ports, each made when it is first used."""
 
-from dataclasses import dataclass
+from typing import Protocol
 
 from kafab.events import Emit
-from kafab.ports import Clock, Fleet, KafkaAdmin, MetadataQuorum, Store, ZooKeeper
+from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
 
 
-@dataclass(frozen=True)
-class World:
-    """The ports, and ``owner``: who runs the command, from where, since when."""
+class World(Protocol):
+    """The ports of one cluster. Reading an attribute may import and make an adapter, so an operation reads what it uses.
 
-    fleet: Fleet
-    zookeeper: ZooKeeper
-    quorum: MetadataQuorum
-    admin: KafkaAdmin
-    store: Store
-    clock: Clock
-    emit: Emit
-    owner: str
-    locked: bool = False
-    """True inside an operation that holds the cluster's lock already: what it is made of does not take it again."""
+    A command in KRaft mode never reads ``zookeeper``, and a plan reads neither ``brokers`` nor ``records``.
+    """
+
+    @property
+    def fleet(self) -> Fleet:
+        """The hosts over SSH."""
+
+    @property
+    def zookeeper(self) -> ZooKeeper:
+        """The ensemble, in ZooKeeper mode."""
+
+    @property
+    def controllers(self) -> Controllers:
+        """The controllers, in KRaft mode."""
+
+    @property
+    def brokers(self) -> Brokers:
+        """What brokers say."""
+
+    @property
+    def topics(self) -> Topics:
+        """Changes of topics."""
+
+    @property
+    def records(self) -> Records:
+        """Records written and read."""
+
+    @property
+    def store(self) -> Store:
+        """The releases on this machine."""
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+
+    @property
+    def emit(self) -> Emit:
+        """Where events go."""
+
+    def owner(self, command: str) -> str:
+        """Return who holds a lock for this command: who, from where, with what, since when."""

@@ -218,7 +218,7 @@ class FakeZooKeeper:
 
 
 class FakeAdmin:
-    """`kafab.ports.KafkaAdmin` over a `FakeKafka`. ``lagging`` brokers never catch up with a leader."""
+    """`kafab.ports.Brokers`, `Topics` and `Records` over a `FakeKafka`. ``lagging`` brokers never catch up with a leader."""
 
     def __init__(self, kafka: FakeKafka) -> None:
         self._kafka = kafka

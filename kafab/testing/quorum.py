@@ -18,7 +18,7 @@ _TIMEOUT = timedelta(seconds=5)
 
 
 class FakeQuorum:
-    """`kafab.ports.MetadataQuorum` over a `FakeKafka`. ``strangers`` are observers that the inventory does not know."""
+    """`kafab.ports.Controllers` over a `FakeKafka`. ``strangers`` are observers that the inventory does not know."""
 
     def __init__(self, kafka: FakeKafka) -> None:
         self._kafka = kafka

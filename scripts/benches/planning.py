@@ -46,16 +46,17 @@ def _child() -> None:
     """Plan once, from the file's text to the screen's, and print this process's CPU seconds and peak memory in MB."""
     # Empty hosts: everything is to be done, and every file is in the diff.
     answer = Result(0, b'java /usr/bin/java\njavaversion "17.0.15"\nend\n', "")
-    fleet: Any = SimpleNamespace(run=lambda scripts: dict.fromkeys(scripts, answer))
-    store: Any = SimpleNamespace(
+    fleet = SimpleNamespace(run=lambda scripts: dict.fromkeys(scripts, answer))
+    store = SimpleNamespace(
         fetch=lambda name, _emit: Artifact(name, Path("made-up"), "0" * 64, 1, "made up")
     )
+    world: Any = SimpleNamespace(fleet=fleet, store=store, emit=silent)
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         file = Path(folder, "large.yaml")
         file.write_text(
             f"kafka: {{version: {VERSION}}}\nhosts:\n{''.join(map(_host, range(1, 301)))}", "utf-8"
         )
-        _, found = make_plan(load(file)[0], None, fleet=fleet, store=store, emit=silent)
+        _, found = make_plan(load(file)[0], None, world)
         show_plan(Console(out=nowhere), found)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     scale = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere

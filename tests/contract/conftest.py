@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kafab.adapters.admin import ClientsAdmin
 from kafab.adapters.clock import SystemClock
 from kafab.adapters.ssh import SshFleet
 from kafab.events import silent
@@ -14,7 +15,7 @@ from kafab.inventory import load
 from kafab.lab.local import LocalLab
 from kafab.lab.shape import Wish
 from kafab.model import Cluster, Host, Version
-from kafab.ports import KafkaAdmin, ZooKeeper
+from kafab.ports import ZooKeeper
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from tests.conftest import cluster_in
 from tests.kafka_by_hand import KafkaByHand, unpacked
@@ -27,7 +28,7 @@ class World:
 
     cluster: Cluster
     zookeeper: ZooKeeper
-    admin: KafkaAdmin
+    admin: FakeAdmin | ClientsAdmin
     real: bool
 
 

@@ -5,27 +5,22 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.clock import SystemClock
 from kafab.adapters.quorum import ControllersQuorum
 from kafab.adapters.zk import KazooEnsemble, parse_registration, parse_srvr, parse_synced_followers
-from kafab.command import Result, Unknown
+from kafab.command import Unknown
 from kafab.errors import Failed
-from kafab.events import silent
 from kafab.findings import Severity
 from kafab.metadata import Controller, Member, Metadata, Produced, TopicSpec
 from kafab.model import Endpoint
-from kafab.ops.election import election
 from kafab.ops.verify import verify
-from kafab.testing.fleet import FakeFleet
 from tests.contract.conftest import World
 from tests.kafka_by_hand import until
-from tests.worlds import without_hosts
+from tests.worlds import by_hand
 
 LIMIT = timedelta(seconds=30)
 RING = ((1, 2, 3), (2, 3, 1), (3, 1, 2))
@@ -216,23 +211,11 @@ def test_nobody_at_an_address_is_unknown(kafka: World) -> None:
 
 def test_a_healthy_cluster_verifies_with_the_same_findings(kafka: World) -> None:
     """A verification with probe and election finds nothing but OK, by the same names for fake and real."""
-    lending = FakeFleet(
-        {host.name: lambda _script: Result(0, b"locked\n", "") for host in kafka.cluster.hosts}
-    )
-    world = replace(
-        without_hosts(kafka.zookeeper, ControllersQuorum([], []), kafka.admin, SystemClock()), fleet=lending
-    )
-    report = verify(
-        kafka.cluster,
-        zookeeper=world.zookeeper,
-        quorum=world.quorum,
-        admin=world.admin,
-        clock=world.clock,
-        emit=silent,
-        election=lambda live: election(kafka.cluster, live, world),
-    )
+    world = by_hand(kafka.cluster, kafka.admin, kafka.zookeeper, ControllersQuorum([], []))
+    report = verify(kafka.cluster, world, election=True)
     assert [f for f in report.findings if f.severity is not Severity.OK] == []
     assert [f.check for f in report.findings] == [
+        *["process"] * 6,
         *["zookeeper.member"] * 3,
         "zookeeper.quorum",
         *["broker.registered"] * 4,

@@ -15,7 +15,7 @@ from kafab.adapters.quorum import ControllersQuorum
 from kafab.command import Unknown
 from kafab.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.model import Cluster, Endpoint, Node, Quorum, Role, Version
-from kafab.ports import MetadataQuorum
+from kafab.ports import Controllers
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.quorum import FakeQuorum
 from tests.kafka_by_hand import unpacked, until
@@ -30,7 +30,7 @@ class World:
     """A healthy KRaft cluster of three, the quorum's port onto it, and what can be done to its processes."""
 
     cluster: Cluster
-    quorum: MetadataQuorum
+    quorum: Controllers
     stop: Callable[[Node], None]
     start: Callable[[Node], None]
     freeze: Callable[[Node], None]

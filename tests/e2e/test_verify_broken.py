@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from kafab.adapters.clock import SystemClock
 from kafab.adapters.quorum import ControllersQuorum
 from kafab.command import Unknown
-from kafab.events import silent
 from kafab.findings import Finding, Report, Severity
 from kafab.metadata import Member, TopicSpec
 from kafab.model import Node, Role, Version
 from kafab.ops.verify import verify
 from tests.kafka_by_hand import KafkaByHand, unpacked, until
+from tests.worlds import by_hand
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # six JVMs on a machine that is busy
 
@@ -52,15 +51,8 @@ def stopped(hand: KafkaByHand, *nodes: Node) -> Iterator[None]:
 
 def checked(hand: KafkaByHand, *, probe: bool = False) -> Report:
     """Verify, as `fab verify` does."""
-    return verify(
-        hand.cluster,
-        zookeeper=hand.zookeeper,
-        quorum=ControllersQuorum([], []),
-        admin=hand.admin,
-        clock=SystemClock(),
-        emit=silent,
-        probe=probe,
-    )
+    world = by_hand(hand.cluster, hand.admin, hand.zookeeper, ControllersQuorum([], []))
+    return verify(hand.cluster, world, probe=probe)
 
 
 def found(report: Report, check: str, subject: str = "hand") -> Finding:

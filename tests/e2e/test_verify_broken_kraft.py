@@ -11,16 +11,15 @@ from pathlib import Path
 import pytest
 
 from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.clock import SystemClock
 from kafab.adapters.zk import KazooEnsemble
 from kafab.command import Unknown
-from kafab.events import silent
 from kafab.findings import Finding, Report, Severity
 from kafab.metadata import QuorumState, TopicSpec
 from kafab.model import Node, Version
 from kafab.ops.verify import verify
 from tests.kafka_by_hand import unpacked, until
 from tests.kraft_by_hand import KraftByHand, new_id
+from tests.worlds import by_hand
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # six JVMs on a machine that is busy
 LIMIT = 180
@@ -54,15 +53,8 @@ def admin_of(hand: KraftByHand) -> ClientsAdmin:
 def checked(hand: KraftByHand, *, probe: bool = False) -> Report:
     """Verify, as `fab verify` does."""
     with closing(admin_of(hand)) as admin:
-        return verify(
-            hand.cluster,
-            zookeeper=KazooEnsemble([], ""),
-            quorum=hand.quorum,
-            admin=admin,
-            clock=SystemClock(),
-            emit=silent,
-            probe=probe,
-        )
+        world = by_hand(hand.cluster, admin, KazooEnsemble([], ""), hand.quorum)
+        return verify(hand.cluster, world, probe=probe)
 
 
 def found(report: Report, check: str, subject: str = "hand") -> Finding:

@@ -82,7 +82,7 @@ class MeetingBrokers(FakeAdmin):
 
 def test_brokers_are_asked_side_by_side(cosmos: Cosmos) -> None:
     """All of them are asked at once, so silent ones cost one timeout and not one each."""
-    world = replace(cosmos.world, admin=MeetingBrokers(cosmos.kafka))
+    world = replace(cosmos.world, brokers=MeetingBrokers(cosmos.kafka))
     broker_gates.serving(cosmos.cluster, cosmos.cluster.brokers, world, started=())
     assert notes(cosmos) == [("small", "3 brokers registered and answering, controller 1, epoch 3")]
 
@@ -225,13 +225,13 @@ def test_partition_that_nobody_can_lead_is_not_waited_for(cosmos: Cosmos) -> Non
 def test_brokers_are_asked_once_where_all_is_well(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first start pays nothing for replicas: what the brokers said when they served is enough."""
     world, asked = cosmos.world, []
-    answer = world.admin.metadata
+    answer = world.brokers.metadata
 
     def counted(at: Endpoint | None = None, *, timeout: timedelta) -> Metadata | Unknown:
         asked.append(at)
         return answer(at, timeout=timeout)
 
-    monkeypatch.setattr(world.admin, "metadata", counted)
+    monkeypatch.setattr(world.brokers, "metadata", counted)
     names = [broker.name for broker in cosmos.cluster.brokers]
     broker_gates.serving(cosmos.cluster, cosmos.cluster.brokers, world, started=names)
     assert sorted(map(str, asked)) == sorted(str(broker.endpoint) for broker in cosmos.cluster.brokers)

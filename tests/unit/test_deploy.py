@@ -13,20 +13,10 @@ from kafab.releases import Artifact, release_for
 from kafab.state import Desired, desire
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.hosts import FakeHost, fresh_answer
+from kafab.testing.kafka import FakeKafka
+from kafab.testing.store import FakeStore
+from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in
-
-
-class OneRelease:
-    """A store that has the release."""
-
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
-        file = folder / "a.tar"
-        file.write_bytes(b"0123456789")
-        self.artifact = Artifact(release_for(cluster.version), file, "ab" * 32, 10, "added by hand")
-
-    def fetch(self, _name: object, _emit: object) -> Artifact:
-        """Return it."""
-        return self.artifact
 
 
 class Hosts:
@@ -34,8 +24,11 @@ class Hosts:
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster
-        self.store = OneRelease(cluster, folder)
-        self.desired: Desired = desire(cluster, cluster.nodes, self.store.artifact)
+        file = folder / "a.tar"
+        file.write_bytes(b"0123456789")
+        artifact = Artifact(release_for(cluster.version), file, "ab" * 32, 10, "added by hand")
+        self.store = FakeStore(artifact)
+        self.desired: Desired = desire(cluster, cluster.nodes, artifact)
         self.stages: dict[str, list[str]] = {host.name: [] for host in cluster.hosts}
         self.fail: dict[tuple[str, str], Outcome] = {}
         self.done: set[str] = set()
@@ -65,14 +58,12 @@ class Hosts:
 
     def deploy(self, limit: str | None = None) -> None:
         """Deploy, and raise what the task would show."""
-        world = {
-            "fleet": self.fleet,
-            "store": self.store,
-            "emit": lambda _event: None,
-            "owner": "ann",
-            "check": False,
-        }
-        deploy(self.cluster, limit, **world).raise_unless_done()  # type: ignore[arg-type]  # a store with fetch() only
+        deploy(self.cluster, limit, self.world, check=False).raise_unless_done()
+
+    @property
+    def world(self) -> FakeWorld:
+        """The hosts, the store, and a Kafka that nobody asks."""
+        return FakeWorld.of(FakeKafka(self.cluster), fleet=self.fleet, store=self.store)
 
 
 @pytest.fixture
@@ -96,8 +87,7 @@ def test_second_deploy_sends_nothing(hosts: Hosts) -> None:
 
 def test_plan_changes_nothing(hosts: Hosts) -> None:
     """A plan with steps leaves every host as it was."""
-    world = {"fleet": hosts.fleet, "store": hosts.store, "emit": lambda _event: None}
-    _, plan = make_plan(hosts.cluster, None, **world)  # type: ignore[arg-type]  # a store with fetch() only
+    _, plan = make_plan(hosts.cluster, None, hosts.world)
     assert (bool(plan), hosts.stages["node1"]) == (True, [])
 
 

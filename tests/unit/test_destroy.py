@@ -14,7 +14,7 @@ from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe, Us
 from kafab.ops.destroy import _script
 from kafab.removal import Removal, What
 from tests.conftest import cluster_in
-from tests.deployed import Lab, OneRelease, Shell
+from tests.deployed import Lab, Shell, one_release
 
 HEX = "ab" * 6
 
@@ -23,7 +23,7 @@ HEX = "ab" * 6
 def lab(tmp_path: Path, shell: Shell) -> Lab:
     """Two hosts, deployed, with data and logs as if they had run."""
     cluster = cluster_in(tmp_path / "hosts", 2)
-    made = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    made = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
     made.deploy()
     made.fill()
     return made
@@ -33,7 +33,7 @@ def lab(tmp_path: Path, shell: Shell) -> Lab:
 def single(tmp_path: Path, shell: Shell) -> Lab:
     """One such host."""
     cluster = cluster_in(tmp_path / "hosts", 1)
-    made = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    made = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
     made.deploy()
     made.fill()
     return made
@@ -86,7 +86,7 @@ def test_interrupted_destroy_converges(single: Lab, data: bool, tmp_path: Path) 
 
 def test_interrupted_removal_of_a_release_is_no_release(single: Lab) -> None:
     """What is half removed is under a name that no deploy takes for a release, and goes next time, others or not."""
-    opt, release = single.place("opt"), single.store.artifact.folder
+    opt, release = single.place("opt"), single.store.only.folder
     (opt / release).rename(opt / ".incoming" / f"{release}.gone")
     (opt / "current-other").symlink_to("elsewhere")
     single.destroy()
@@ -96,7 +96,7 @@ def test_interrupted_removal_of_a_release_is_no_release(single: Lab) -> None:
 def test_interrupted_first_deploy_is_taken_away(tmp_path: Path, shell: Shell) -> None:
     """Files that were written before the manifest are known by their content; temporary ones by their name."""
     cluster = cluster_in(tmp_path / "hosts", 1)
-    single = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    single = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
     single.deploy()
     config = single.place("etc/broker")
     (config / ".deployed").unlink()
@@ -164,7 +164,7 @@ def test_link_in_a_data_directory_is_removed_and_not_followed(single: Lab, tmp_p
 )
 def test_release_that_another_link_uses_stays(single: Lab, link: str, target: str) -> None:
     """Another node's, another cluster's or an administrator's link keeps the release, and is named."""
-    release = single.store.artifact.folder
+    release = single.store.only.folder
     (single.place("opt") / link).symlink_to(release + target.replace("RELEASE", release))
     found = single.destroy()
     assert (single.place("opt") / release / "libs" / "kafka.jar").exists()
@@ -175,7 +175,7 @@ def test_release_that_another_link_uses_stays(single: Lab, link: str, target: st
 
 def test_release_that_a_process_uses_stays(single: Lab) -> None:
     """A process that was started from a release keeps it, whichever link leads where."""
-    release = single.place("opt") / single.store.artifact.folder
+    release = single.place("opt") / single.store.only.folder
     code = "import sys; print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code, f"{release}/libs/*"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -199,7 +199,7 @@ def test_uploads_of_another_cluster_are_left(single: Lab) -> None:
     """While another cluster has a link in the releases folder, an upload that lies there may be its own."""
     root = single.place("opt")
     (root / ".incoming" / "x.part").write_text("half")
-    (root / "current-other").symlink_to(single.store.artifact.folder)
+    (root / "current-other").symlink_to(single.store.only.folder)
     single.destroy()
     assert (root / ".incoming" / "x.part").exists()
 
@@ -212,7 +212,7 @@ def test_limit_leaves_the_other_nodes_startable(single: Lab) -> None:
         sorted(path.name for path in opt.glob("[!.]*")),
         single.place("etc/zookeeper/zoo.cfg").exists(),
     ) == (
-        ["current-zookeeper", single.store.artifact.folder],
+        ["current-zookeeper", single.store.only.folder],
         True,
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from kafab.errors import Unsafe
 from tests.conftest import cluster_in
-from tests.deployed import Lab, OneRelease, Shell
+from tests.deployed import Lab, Shell, one_release
 from tests.storage_tool import StorageTool
 
 
@@ -15,7 +15,7 @@ from tests.storage_tool import StorageTool
 def kraft(request: pytest.FixtureRequest, tmp_path: Path, shell: Shell) -> Lab:
     """A host in KRaft mode, deployed and formatted, as if it had run."""
     cluster = StorageTool(tmp_path).on(cluster_in(tmp_path / "hosts", 1, request.param))
-    made = Lab(cluster, tmp_path / "hosts", shell, OneRelease(cluster, tmp_path))
+    made = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
     made.deploy()
     made.fill()
     return made

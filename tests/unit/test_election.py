@@ -14,9 +14,8 @@ from kafab.model import Endpoint
 from kafab.ops.election import election
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
-from kafab.testing.quorum import FakeQuorum
+from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in
-from tests.worlds import without_hosts
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
@@ -43,9 +42,9 @@ class Rivals:
     def elect(self) -> Finding:
         """Force an election."""
         admin = _LateAdmin(self)
-        world = without_hosts(self.zookeeper, FakeQuorum(self.kafka), admin, self.clock)
+        world = FakeWorld.of(self.kafka, admin, zookeeper=self.zookeeper, clock=self.clock, fleet=self.fleet)
         cluster = self.kafka.cluster
-        return election(cluster, cluster.brokers, replace(world, fleet=self.fleet))
+        return election(cluster, cluster.brokers, world)
 
     def _answer(self, _script: Script) -> Outcome:
         return Result(0, f"{self.lock}\n".encode(), "")

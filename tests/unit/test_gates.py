@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -12,11 +11,9 @@ from kafab.events import Event, Note, Waiting
 from kafab.metadata import Member
 from kafab.model import Cluster, Endpoint
 from kafab.ops import gates
-from kafab.ops.world import World
-from kafab.ports import Store
-from kafab.testing.fleet import FakeClock, FakeFleet
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
-from kafab.testing.quorum import FakeQuorum
+from kafab.testing.fleet import FakeFleet
+from kafab.testing.kafka import FakeKafka, FakeZooKeeper
+from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in
 
 PATIENCE = 20
@@ -42,7 +39,7 @@ class MeetingServers(FakeZooKeeper):
         return super().member(at)
 
 
-def world(cluster: Cluster, events: list[Event], answers: Sequence[str] = ()) -> World:
+def world(cluster: Cluster, events: list[Event], answers: Sequence[str] = ()) -> FakeWorld:
     """Return a world in which everything runs and hosts answer a check of their broker with ``answers``, the last for ever."""
     kafka, left = FakeKafka(cluster), list(answers)
 
@@ -50,15 +47,11 @@ def world(cluster: Cluster, events: list[Event], answers: Sequence[str] = ()) ->
         said = left.pop(0) if len(left) > 1 else left[0]
         return Result(0, f"{said}\n".encode(), "")
 
-    return World(
+    return FakeWorld.of(
+        kafka,
         fleet=FakeFleet({host.name: answer for host in cluster.hosts}),
         zookeeper=MeetingServers(kafka),
-        quorum=FakeQuorum(kafka),
-        admin=FakeAdmin(kafka),
-        store=cast("Store", None),  # no gate looks for a release
-        clock=FakeClock(),
         emit=events.append,
-        owner="ann",
     )
 
 

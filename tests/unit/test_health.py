@@ -10,6 +10,7 @@ from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
 from kafab.model import Cluster, Endpoint, Version
+from kafab.seen import registered_with_zookeeper
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -113,14 +114,14 @@ def test_brokers_are_registered_as_the_inventory_says(
     """Missing, moved, silent and strange brokers each change their own finding."""
     known = {key: value for key, value in {**registered(), **change}.items() if value is not None}
     seen = views() | ({silent: GONE} if silent else {})
-    found = health.judge_registrations(CLUSTER, ensemble_health.sessions(known), seen)
+    found = health.judge_registrations(CLUSTER, registered_with_zookeeper(known), seen)
     assert [finding.severity for finding in found] == expected
 
 
 def test_a_stranger_is_named() -> None:
     """The finding of a stranger has its id and address."""
     stranger = Registration(9, (Endpoint("10.9.9.9", 9092),), 9)
-    known = ensemble_health.sessions(registered() | {9: stranger})
+    known = registered_with_zookeeper(registered() | {9: stranger})
     found = health.judge_registrations(CLUSTER, known, views())
     assert found[-1].detail == "not in the inventory: id 9 at 10.9.9.9:9092"
 
@@ -155,7 +156,7 @@ def test_every_broker_names_the_one_controller(
     expected: list[Severity],
 ) -> None:
     """The elected controller is registered, and what each broker names is held against it."""
-    found = ensemble_health.judge_controller(CLUSTER, controller, ensemble_health.sessions(known), seen)
+    found = ensemble_health.judge_controller(CLUSTER, controller, registered_with_zookeeper(known), seen)
     assert [finding.severity for finding in found] == expected
 
 

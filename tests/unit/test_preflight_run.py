@@ -14,8 +14,10 @@ from kafab.model import Cluster, Host
 from kafab.ops.preflight import blocking, fix, preflight
 from kafab.preflight import sysctl
 from kafab.preflight_screens import show_preflight
-from kafab.releases import Artifact, ReleaseName
 from kafab.testing.fleet import FakeFleet
+from kafab.testing.kafka import FakeKafka
+from kafab.testing.store import FakeStore
+from kafab.testing.world import FakeWorld
 from tests.preflight_hosts import (
     CLUSTER,
     NODE,
@@ -56,18 +58,11 @@ class Hosts:
         return Result(0, b"", "")
 
 
-class NoStore:
-    """A store without a release."""
-
-    def find(self, _name: ReleaseName) -> Artifact | None:
-        """Have none."""
-        return None
-
-
 def looked(cluster: Cluster, hosts: Hosts, **unreachable: str) -> Any:
     """Run the operation on fake hosts."""
     fleet = FakeFleet({host.name: hosts.answer for host in cluster.hosts}, unreachable=unreachable)
-    return preflight(cluster, None, fleet=fleet, store=NoStore(), now=lambda: hosts.here)  # type: ignore[arg-type]  # find() is all it asks
+    world = FakeWorld.of(FakeKafka(cluster), fleet=fleet, store=FakeStore())
+    return preflight(cluster, None, world, now=lambda: hosts.here)
 
 
 def test_listeners_are_ended() -> None:
@@ -151,7 +146,9 @@ def test_fix_tells_each_host(refusal: str, refused: tuple[str, ...], said: str) 
     hosts, notes = Hosts(CLUSTER), list[Any]()
     hosts.refuses = refusal
     drop_in = sysctl.text(healthy())
-    assert fix({"node1": drop_in}, fleet=FakeFleet({"node1": hosts.answer}), emit=notes.append) == refused
+    fleet = FakeFleet({"node1": hosts.answer})
+    world = FakeWorld.of(FakeKafka(CLUSTER), fleet=fleet, emit=notes.append)
+    assert fix({"node1": drop_in}, world) == refused
     assert [isinstance(note, Note) and said in note.text and refusal in note.text for note in notes] == [True]
 
 

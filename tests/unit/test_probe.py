@@ -6,12 +6,12 @@ import pytest
 
 from kafab.command import Unknown
 from kafab.errors import Failed
-from kafab.events import silent
 from kafab.findings import Finding, Severity
 from kafab.metadata import TopicSpec
 from kafab.ops.probe import APPEARS_LIMIT, replication
 from kafab.testing.fleet import FakeClock
 from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -44,9 +44,8 @@ def kafka(tmp_path: Path) -> FakeKafka:
 
 
 def _removal(kafka: FakeKafka, admin: FakeAdmin, clock: FakeClock) -> Finding:
-    _, removed = replication(
-        kafka.cluster, (1, 2, 3), admin=admin, clock=clock, emit=silent, name=NAME, records=1
-    )
+    world = FakeWorld.of(kafka, admin, clock=clock)
+    _, removed = replication(kafka.cluster, (1, 2, 3), world, name=NAME, records=1)
     assert removed.check == "replication.removed"
     return removed
 

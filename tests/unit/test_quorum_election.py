@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -16,11 +15,10 @@ from kafab.findings import Finding, Severity
 from kafab.metadata import QuorumState, TopicSpec
 from kafab.model import Cluster, Endpoint, Node, Version
 from kafab.ops.quorum_election import election
-from kafab.ops.world import World
-from kafab.ports import Store
 from kafab.testing.fleet import FakeClock, FakeFleet
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.quorum import FakeQuorum
+from kafab.testing.world import FakeWorld
 from tests.kraft_by_hand import kraft_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -53,15 +51,13 @@ class Hosts:
 
     def elect(self) -> Finding:
         """Move the leader."""
-        world = World(
+        world = FakeWorld.of(
+            self.kafka,
+            self.admin,
             fleet=FakeFleet({host.name: self._answer for host in self.cluster.hosts}),
-            zookeeper=FakeZooKeeper(self.kafka),
-            quorum=_LateQuorum(self),
-            admin=self.admin,
-            store=cast("Store", None),
+            controllers=_LateQuorum(self),
             clock=self.clock,
             emit=self.events.append,
-            owner="ann",
         )
         return election(self.cluster, self.cluster.brokers, world)
 

@@ -172,7 +172,7 @@ def test_unread_registrations_are_no_old_session(isolated: Cosmos, monkeypatch: 
     """Where nobody could tell who was registered, nothing is said of old sessions."""
     killed(isolated, 9)
     world = isolated.world
-    monkeypatch.setattr(world.quorum, "brokers", lambda **_: Unknown("no broker answers"))
+    monkeypatch.setattr(world.controllers, "brokers", lambda **_: Unknown("no broker answers"))
     quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=["node2/broker"])
     assert not any("old session" in text for text in waits(isolated))
 
@@ -181,9 +181,9 @@ def test_leader_that_does_not_answer_at_once_is_waited_for(
     isolated: Cosmos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Brokers may serve a moment before the leader's answer comes: one question without an answer fails nothing."""
-    world, state = isolated.world, isolated.world.quorum.describe()
+    world, state = isolated.world, isolated.world.controllers.describe()
     late = Unknown("no controller leads")
-    monkeypatch.setattr(world.quorum, "describe", lambda **_: late if world.clock.now() < 3 else state)
+    monkeypatch.setattr(world.controllers, "describe", lambda **_: late if world.clock.now() < 3 else state)
     quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=())
     assert waits(isolated) == ["brokers to serve: no controller leads"]
 
@@ -223,6 +223,6 @@ def test_other_brokers_and_replicas_are_waited_for(isolated: Cosmos) -> None:
 def test_brokers_without_a_leader_do_not_pass(isolated: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brokers that serve under controllers without a leader are no whole cluster."""
     world = isolated.world
-    monkeypatch.setattr(world.quorum, "describe", lambda **_: Unknown("no controller leads"))
+    monkeypatch.setattr(world.controllers, "describe", lambda **_: Unknown("no controller leads"))
     with pytest.raises(Failed, match=r"brokers to serve: not within 300 s:\n  small: no controller leads"):
         quorum_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=())

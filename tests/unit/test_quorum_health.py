@@ -12,7 +12,7 @@ from kafab.facts import HostFacts, Identity, NodeFacts
 from kafab.findings import Finding, Severity
 from kafab.metadata import KraftBroker, Metadata, QuorumReplica, QuorumState
 from kafab.model import Cluster, Endpoint, Version
-from kafab.quorum_health import QuorumAnswers
+from kafab.seen import ControllerAnswers, registered_with_controllers
 from kafab.storage_health import judge_storage
 from tests.kraft_by_hand import kraft_in
 
@@ -49,13 +49,13 @@ def answers(
     named: dict[int, int | Unknown | None] | None = None,
     reached: dict[int, QuorumState | Unknown] | None = None,
     cluster: Cluster = CLUSTER,
-) -> QuorumAnswers:
+) -> ControllerAnswers:
     """Return what controllers and brokers say: the same as ``state``, unless told otherwise by id."""
     leader = None if isinstance(state, Unknown) else state.leader
-    return QuorumAnswers(
-        state,
+    return ControllerAnswers(
         {node.name: (named or {}).get(node.id, leader) for node in cluster.controllers},
         {node.name: (reached or {}).get(node.id, state) for node in cluster.brokers},
+        state,
         {"group.version": 1, "metadata.version": 30},
         {node.id: KraftBroker(node.id, (node.endpoint,), fenced=False) for node in cluster.brokers},
     )
@@ -68,7 +68,7 @@ def views(silent: int | None = None, cluster: Cluster = CLUSTER) -> dict[int, Me
 
 
 def judged(
-    given: QuorumAnswers, seen: dict[int, Metadata | Unknown] | None = None, cluster: Cluster = CLUSTER
+    given: ControllerAnswers, seen: dict[int, Metadata | Unknown] | None = None, cluster: Cluster = CLUSTER
 ) -> dict[tuple[str, str], Finding]:
     """Return the findings by check and subject; a pair that comes twice fails."""
     found = quorum_health.judge_quorum(cluster, given, seen or views(cluster=cluster))
@@ -267,7 +267,7 @@ def test_every_broker_observes(
         ),
     ],
 )
-def test_every_node_names_the_one_leader(given: QuorumAnswers, expected: dict[str, Severity]) -> None:
+def test_every_node_names_the_one_leader(given: ControllerAnswers, expected: dict[str, Severity]) -> None:
     """Controllers name it, brokers reach it; who is gone by other proof is CRIT, who is only silent UNKNOWN."""
     found = faults(judged(given))
     assert {
@@ -319,7 +319,7 @@ def test_brokers_are_registered_and_unfenced(
 ) -> None:
     """Fenced, missing and moved brokers are CRIT; before 4.0 a fenced one cannot be told from a missing one."""
     known = {1: registration(1), 2: registration(2), 3: changed}
-    found = quorum_health.fenced({key: value for key, value in known.items() if value is not None})
+    found = registered_with_controllers({key: value for key, value in known.items() if value is not None})
     cluster = replace(CLUSTER, version=Version.parse(version))
     said = quorum_health.absent(cluster)
     _, _, third, all_ = health.judge_registrations(cluster, found, views(), absent=said)
@@ -330,7 +330,7 @@ def test_brokers_are_registered_and_unfenced(
 def test_a_fenced_stranger_is_named_as_one() -> None:
     """A registration that nobody took away shows that its broker serves nobody."""
     known = {number: registration(number, fenced=number == 9) for number in (1, 2, 3, 9)}
-    found = health.judge_registrations(CLUSTER, quorum_health.fenced(known), views())
+    found = health.judge_registrations(CLUSTER, registered_with_controllers(known), views())
     assert found[-1].detail == "not in the inventory: id 9 at 10.9.9.9:1 (fenced)"
 
 

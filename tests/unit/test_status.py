@@ -1,62 +1,24 @@
 """The status screen: what each node leads, as a broker and as a controller."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kafab.cluster_screens import show_status
-from kafab.command import Outcome, Script
 from kafab.console import Console
 from kafab.metadata import TopicSpec
-from kafab.model import Cluster, Version
+from kafab.model import Version
 from kafab.ops.status import NodeStatus, findings, status
-from kafab.releases import Artifact, release_for
-from kafab.state import desire
-from kafab.testing.fleet import FakeFleet
-from kafab.testing.hosts import FakeHost
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
-from kafab.testing.quorum import FakeQuorum
+from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.world import FakeWorld
 from tests.kraft_by_hand import kraft_in
-
-
-class OneRelease:
-    """A store that has the one release that is wanted."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.artifact = Artifact(release_for(cluster.version), Path("a.tar"), "ab" * 32, 1, "added by hand")
-
-    def find(self, _name: object) -> Artifact:
-        """Return it."""
-        return self.artifact
-
-
-def fleet(cluster: Cluster, ids: dict[int, str] | None = None) -> FakeFleet:
-    """Return hosts as a deploy left them, everything running; ``ids`` are cluster ids by node."""
-    desired = desire(cluster, cluster.nodes, OneRelease(cluster).artifact)
-    data = {
-        node.data[0]: f"version=1\nnode.id={node.id}\ncluster.id={(ids or {}).get(node.id, 'ours')}"
-        for node in cluster.nodes
-    }
-
-    def answers(host: str) -> Callable[[Script], Outcome]:
-        return lambda _script: FakeHost(desired, identities=data).answer(host, desired)
-
-    return FakeFleet({host.name: answers(host.name) for host in cluster.hosts})
+from tests.worlds import running_hosts
 
 
 def leads(kafka: FakeKafka) -> list[str]:
     """Return the last column of the screen, by node."""
-    lines = status(
-        kafka.cluster,
-        None,
-        fleet=fleet(kafka.cluster),
-        store=OneRelease(kafka.cluster),  # type: ignore[arg-type]  # only find() is used
-        zookeeper=FakeZooKeeper(kafka),
-        quorum=FakeQuorum(kafka),
-        admin=FakeAdmin(kafka),
-    )
+    lines = status(kafka.cluster, None, FakeWorld.of(kafka, fleet=running_hosts(kafka.cluster)))
     return [line.leads for line in lines]
 
 
@@ -107,8 +69,8 @@ def test_a_silent_half_is_unknown() -> None:
 def test_the_findings_end_with_the_cluster_ids(ids: dict[int, str], exit_says: str) -> None:
     """Behind the processes stands whether all data directories are of one cluster."""
     cluster = kraft_in(Path("/srv"), Version(4, 3, 1), isolated=True)
-    store = OneRelease(cluster)
-    found = findings(cluster, fleet=fleet(cluster, ids), store=store)  # type: ignore[arg-type]  # only find() is used
+    world = FakeWorld.of(FakeKafka(cluster), fleet=running_hosts(cluster, ids))
+    found = findings(cluster, world)
     assert [finding.check for finding in found] == [*["process"] * 6, "storage.cluster-id"]
     assert str(found[-1].severity) == exit_says
 

@@ -20,7 +20,7 @@ from kafab.model import Cluster, Quorum
 from kafab.steps import FormatStorage
 from kafab.storage import NodesFacts, directory_id, format_steps, initial_controllers, uuid
 from tests.conftest import cluster_in
-from tests.deployed import Lab, OneRelease, Shell
+from tests.deployed import Lab, Shell, one_release
 from tests.storage_tool import StorageTool
 
 ID, OTHER = "MkU3OEVBNTcwNTJENDM2Qg", "q1Sh-9_ISia_zwGINzRvyQ"
@@ -168,7 +168,7 @@ def lab(tmp_path: Path, shell: Shell, tool: StorageTool) -> Lab:
     cluster = tool.on(cluster_in(root, 3, "combined"))
     for host in cluster.hosts:
         Path(host.paths.releases).parent.mkdir(parents=True)
-    return Lab(cluster, root, shell, OneRelease(cluster, tmp_path))
+    return Lab(cluster, root, shell, one_release(cluster, tmp_path))
 
 
 def meta(lab: Lab, host: str) -> Path:

@@ -60,7 +60,7 @@ def brokers() -> _Brokers:
 def fab(brokers: _Brokers, small: Cluster, monkeypatch: pytest.MonkeyPatch) -> Fab:
     """Return a function that runs one command line on a real (no lab) cluster and returns its exit code."""
     cluster = replace(small, name="prod", lab=False)
-    session = SimpleNamespace(cluster=cluster, admin=brokers, emit=silent)
+    session = SimpleNamespace(cluster=cluster, brokers=brokers, topics=brokers, emit=silent)
     monkeypatch.setattr(CHAIN, "session", lambda: session)
     tree = Collection()
     tree.add_collection(Collection.from_module(topics), name="topics")

@@ -9,12 +9,13 @@ import pytest
 from kafab import topic_screens
 from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe, UsageError
-from kafab.events import Event, silent
+from kafab.events import Emit, Event, silent
 from kafab.metadata import ConfigEntry, Metadata, Partition, Produced, ReplicaState, TopicSpec
 from kafab.model import Endpoint, Version
 from kafab.ops import topics
 from kafab.ops.topic_rules import PROPERTIES, assignments, changes, check_name, count
 from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in
 from tests.kraft_by_hand import kraft_in
 
@@ -93,6 +94,12 @@ class Brokers:
         """Nothing is open."""
 
 
+def clients(admin: Brokers | FakeAdmin, emit: Emit = silent) -> FakeWorld:
+    """Return a world in which these brokers are asked, and nobody else is there."""
+    kafka = FakeKafka(cluster_in(Path("/nowhere")))
+    return FakeWorld.of(kafka, brokers=admin, topics=admin, records=admin, emit=emit)
+
+
 def _topic(name: str, partitions: int = 6) -> tuple[Partition, ...]:
     return tuple(Partition(name, number, 1, (1, 2, 3), (1, 2, 3)) for number in range(partitions))
 
@@ -128,14 +135,14 @@ def _said(error: KafabError) -> str:
 def test_create_refuses(brokers: Brokers, spec: TopicSpec, words: list[str]) -> None:
     """What cannot be created is a usage error with the numbers, and no broker is asked to try."""
     with pytest.raises(UsageError) as caught:
-        topics.create(brokers, spec)
+        topics.create(clients(brokers), spec)
     assert [word for word in words if word not in _said(caught.value)] == []
     assert brokers.asked == []
 
 
 def test_create_returns_what_was_made(brokers: Brokers) -> None:
     """The new topic is read back from the cluster."""
-    made = topics.create(brokers, TopicSpec("new", 2, 2, {"retention.ms": "1000"}))
+    made = topics.create(clients(brokers), TopicSpec("new", 2, 2, {"retention.ms": "1000"}))
     assert made is not None
     assert (len(made.partitions), made.replication_factor, made.own_configs) == (
         2,
@@ -148,8 +155,8 @@ def test_create_in_an_empty_cluster_knows_the_properties() -> None:
     """Without a topic to ask about, the shipped names decide."""
     empty = Brokers()
     with pytest.raises(UsageError, match=r"unclean\.leader"):
-        topics.create(empty, TopicSpec("new", configs={"unclean.leader.election": "true"}))
-    topics.create(empty, TopicSpec("new", configs={"unclean.leader.election.enable": "true"}))
+        topics.create(clients(empty), TopicSpec("new", configs={"unclean.leader.election": "true"}))
+    topics.create(clients(empty), TopicSpec("new", configs={"unclean.leader.election.enable": "true"}))
     assert empty.asked == ["create new"]
 
 
@@ -187,7 +194,7 @@ def test_alter_refuses(
 ) -> None:
     """What cannot be altered is a usage error with the numbers."""
     with pytest.raises(UsageError) as caught:
-        topics.alteration(brokers, "orders.eu", configs=configs, partitions=partitions)
+        topics.alteration(clients(brokers), "orders.eu", configs=configs, partitions=partitions)
     assert [word for word in words if word not in _said(caught.value)] == []
 
 
@@ -195,11 +202,11 @@ def test_alter_changes_properties_first(brokers: Brokers) -> None:
     """Properties come before partitions, which cannot be taken back; both are told."""
     brokers.own = {"cleanup.policy": "compact"}
     change = topics.alteration(
-        brokers, "orders.eu", configs={"retention.ms": "5", "cleanup.policy": None}, partitions=9
+        clients(brokers), "orders.eu", configs={"retention.ms": "5", "cleanup.policy": None}, partitions=9
     )
     assert change is not None
     told: list[Event] = []
-    topics.alter(brokers, change, told.append)
+    topics.alter(clients(brokers, emit=told.append), change)
     assert brokers.asked == [
         "configure orders.eu {'retention.ms': '5', 'cleanup.policy': None}",
         "grow orders.eu to 9",
@@ -212,12 +219,14 @@ def test_alter_to_the_same_is_nothing(brokers: Brokers) -> None:
     """A topic that is as asked needs no change."""
     brokers.own = {"retention.ms": "5"}
     wanted: dict[str, str | None] = {"retention.ms": "5", "cleanup.policy": None}
-    assert topics.alteration(brokers, "orders.eu", configs=wanted, partitions=6) is None
+    assert topics.alteration(clients(brokers), "orders.eu", configs=wanted, partitions=6) is None
 
 
 def test_alter_pins_a_value_that_is_only_the_default(brokers: Brokers) -> None:
     """A value that the brokers happen to have is still set when asked: their default may change."""
-    change = topics.alteration(brokers, "orders.eu", configs={"retention.ms": "604800000"}, partitions=None)
+    change = topics.alteration(
+        clients(brokers), "orders.eu", configs={"retention.ms": "604800000"}, partitions=None
+    )
     assert change is not None
     assert change.configs == {"retention.ms": "604800000"}
 
@@ -225,21 +234,21 @@ def test_alter_pins_a_value_that_is_only_the_default(brokers: Brokers) -> None:
 def test_kafkas_own_topics_are_guarded(brokers: Brokers) -> None:
     """Deleting or growing __consumer_offsets would lose the groups' places: exit code 3."""
     with pytest.raises(Unsafe):
-        topics.deletable(brokers, "__consumer_offsets")
+        topics.deletable(clients(brokers), "__consumer_offsets")
     with pytest.raises(Unsafe, match="50 partitions"):
-        topics.alteration(brokers, "__consumer_offsets", configs={}, partitions=60)
+        topics.alteration(clients(brokers), "__consumer_offsets", configs={}, partitions=60)
 
 
 def test_names_hide_internal_topics(brokers: Brokers) -> None:
     """Kafka's own topics are listed only when asked for."""
-    assert topics.names(brokers) == ("orders.eu",)
-    assert topics.names(brokers, internal=True) == ("__consumer_offsets", "orders.eu")
+    assert topics.names(clients(brokers)) == ("orders.eu",)
+    assert topics.names(clients(brokers), internal=True) == ("__consumer_offsets", "orders.eu")
 
 
 _VERBS: list[Callable[[Brokers, str], object]] = [
-    topics.find,
-    topics.deletable,
-    lambda brokers, name: topics.alteration(brokers, name, configs={}, partitions=9),
+    lambda brokers, name: topics.find(clients(brokers), name),
+    lambda brokers, name: topics.deletable(clients(brokers), name),
+    lambda brokers, name: topics.alteration(clients(brokers), name, configs={}, partitions=9),
 ]
 
 
@@ -255,8 +264,8 @@ def test_unknown_topic_names_the_nearest(brokers: Brokers, verb: Callable[[Broke
     "verb",
     [
         *_VERBS,
-        lambda brokers, _name: topics.names(brokers),
-        lambda brokers, _name: topics.create(brokers, TopicSpec("new")),
+        lambda brokers, _name: topics.names(clients(brokers)),
+        lambda brokers, _name: topics.create(clients(brokers), TopicSpec("new")),
     ],
 )
 def test_brokers_without_an_answer(brokers: Brokers, verb: Callable[[Brokers, str], object]) -> None:
@@ -269,14 +278,14 @@ def test_brokers_without_an_answer(brokers: Brokers, verb: Callable[[Brokers, st
 def test_lost_answers_are_told(brokers: Brokers) -> None:
     """A change whose answer was lost is neither done nor failed: exit code 5, and how to look."""
     brokers.answer = Unknown("connection reset")
-    topic = topics.find(brokers, "orders.eu")
+    topic = topics.find(clients(brokers), "orders.eu")
     growth = topics.Alteration(topic, {}, 9)
     setting = topics.Alteration(topic, {"retention.ms": "5"}, None)
     acts: list[Callable[[], object]] = [
-        lambda: topics.create(brokers, TopicSpec("new")),
-        lambda: topics.delete(brokers, topic),
-        lambda: topics.alter(brokers, growth, silent),
-        lambda: topics.alter(brokers, setting, silent),
+        lambda: topics.create(clients(brokers), TopicSpec("new")),
+        lambda: topics.delete(clients(brokers), topic),
+        lambda: topics.alter(clients(brokers), growth),
+        lambda: topics.alter(clients(brokers), setting),
     ]
     for act in acts:
         with pytest.raises(OutcomeUnknown, match="connection reset"):
@@ -286,18 +295,18 @@ def test_lost_answers_are_told(brokers: Brokers) -> None:
 def test_unreadable_properties_stay_unknown(brokers: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
     """A topic whose properties could not be read has no empty properties, on screen, in JSON and for alter."""
     monkeypatch.setattr(brokers, "topic_configs", lambda _names: Unknown("timed out"))
-    topic = topics.find(brokers, "orders.eu")
+    topic = topics.find(clients(brokers), "orders.eu")
     document = topic_screens.document(topic)
     assert "Configs: unknown (timed out)" in topic_screens.text(topic)
     assert (document["configs"], document["configs_unknown"]) == (None, "timed out")
     with pytest.raises(Unreachable, match="timed out"):
-        topics.alteration(brokers, "orders.eu", configs={"retention.ms": "5"}, partitions=None)
+        topics.alteration(clients(brokers), "orders.eu", configs={"retention.ms": "5"}, partitions=None)
 
 
 def test_warning_for_a_topic_that_cannot_be_written() -> None:
     """A min.insync.replicas that comes from the brokers and is above the replication factor is told."""
     empty = Brokers()
-    made = topics.create(empty, TopicSpec("new", 1, 1))
+    made = topics.create(clients(empty), TopicSpec("new", 1, 1))
     assert made is not None
     assert [("min.insync.replicas 2" in text) for text in topics.warnings(made)] == [True]
 
@@ -306,7 +315,7 @@ def test_describe_speaks_like_kafka_topics() -> None:
     """The screen has kafka-topics' column names, and a partition without a leader says none."""
     brokers = Brokers(Partition("t", 1, None, (2, 3), ()), Partition("t", 0, 1, (1, 2), (1, 2)))
     brokers.own = {"retention.ms": "5"}
-    assert topic_screens.text(topics.find(brokers, "t")).splitlines() == [
+    assert topic_screens.text(topics.find(clients(brokers), "t")).splitlines() == [
         "Topic: t  PartitionCount: 2  ReplicationFactor: 2  Configs: retention.ms=5",
         "Topic  Partition  Leader  Replicas  Isr",
         "t              0  1       1,2       1,2",
@@ -317,7 +326,7 @@ def test_describe_speaks_like_kafka_topics() -> None:
 def test_describe_as_json() -> None:
     """The document has a schema, the topic's own properties and null for no leader."""
     brokers = Brokers(Partition("t", 0, None, (2, 3), (2,)))
-    assert topic_screens.document(topics.find(brokers, "t")) == {
+    assert topic_screens.document(topics.find(clients(brokers), "t")) == {
         "schema": "kafab.topic/1",
         "topic": "t",
         "partition_count": 1,
@@ -367,11 +376,11 @@ def test_a_deletion_that_waits_for_a_dead_broker_is_told(tmp_path: Path) -> None
     endpoint = kafka.registrations[3].endpoints[0]
     kafka.stop_broker(3)
     with pytest.raises(OutcomeUnknown, match="orders is marked for deletion"):
-        topics.delete(admin, topics.find(admin, "orders"))
+        topics.delete(clients(admin), topics.find(clients(admin), "orders"))
     with pytest.raises(Failed, match="already exists"):
-        topics.create(admin, TopicSpec("orders", 1, 1))
+        topics.create(clients(admin), TopicSpec("orders", 1, 1))
     kafka.start_broker(3, endpoint)
-    assert topics.create(admin, TopicSpec("orders", 1, 1)) is not None
+    assert topics.create(clients(admin), TopicSpec("orders", 1, 1)) is not None
 
 
 def test_kraft_deletes_without_a_dead_broker(tmp_path: Path) -> None:
@@ -380,5 +389,5 @@ def test_kraft_deletes_without_a_dead_broker(tmp_path: Path) -> None:
     admin = FakeAdmin(kafka)
     admin.create_topic(TopicSpec("orders", 1, 3))
     kafka.stop_broker(3)
-    topics.delete(admin, topics.find(admin, "orders"))
-    assert topics.create(admin, TopicSpec("orders", 1, 1)) is not None
+    topics.delete(clients(admin), topics.find(clients(admin), "orders"))
+    assert topics.create(clients(admin), TopicSpec("orders", 1, 1)) is not None

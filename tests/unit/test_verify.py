@@ -1,6 +1,6 @@
 """Verification end to end over the fakes: probe, leftovers and JUnit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -9,19 +9,21 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kafab.command import Unknown
-from kafab.events import silent
 from kafab.findings import Finding, Report, Severity
 from kafab.junit import junit
 from kafab.metadata import Produced, QuorumState, TopicSpec
-from kafab.model import Endpoint, Node, Version
+from kafab.model import Cluster, Endpoint, Node, Version
 from kafab.ops.probe import probe_name
-from kafab.ops.verify import ask, verify
-from kafab.quorum_health import QuorumAnswers
-from kafab.testing.fleet import FakeClock
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.ops.see import see
+from kafab.ops.verify import verify
+from kafab.ops.world import World
+from kafab.seen import everything
+from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.quorum import FakeQuorum
+from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in
 from tests.kraft_by_hand import kraft_in
+from tests.worlds import running_hosts
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -100,20 +102,11 @@ def checked(
     admin: FakeAdmin | None = None,
     *,
     probe: bool = True,
-    election: Callable[[Sequence[Node]], Finding] | None = None,
+    election: bool = False,
 ) -> Report:
     """Verify at a fixed time."""
-    return verify(
-        kafka.cluster,
-        zookeeper=FakeZooKeeper(kafka),
-        quorum=FakeQuorum(kafka),
-        admin=admin or FakeAdmin(kafka),
-        clock=FakeClock(),
-        emit=silent,
-        probe=probe,
-        election=election,
-        now=NOW,
-    )
+    world = FakeWorld.of(kafka, admin, fleet=running_hosts(kafka.cluster))
+    return verify(kafka.cluster, world, probe=probe, election=election, now=NOW)
 
 
 def found(report: Report, check: str) -> Finding:
@@ -131,18 +124,12 @@ def test_reading_only_changes_nothing(kafka: FakeKafka) -> None:
 
 def test_the_findings_about_processes_come_first(kafka: FakeKafka) -> None:
     """What the hosts said of the processes opens the report and counts for the verdict."""
-    dead = Finding("process", "node1/broker", CRIT, "not running")
-    report = verify(
-        kafka.cluster,
-        zookeeper=FakeZooKeeper(kafka),
-        quorum=FakeQuorum(kafka),
-        admin=FakeAdmin(kafka),
-        clock=FakeClock(),
-        emit=silent,
-        nodes=lambda: [dead],
-        probe=False,
-    )
-    assert (report.findings[0], report.exit_code) == (dead, 1)
+    fleet = running_hosts(kafka.cluster)
+    fleet.unreachable = {"node1": "no route"}
+    report = verify(kafka.cluster, FakeWorld.of(kafka, fleet=fleet), probe=False)
+    first = [(f.check, f.subject, f.severity) for f in report.findings[:2]]
+    assert first == [("process", "node1/zookeeper", UNKNOWN), ("process", "node1/broker", UNKNOWN)]
+    assert report.exit_code == 5
 
 
 def test_the_probe_is_led_by_every_broker_and_removed(kafka: FakeKafka) -> None:
@@ -232,17 +219,20 @@ def test_probe_topics_do_not_count_as_partitions(kafka: FakeKafka) -> None:
     assert report.verdict is OK
 
 
-def test_an_election_is_given_the_brokers_that_live(kafka: FakeKafka) -> None:
+def test_an_election_is_given_the_brokers_that_live(
+    kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is held after everything else, among the brokers that answer, and its finding is the last of the report."""
     kafka.stop_broker(2)
     moved = Finding("controller.election", "small", OK, "moved")
     given: list[int] = []
 
-    def election(live: Sequence[Node]) -> Finding:
+    def election(_cluster: Cluster, live: Sequence[Node], _world: World) -> Finding:
         given.extend(node.id for node in live)
         return moved
 
-    report = checked(kafka, probe=False, election=election)
+    monkeypatch.setattr("kafab.ops.election.election", election)
+    report = checked(kafka, probe=False, election=True)
     assert (given, report.findings[-1]) == ([1, 3], moved)
 
 
@@ -262,7 +252,8 @@ def test_a_kraft_cluster_that_is_well_is_ok(tmp_path: Path, isolated: bool) -> N
     report = checked(kraft)
     assert [f for f in report.findings if f.severity is not OK] == []
     assert {f.check.split(".")[0] for f in report.findings} == {
-        *("quorum", "controller", "features", "broker", "cluster", "partitions", "replication")
+        *("process", "storage", "quorum", "controller", "features", "broker", "cluster"),
+        *("partitions", "replication"),
     }
 
 
@@ -289,10 +280,9 @@ def test_a_pinned_cluster_id_is_held_against_the_brokers(tmp_path: Path) -> None
 def test_a_leader_that_only_a_broker_reaches_is_the_leader(tmp_path: Path) -> None:
     """Controllers that do not answer from here are described through a broker."""
     kraft = FakeKafka(kraft_in(tmp_path, Version(4, 3, 1), isolated=True), min_isr=2)
-    quorum = _FarControllers(kraft)
-    answers = ask(kraft.cluster, zookeeper=FakeZooKeeper(kraft), quorum=quorum, admin=FakeAdmin(kraft))
-    assert isinstance(answers.mode, QuorumAnswers)
-    assert isinstance(answers.mode.state, QuorumState)
+    world = FakeWorld.of(kraft, controllers=_FarControllers(kraft))
+    seen = see(kraft.cluster, world, everything(kraft.cluster))
+    assert isinstance(seen.controllers.state, QuorumState)
 
 
 def test_junit_has_a_case_for_each_finding() -> None:

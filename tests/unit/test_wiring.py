@@ -1,10 +1,15 @@
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from kafab.errors import UsageError
 from kafab.wiring import PASSWORD_FD, sudo_password_from
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -33,3 +38,50 @@ def test_bad_descriptor_is_a_usage_error(number: str) -> None:
     """A descriptor that cannot be read is told with the variable's name and an example."""
     with pytest.raises(UsageError, match=PASSWORD_FD):
         sudo_password_from({PASSWORD_FD: number})
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from kafab.events import silent
+from kafab.ops.deploy import make_plan
+from kafab.ops.see import see
+from kafab.seen import everything
+from kafab.testing.store import FakeStore
+from kafab.wiring import Session
+from tests.conftest import cluster_in
+from tests.worlds import running_hosts
+
+cluster = cluster_in(Path("/nowhere"), 3, sys.argv[1])
+session = Session(cluster, silent)
+session.fleet, session.store = running_hosts(cluster), FakeStore.for_cluster(cluster)
+command = sys.argv[2]
+if command == "plan":
+    make_plan(cluster, None, session)
+else:
+    see(cluster, session, everything(cluster))
+session.close()
+print(*[name for name in ("kazoo", "kafka", "confluent_kafka") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "command", "imported"),
+    [
+        ("", "plan", []),
+        ("combined", "plan", []),
+        ("", "look", ["kazoo", "kafka"]),
+        ("combined", "look", ["kafka"]),
+    ],
+)
+def test_command_imports_only_the_clients_it_asks(mode: str, command: str, imported: list[str]) -> None:
+    """A plan makes no client of Kafka or ZooKeeper, and a look at a KRaft cluster none of ZooKeeper."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, mode, command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.stdout.split(), done.stderr) == (imported, "")

@@ -1,0 +1,58 @@
+"""Wait for something to become true: one polling loop, with a deadline, for every operation."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from kafab.errors import Failed
+from kafab.events import Waiting
+from kafab.ops.world import World
+from kafab.readiness import Missing
+
+LOOK_EVERY = 0.1
+WATCH_EVERY = 1.0
+
+
+def until(
+    look: Callable[[], Missing],
+    what: str,
+    limit: timedelta,
+    world: World,
+    *,
+    watch: Callable[[], None] | None = None,
+    every: float = LOOK_EVERY,
+) -> Missing:
+    """Look until nothing is missing or the time is over; return what is missing then. Raises what `watch` raises."""
+    clock = world.clock
+    begun = watched = clock.now()
+    while True:
+        missing = look()
+        elapsed = timedelta(seconds=clock.now() - begun)
+        if not missing or elapsed >= limit:
+            return missing
+        subject = next(iter(missing))
+        world.emit(Waiting(subject, f"{what}: {missing[subject]}", elapsed, limit))
+        if watch and clock.now() - watched >= WATCH_EVERY:
+            watch()
+            watched = clock.now()
+        clock.sleep(every)
+
+
+def wait(
+    look: Callable[[], Missing],
+    what: str,
+    limit: timedelta,
+    world: World,
+    *,
+    watch: Callable[[], None] | None = None,
+    every: float = LOOK_EVERY,
+) -> None:
+    """Look until nothing is missing. Raises Failed at the deadline with what each node lacked, or what `watch` raises."""
+    missing = until(look, what, limit, world, watch=watch, every=every)
+    if missing:
+        raise Failed(late(what, limit, missing), hint="`fab status` and `fab logs NODE` tell more")
+
+
+def late(what: str, limit: timedelta, missing: Missing) -> str:
+    """Return the message of a gate that was not passed in time: a line a node."""
+    lines = "".join(f"\n  {name}: {text}" for name, text in missing.items())
+    return f"{what}: not within {limit.total_seconds():.0f} s:{lines}"

@@ -1,0 +1,54 @@
+"""All ports together, faked: what an operation is given in a test."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafab.events import Emit, silent
+from kafab.ops.world import World
+from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.testing.fleet import FakeClock, FakeFleet
+from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.quorum import FakeQuorum
+from kafab.testing.store import FakeStore
+
+
+@dataclass
+class FakeWorld:
+    """An `ops.world.World` of fakes; `of` makes one around a cluster in memory."""
+
+    fleet: Fleet
+    zookeeper: ZooKeeper
+    controllers: Controllers
+    brokers: Brokers
+    topics: Topics
+    records: Records
+    store: Store
+    clock: Clock = field(default_factory=FakeClock)
+    emit: Emit = silent
+
+    @classmethod
+    def of(cls, kafka: FakeKafka, admin: FakeAdmin | None = None, **ports: Any) -> "FakeWorld":
+        """Return a world around a cluster: no host is there to be asked, and its release is stored, unless ``ports`` say so.
+
+        ``admin`` stands for brokers, topics and records.
+        """
+        one = admin or FakeAdmin(kafka)
+        made: dict[str, Any] = {
+            "fleet": FakeFleet({}, unreachable={host.name: "no host" for host in kafka.cluster.hosts}),
+            "zookeeper": FakeZooKeeper(kafka),
+            "controllers": FakeQuorum(kafka),
+            "brokers": one,
+            "topics": one,
+            "records": one,
+            "store": FakeStore.for_cluster(kafka.cluster),
+        }
+        return cls(**made | ports)
+
+    def owner(self, command: str) -> str:
+        """Return who holds a lock."""
+        return f"ann (`{command}`)"
+
+
+def _typed_against_the_protocol(kafka: FakeKafka) -> World:
+    """Let mypy say where the fakes have left their ports."""
+    return FakeWorld.of(kafka)

@@ -1,0 +1,17 @@
+"""Counts and lists of names as text for people: one spelling of each for the whole project."""
+
+from collections.abc import Iterable
+
+SHOWN = 5
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return ``1 broker`` or ``3 brokers``; ``many`` is the word for several where an s does not make it."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
+def few(names: Iterable[str], shown: int = SHOWN) -> str:
+    """Return the first names and how many more there are: ``a, b, c, d, e and 3 more``."""
+    every = list(names)
+    more = f" and {len(every) - shown} more" if len(every) > shown else ""
+    return ", ".join(every[:shown]) + more
