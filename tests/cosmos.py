@@ -40,6 +40,8 @@ class Cosmos:
     """Host -> cluster.id of its broker's data, in KRaft of all its nodes'; else KRaft's data are of one cluster."""
     bare: set[str] = field(default_factory=set)
     """KRaft nodes that are not formatted."""
+    ctrl_c: int | None = None
+    """Ctrl-C comes once so many moves have been carried out."""
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
@@ -135,8 +137,18 @@ class Cosmos:
     def _id_key(self) -> str:
         return "node.id" if self.cluster.kraft else "broker.id"
 
+    @property
+    def moves(self) -> list[tuple[str, str]]:
+        """What was asked of processes beyond looking, in order."""
+        return [call for call in self.calls if call[0] in ("start", "stop")]
+
     def _call(self, call: str, name: str) -> str:
+        if call in ("start", "stop") and len(self.moves) == self.ctrl_c:
+            raise KeyboardInterrupt
         self.calls.append((call, name))
+        return self._answer(call, name)
+
+    def _answer(self, call: str, name: str) -> str:
         if (call, name) in self.answers:
             return f"{name} {self.answers[call, name]}\n"
         if call == "start":
