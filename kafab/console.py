@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from kafab import screens
 from kafab.errors import Failed, KafabError, Unsafe, UsageError
@@ -40,9 +40,6 @@ class Console:
     ``out`` and ``err`` are sys.stdout and sys.stderr where they are not given; ``now`` gives monotonic seconds.
     """
 
-    documents: ClassVar[int] = 0
-    """How many JSON documents this process has written."""
-
     def __init__(
         self,
         json: bool = False,
@@ -52,6 +49,8 @@ class Console:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.json = json
+        self.documents = 0
+        """How many JSON documents it has written."""
         self._given_out = out
         self._given_err = err
         self._now = now
@@ -98,7 +97,7 @@ class Console:
         Raises Failed when stdout cannot take it (a full disk); a reader that went away is no fault.
         """
         _finish_live()
-        Console.documents += self.json
+        self.documents += self.json
         shown = json.dumps(document, indent=2, default=str) if self.json else text
         self._write_out(shown if not shown or shown.endswith("\n") else shown + "\n")
 

@@ -6,10 +6,9 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
-from kafab.console import Console
-
 from . import cluster, destroy, inventory, lab, preflight, releases, remote, topics, verify
 from .boundary import task
+from .chain import CHAIN
 
 
 @task(default=True)
@@ -19,7 +18,7 @@ def commands(_context: Context) -> None:
     width = max(map(len, names))
     lines = [f"  {name:{width}}  {summary(namespace[name])}" for name in names]
     text = "\n".join([*lines, "", "What a command takes: --help COMMAND"])
-    Console().data({}, text)
+    CHAIN.console().data({}, text)
 
 
 def summary(command: Task[Any]) -> str:

@@ -23,7 +23,6 @@ from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
 
 from kafab.command import Secret
-from kafab.console import Console
 from kafab.errors import Interrupted, KafabError, UsageError
 
 from .chain import CHAIN
@@ -76,11 +75,11 @@ def _guarded(call: Callable[[], int], *, json: bool) -> int:
     # Paramiko logs tracebacks to stderr where logging is not configured; every fault of its reaches us as a value.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     logging.getLogger("kazoo").addHandler(logging.NullHandler())
-    documents = Console.documents
+    documents = CHAIN.documents
 
     def told(error: KafabError) -> int:
         # A program that reads the document is told why there is none; one that has it is not given a second one.
-        Console(json and Console.documents == documents).error(error)
+        CHAIN.console(json=json and CHAIN.documents == documents).error(error)
         return error.exit_code
 
     signal.signal(

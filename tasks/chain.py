@@ -6,12 +6,13 @@ Invoke copies its configuration for every task, so the selection lives here, onc
 import atexit
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kafab.command import Secret
-from kafab.console import Console
-from kafab.inventory import load
-from kafab.selection import find_inventory
-from kafab.wiring import Session
+# What a command needs is imported when it runs: `fab --list` pays for none of it.
+if TYPE_CHECKING:
+    from kafab.command import Secret
+    from kafab.console import Console
+    from kafab.wiring import Session
 
 
 class Chain:
@@ -24,6 +25,7 @@ class Chain:
         self.sudo_password: Secret | None = None
         """What `--prompt-for-sudo-password` was answered with."""
         self._session: Session | None = None
+        self._console: Console | None = None
         atexit.register(self.close)
 
     def select(
@@ -45,12 +47,30 @@ class Chain:
         """The name or path that `on` was given, if it was used."""
         return self._wanted
 
-    def session(self) -> Session:
+    def console(self, *, json: bool = False) -> "Console":
+        """Return the one console of this command line, set for a task that was asked for JSON or not."""
+        if self._console is None:
+            from kafab.console import Console
+
+            self._console = Console()
+        self._console.json = json
+        return self._console
+
+    @property
+    def documents(self) -> int:
+        """How many JSON documents have been written."""
+        return 0 if self._console is None else self._console.documents
+
+    def session(self) -> "Session":
         """Return the session of the selected cluster, opening nothing yet. Raises UsageError when none is selected."""
         if self._session is None:
+            from kafab.inventory import load
+            from kafab.selection import find_inventory
+            from kafab.wiring import Session
+
             path = find_inventory(self._wanted, os.environ, Path.cwd())
             cluster, warnings = load(path, allow_unknown_properties=self._allow_unknown_properties)
-            console = Console()
+            console = self.console()
             for warning in warnings:
                 console.warn(str(warning))
             self._session = Session(

@@ -4,10 +4,6 @@ from contextlib import suppress
 
 from invoke.context import Context
 
-from kafab.cluster_screens import show_changed, show_deployed, show_plan, show_status
-from kafab.console import Console
-from kafab.ops import lifecycle
-
 from .boundary import task
 from .chain import CHAIN
 
@@ -50,9 +46,10 @@ def plan(
     _context: Context, limit: str | None = None, json: bool = False, detailed_exitcode: bool = False
 ) -> int:
     """Show what deploy would change: files as a diff, secrets masked. Changes nothing."""
+    from kafab.cluster_screens import show_plan
     from kafab.ops.deploy import make_plan
 
-    session, console = CHAIN.session(), Console(json=json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     _, found = make_plan(session.cluster, limit, session)
     show_plan(console, found)
     return 10 if found and detailed_exitcode else 0
@@ -69,9 +66,10 @@ def deploy(
     _context: Context, limit: str | None = None, json: bool = False, skip_preflight: bool = False
 ) -> None:
     """Put release and configuration on the hosts. Starts and restarts nothing."""
+    from kafab.cluster_screens import show_deployed
     from kafab.ops.deploy import deploy as run
 
-    session, console = CHAIN.session(), Console(json=json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     done = run(session.cluster, limit, session, check=not skip_preflight)
     done.raise_unless_done()
     show_deployed(console, done.plan)
@@ -80,9 +78,12 @@ def deploy(
 @task(help={"limit": LIMIT, "json": JSON})
 def start(_context: Context, limit: str | None = None, json: bool = False) -> None:
     """Start what does not run: ZooKeeper or controllers, then brokers; and prove that they serve."""
-    session = CHAIN.session()
+    from kafab.cluster_screens import show_changed
+    from kafab.ops import lifecycle
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     started = lifecycle.start(session.cluster, limit, session)
-    show_changed(Console(json=json), "started", session.cluster, started, nothing="everything runs already")
+    show_changed(console, "started", session.cluster, started, nothing="everything runs already")
 
 
 @task(help={"limit": LIMIT, "json": JSON, "yes": YES, "unsafe": UNSAFE})
@@ -90,7 +91,10 @@ def stop(
     _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
 ) -> None:
     """Stop the cluster, or some nodes that the rest can spare: brokers first, then ZooKeeper or controllers."""
-    session, console = CHAIN.session(), Console(json=json)
+    from kafab.cluster_screens import show_changed
+    from kafab.ops import lifecycle
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     console.confirm(f"Stop {limit or 'all'} of {session.cluster.name}?", yes=yes, lab=session.cluster.lab)
     stopped = lifecycle.stop(session.cluster, limit, session, unsafe=unsafe)
     show_changed(console, "stopped", session.cluster, stopped, nothing="nothing was running")
@@ -101,7 +105,10 @@ def restart(
     _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
 ) -> None:
     """Stop, then start: this interrupts service. A rolling restart comes with a later version."""
-    session, console = CHAIN.session(), Console(json=json)
+    from kafab.cluster_screens import show_changed
+    from kafab.ops import lifecycle
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     question = f"Restart {limit or 'all'} of {session.cluster.name}? This interrupts service."
     console.warn(
         f"restart stops {limit or 'the whole cluster'} and then starts it: meanwhile it does not serve"
@@ -114,11 +121,12 @@ def restart(
 @task(help={"limit": LIMIT, "json": JSON})
 def status(_context: Context, limit: str | None = None, json: bool = False) -> int:
     """Show every node on one screen: state, release, configuration, what it leads."""
+    from kafab.cluster_screens import show_status
     from kafab.ops.status import status as run
 
-    session = CHAIN.session()
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     lines = run(session.cluster, limit, session)
-    show_status(Console(json=json), session.cluster, lines)
+    show_status(console, session.cluster, lines)
     return 4 if any(line.state == "UNKNOWN" for line in lines) else 0
 
 
@@ -134,7 +142,7 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
     """Show a node's log."""
     from kafab.ops import logs as run
 
-    session, console = CHAIN.session(), Console()
+    session, console = CHAIN.session(), CHAIN.console()
     found, wanted = run.node_named(session.cluster, node), run.line_count(lines)
     if follow:
         with suppress(KeyboardInterrupt):  # which is how one stops to look

@@ -5,14 +5,8 @@ from pathlib import Path
 
 from invoke.context import Context
 
-from kafab.console import Console
-from kafab.model import Mode
-from kafab.ops import inventories
-from kafab.selection import find_inventory
-
 from .boundary import task
 from .chain import CHAIN
-from .options import choice, kafka_version
 
 _COLUMNS = ("Place", "Key", "Severity", "Problem")
 
@@ -28,7 +22,10 @@ def check(
     _context: Context, cluster: str = "", json: bool = False, allow_unknown_properties: bool = False
 ) -> int:
     """Show every problem of an inventory with its file, line and column; exit code 2 if it cannot be used."""
-    console = Console(json)
+    from kafab.ops import inventories
+    from kafab.selection import find_inventory
+
+    console = CHAIN.console(json=json)
     file = find_inventory(cluster or CHAIN.wanted, os.environ, Path.cwd())
     verdict = inventories.check(file, allow_unknown_properties=allow_unknown_properties)
     rows = inventories.rows(verdict)
@@ -47,11 +44,18 @@ def check(
 )
 def new(_context: Context, name: str, mode: str | None = None, version: str | None = None) -> None:
     """Write a commented starter to inventory/NAME.yaml; an existing file stays as it is."""
+    from kafab.model import Mode
+    from kafab.ops import inventories
+
+    from .options import choice, kafka_version
+
     path = inventories.create(name, Path.cwd(), choice("mode", Mode, mode), kafka_version(version))
-    Console().data({}, f"{path}\nedit it, then type: fab inventory.check --cluster {name}")
+    CHAIN.console().data({}, f"{path}\nedit it, then type: fab inventory.check --cluster {name}")
 
 
 @task
 def schema(_context: Context) -> None:
     """Print the JSON Schema of inventories, for completion and checks in an editor."""
-    Console().data({}, inventories.schema_text())
+    from kafab.ops import inventories
+
+    CHAIN.console().data({}, inventories.schema_text())

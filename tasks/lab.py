@@ -2,17 +2,8 @@
 
 from invoke.context import Context
 
-from kafab.console import Console
-from kafab.errors import UsageError
-from kafab.lab.kinds import Kind
-from kafab.lab.local import MAX_HOSTS
-from kafab.lab.shape import Controllers, Wish
-from kafab.model import Mode, Quorum
-from kafab.wiring import open_lab
-
 from .boundary import task
 from .chain import CHAIN
-from .options import choice, kafka_version
 
 NAME = "The lab's name; labs of different names stand side by side."
 JSON = "Print one JSON document."
@@ -40,6 +31,13 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
     kind: str | None = None,
 ) -> None:
     """Make hosts on this machine and their inventory; later tasks use it."""
+    from kafab.lab.kinds import Kind
+    from kafab.lab.shape import Controllers, Wish
+    from kafab.model import Mode, Quorum
+    from kafab.wiring import open_lab
+
+    from .options import choice, kafka_version
+
     wish = Wish(
         _count(hosts),
         kafka_version(version),
@@ -47,7 +45,7 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
         choice("controllers", Controllers, controllers),
         choice("quorum", Quorum, quorum),
     )
-    lab = open_lab(name, Console().emit, choice("kind", Kind, kind))
+    lab = open_lab(name, CHAIN.console().emit, choice("kind", Kind, kind))
     lab.up(wish)
     CHAIN.select(str(lab.inventory))
 
@@ -55,7 +53,9 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
 @task(help={"name": NAME, "json": JSON})
 def status(_context: Context, name: str = "lab", json: bool = False) -> None:
     """Show the lab's hosts: where each is, whether it is up, and how many of its nodes run."""
-    console = Console(json=json)
+    from kafab.wiring import open_lab
+
+    console = CHAIN.console(json=json)
     lab = open_lab(name, console.emit)
     hosts = lab.status()
     up = lab.inventory.exists()
@@ -76,13 +76,18 @@ def status(_context: Context, name: str = "lab", json: bool = False) -> None:
 @task(help={"name": NAME})
 def down(_context: Context, name: str = "lab") -> None:
     """End the lab: its nodes, its hosts, its folder; and nothing else."""
+    from kafab.wiring import open_lab
+
     CHAIN.forget()
-    console = Console()
+    console = CHAIN.console()
     if not open_lab(name, console.emit).down():
         console.warn(f"{name} is not up: nothing to do")
 
 
 def _count(text: str | None) -> int | None:
+    from kafab.errors import UsageError
+    from kafab.lab.local import MAX_HOSTS
+
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_HOSTS):

@@ -1,14 +1,6 @@
 """Topics of the selected cluster, with the names that kafka-topics uses."""
 
-from dataclasses import replace
-
 from invoke.context import Context
-
-from kafab import topic_screens
-from kafab.console import Console
-from kafab.metadata import TopicSpec
-from kafab.ops import topics
-from kafab.ops.topic_rules import assignments, changes, count
 
 from .boundary import task
 from .chain import CHAIN
@@ -20,17 +12,22 @@ _JSON = "print one JSON document on stdout"
 @task(name="list", help={"internal": "show Kafka's own topics too", "json": _JSON})
 def list_(_context: Context, internal: bool = False, json: bool = False) -> None:
     """Print the names of all topics, one a line."""
+    from kafab.ops import topics
+
     session = CHAIN.session()
     found = topics.names(session, internal=internal)
     document = {"schema": "kafab.topics/1", "cluster": session.cluster.name, "topics": list(found)}
-    Console(json).data(document, "\n".join(found))
+    CHAIN.console(json=json).data(document, "\n".join(found))
 
 
 @task(help={"name": _NAME, "json": _JSON})
 def describe(_context: Context, name: str, json: bool = False) -> None:
     """Show a topic's own properties and, for each partition, its leader, replicas and ISR."""
+    from kafab import topic_screens
+    from kafab.ops import topics
+
     topic = topics.find(CHAIN.session(), name)
-    Console(json).data(topic_screens.document(topic), topic_screens.text(topic))
+    CHAIN.console(json=json).data(topic_screens.document(topic), topic_screens.text(topic))
 
 
 @task(
@@ -56,6 +53,13 @@ def create(
 
     A topic of that name, more replicas than live brokers and an unknown property are errors, told with the numbers.
     """
+    from dataclasses import replace
+
+    from kafab import topic_screens
+    from kafab.metadata import TopicSpec
+    from kafab.ops import topics
+    from kafab.ops.topic_rules import assignments, count
+
     spec = TopicSpec(
         name,
         partitions=count(partitions, "--partitions"),
@@ -63,7 +67,7 @@ def create(
         configs=assignments(config or []),
     )
     made = topics.create(CHAIN.session(), spec)
-    console = Console(json)
+    console = CHAIN.console(json=json)
     for warning in topics.warnings(made) if made else ():
         console.warn(warning)
     count_made = len(made.partitions) if made else spec.partitions
@@ -91,7 +95,11 @@ def alter(
     json: bool = False,
 ) -> None:
     """Change a topic's properties or add partitions. What already is as asked is left alone."""
-    session, console = CHAIN.session(), Console(json)
+    from kafab import topic_screens
+    from kafab.ops import topics
+    from kafab.ops.topic_rules import assignments, changes, count
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     wanted = changes(assignments(config or []), delete_config or [])
     total = count(partitions, "--partitions")
     change = topics.alteration(session, name, configs=wanted, partitions=total)
@@ -108,7 +116,10 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
 
     Asks on a terminal and needs --yes without one; a lab never asks.
     """
-    session, console = CHAIN.session(), Console(json)
+    from kafab import topic_screens
+    from kafab.ops import topics
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     topic = topics.deletable(session, name)
     partitions = len(topic.partitions)
     question = (

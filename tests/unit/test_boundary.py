@@ -9,10 +9,10 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from kafab.console import Console
 from kafab.errors import Failed, Interrupted, Unreachable
 from kafab.interruption import interruptible
 from tasks.boundary import task
+from tasks.chain import CHAIN
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_document_that_was_written_is_the_only_one(capsys: pytest.CaptureFixture
     """What fails after its result was written adds no second document to it."""
 
     def body(_context: Context, json: bool = False) -> None:
-        Console(json).data({"schema": "kafab.test/1"}, "")
+        CHAIN.console(json=json).data({"schema": "kafab.test/1"}, "")
         raise Failed("and then it failed")
 
     with pytest.raises(Exit):

@@ -44,7 +44,7 @@ def test_lab_up_selects_its_lab_beside_another(
 ) -> None:
     """In `fab lab.up --name second status` the second task means the new lab, though two are up."""
     made("first").up()
-    monkeypatch.setattr(lab_tasks, "open_lab", lambda name, *_rest: made(name))
+    monkeypatch.setattr("kafab.wiring.open_lab", lambda name, *_rest: made(name))
     program = Program(namespace=Collection(lab_tasks.up), name="fab", binary="fab")
     program.run(["fab", "up", "--name", "second"], exit=False)
     assert CHAIN.session().cluster.name == "second"

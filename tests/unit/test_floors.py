@@ -70,6 +70,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.console",
             "kafab.cluster_screens",
             "kafab.topic_screens",
+            "kafab.destroy_screens",
             "kafab.preflight_screens",
             "kafab.testing.*",
         ),
