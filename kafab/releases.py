@@ -6,6 +6,8 @@ from pathlib import Path
 
 from kafab.model import Version
 
+FIRST_LOG4J2 = Version(4, 0, 0)
+"""From here on Kafka logs through Log4j 2 (KIP-653)."""
 APACHE_ARCHIVE = "https://archive.apache.org/dist/kafka"
 """Every release with its ``.sha512``; the download mirrors hold the newest ones only."""
 
@@ -92,7 +94,7 @@ def maven_artifacts(name: ReleaseName) -> tuple[Coordinates, ...]:
     wanted = [Coordinates(kafka, f"kafka_{name.scala}", version)]
     if name.version >= Version(3, 0, 0):
         wanted.append(Coordinates(kafka, "kafka-tools", version))
-    if name.version >= Version(4, 0, 0):
+    if name.version >= FIRST_LOG4J2:
         wanted.append(Coordinates("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4"))
     elif name.version >= Version(3, 1, 1):
         wanted.append(Coordinates("org.slf4j", "slf4j-reload4j", "1.7.36"))

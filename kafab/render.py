@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from kafab.model import Cluster, Node, Role, Version
+from kafab.model import Cluster, Node, Role
 from kafab.properties import broker_properties, format_properties, zookeeper_properties
+from kafab.releases import FIRST_LOG4J2
 
 if TYPE_CHECKING:
     import jinja2
@@ -29,10 +30,6 @@ MAIN_FILE = {
     Role.CONTROLLER: "server.properties",
     Role.BROKER: "server.properties",
 }
-FIRST_LOG4J2 = Version(4, 0, 0)
-"""From here on Kafka logs through Log4j 2 (KIP-653)."""
-
-
 _LOGGING = {
     (Role.ZOOKEEPER, False): "log4j-zookeeper.properties.j2",
     (Role.CONTROLLER, False): "log4j-broker.properties.j2",

@@ -5,6 +5,7 @@ Nothing is ever unpacked on this machine.
 
 import gzip
 import hashlib
+import io
 import tarfile
 import zipfile
 import zlib
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
+from kafab import launchers
 from kafab.adapters.progress import Progress
 from kafab.archive import MAX_BYTES, Kind, Member, Refused, container, judge
 from kafab.events import Emit
-from kafab.releases import ReleaseName
+from kafab.releases import FIRST_LOG4J2, ReleaseName
 
 _CHUNK = 1 << 20  # bytes
 _BLOCK = 512  # bytes; tar's unit
@@ -96,25 +98,34 @@ def inspect(file: Path, emit: Emit) -> ReleaseName:
 
 
 def assemble(jars: Sequence[Path], name: ReleaseName, target: Path) -> None:
-    """Write jars as ``<release>/libs/*.jar`` into an uncompressed tar that any ``tar`` reads.
+    """Write jars as ``<release>/libs/*.jar``, with launchers of their tools, into an uncompressed tar that any ``tar`` reads.
 
     The same jars always give the same bytes: sorted names, no times, no owners. Raises Refused for a file that
     is no jar, OSError.
     """
+    ordered = sorted(jars, key=lambda path: path.name)
+    classes = {found for jar in ordered for found in _classes(jar)}
+    made = launchers.files(classes, log4j2=name.version >= FIRST_LOG4J2)
+    folders = dict.fromkeys(["libs", *(path.partition("/")[0] for path in made)])
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for folder in (f"{name}", f"{name}/libs"):
+        for folder in (f"{name}", *(f"{name}/{folder}" for folder in folders)):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(entry)
-        for jar in sorted(jars, key=lambda path: path.name):
-            _check_jar(jar)
+        for path, text in sorted(made.items()):
+            content = text.encode()
+            entry = tarfile.TarInfo(f"{name}/{path}")
+            entry.size, entry.mode = len(content), 0o755 if path.startswith("bin/") else 0o644
+            tar.addfile(entry, io.BytesIO(content))
+        for jar in ordered:
             entry = tarfile.TarInfo(f"{name}/libs/{jar.name}")
             entry.size, entry.mode = jar.stat().st_size, 0o644
-            with jar.open("rb") as content:
-                tar.addfile(entry, content)
+            with jar.open("rb") as file:
+                tar.addfile(entry, file)
 
 
-def _check_jar(jar: Path) -> None:
+def _classes(jar: Path) -> list[str]:
+    """Return the names of the classes in a jar. Raises Refused for a file that is none."""
     try:
         with zipfile.ZipFile(jar) as content:
             names = content.namelist()
@@ -122,6 +133,7 @@ def _check_jar(jar: Path) -> None:
         raise Refused(f"{jar.name} is no jar: {fault}") from fault
     if jar.suffix != ".jar" or not names:
         raise Refused(f"{jar.name} is no jar")
+    return [name.removesuffix(".class").replace("/", ".") for name in names if name.endswith(".class")]
 
 
 class _Forward:
