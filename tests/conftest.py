@@ -11,20 +11,28 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kafab.command import Result, Script
 from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Version
+from tests.groups import Durations, longest_first
 from tests.ports import reserved_ports
 
-_GRACE = 15.0  # seconds for threads that are ending: Paramiko's end behind their connection
+# How long an example takes is the machine's matter.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+_GRACE = 60.0  # seconds for threads that are ending: Paramiko's end behind their connection
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the end-to-end tests of a module on one worker: they share its hosts; some name a group of their own."""
     for item in items:
         if item.get_closest_marker("e2e") and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    if hasattr(config, "workerinput"):  # xdist's, on a worker
+        longest_first(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -36,8 +44,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             raise pytest.UsageError(f"xdist did not group {len(lost)} tests, {lost[0]} among them")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let the commands that tests start have Ctrl-C, also where the tests run as a shell's background job."""
+    config.pluginmanager.register(Durations())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
