@@ -8,19 +8,22 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from kafab.command import Result, Script
 from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Version
-from tests.groups import Durations, longest_first
+from tests.groups import Record, longest_first
 from tests.ports import reserved_ports
 
 # How long an example takes is the machine's matter.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+if TYPE_CHECKING:
+    from tests.kafka_by_hand import KafkaByHand
 
 _GRACE = 60.0  # seconds for threads that are ending: Paramiko's end behind their connection
 
@@ -46,7 +49,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let the commands that tests start have Ctrl-C, also where the tests run as a shell's background job."""
-    config.pluginmanager.register(Durations())
+    config.pluginmanager.register(Record())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -106,6 +109,17 @@ def cluster_in(root: Path, hosts: int = 1, controllers: str = "") -> Cluster:
         quorum=Quorum.DYNAMIC,
         lab=True,
     )
+
+
+@pytest.fixture(scope="session")
+def hand_3_9_2(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaByHand]":
+    """Six JVMs for the modules of the group "contract 3.9.2": healthy and without a topic when a module begins and ends."""
+    from tests.kafka_by_hand import (
+        six_jvms,  # the clients' libraries; the fast tests of most modules need none
+    )
+
+    with six_jvms(Version(3, 9, 2), tmp_path_factory.mktemp("kafka-3.9.2")) as hand:
+        yield hand
 
 
 @pytest.fixture

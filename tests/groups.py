@@ -1,31 +1,33 @@
-"""The groups of tests that stay on one worker: which of them begin first, and how long each took."""
+"""The groups of tests that stay on one worker: which begin first, how long each took, and what was skipped for which reason."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
 
 LONGEST = (
     "tests/e2e/docker/test_killed_deploys.py",
+    "tests/e2e/test_verify_broken_kraft.py",
     "cluster 3.9.2",
-    "quorum 4.3.1",
+    "cluster 2.4.1",
     "docker_lab",
     "tests/e2e/docker/test_faults.py",
-    "tests/e2e/test_verify_broken_kraft.py",
-    "cluster 2.4.1",
     "docker kraft",
+    "docker_host",
+    "kraft lab",
+    "quorum 4.3.1",
     "quorum 3.9.2",
+    "contract 3.9.2",
     "tests/e2e/docker/test_preflight.py",
     "tests/e2e/test_distribution.py",
-    "tests/e2e/docker/test_cut_off_starts.py",
-    "kraft lab",
-    "tests/e2e/test_verify_broken.py",
     "tests/e2e/test_destroy.py",
+    "tests/e2e/test_interruptions.py",
+    "tests/e2e/test_kraft_storage.py",
 )
-"""The longest first, so that no worker is left with one of them at the end, as the record of the last run has them.
+"""The longest first, so that no worker is left with one of them at the end, as the record of a run has them.
 
-Only one of the first three, as many as there are workers, is of labs of kind docker: it makes the image of the hosts,
-for which the others would wait.
+Only one of the first four, as many as there are workers, is of labs of kind docker: it makes the image of the hosts, for
+which the others would wait.
 """
 SHOWN = 5.0
 """Seconds from which on a group is a line of the record."""
@@ -49,16 +51,19 @@ def longest_first(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
-class Durations:
-    """A plugin that sums the seconds of each group and worker, and prints them at the end of a run."""
+class Record:
+    """A plugin that prints, at the end of a run, the seconds of each group and worker, and a line for each reason to skip."""
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_PHASES, 0.0))
         self._workers: dict[str, float] = defaultdict(float)
+        self._skipped: Counter[str] = Counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add one phase of one test."""
-        self._groups[group(report.nodeid)][report.when or "call"] += report.duration
+        self._groups[group(report.nodeid)][report.when] += report.duration
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self._skipped[report.longrepr[2].removeprefix("Skipped: ")] += 1
         node = getattr(report, "node", None)  # xdist's, where the test ran on a worker
         self._workers[node.gateway.id if node else "main"] += report.duration
 
@@ -71,6 +76,13 @@ class Durations:
                 terminalreporter.write_line(line)
             busy = (f"{name} {seconds:.0f} s" for name, seconds in sorted(self._workers.items()))
             terminalreporter.write_line(f"busy: {', '.join(busy)}")
+        for line in self.reasons():
+            terminalreporter.write_line(line)
+
+    def reasons(self) -> Iterator[str]:
+        """Yield a line for each reason to skip; pytest itself has one for each test that a fixture skips."""
+        for reason, count in self._skipped.items():
+            yield f"SKIPPED [{count}] {reason}"
 
 
 def record(groups: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

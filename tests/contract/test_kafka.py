@@ -188,7 +188,7 @@ def test_reading_leaves_no_group_behind(kafka: World, topic: str) -> None:
 def test_replicas_hold_what_their_leaders_hold(kafka: World, topic: str) -> None:
     """Every broker tells its own replicas; once written they are of equal, positive size, and none lags."""
     kafka.admin.produce(topic, {number: [b"x" * 20] * 10 for number in range(3)}, timeout=LIMIT)
-    until(lambda: _equal(kafka, topic), "equal replicas", 10)
+    until(lambda: _equal(kafka, topic), "equal replicas", 60)
     found = kafka.admin.replicas(topic)
     assert not isinstance(found, Unknown)
     assert sorted((one.partition, one.broker, one.lag) for one in found) == [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.groups import LONGEST, group, record
+from tests.groups import LONGEST, Record, group, record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,3 +34,20 @@ def test_record_has_what_took_a_while() -> None:
 def test_modules_that_begin_first_are_there() -> None:
     """A module that was renamed is found out, as it would begin late without a word."""
     assert [name for name in LONGEST if "/" in name and not (ROOT / name).is_file()] == []
+
+
+def test_reason_is_told_once_for_all_that_it_skips() -> None:
+    """However many tests a missing program skips, it is one line with their number."""
+    found = Record()
+    for number in (1, 2):
+        found.pytest_runtest_logreport(
+            pytest.TestReport(
+                f"tests/unit/test_x.py::test_{number}",
+                ("tests/unit/test_x.py", number, f"test_{number}"),
+                {},
+                "skipped",
+                ("tests/unit/test_x.py", number, "Skipped: no docker"),
+                "setup",
+            )
+        )
+    assert [*found.reasons()] == ["SKIPPED [2] no docker"]

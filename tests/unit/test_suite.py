@@ -37,7 +37,7 @@ class Checkout:
         """Run the test command, its end-to-end tests ending with ``code``; return its exit code and its calls."""
         (self.folder / "code").write_text(str(code))
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        command = [self.folder / "scripts" / "test", *words]
+        command = [str(self.folder / "scripts" / "test"), *words]
         done = subprocess.run(
             command, check=False, capture_output=True, timeout=60, env={**os.environ, "PATH": path}
         )

@@ -25,7 +25,8 @@ def docker_here(tmp_path_factory: pytest.TempPathFactory) -> None:
     done = docker("version")
     if done.returncode:
         cannot_run(
-            f"no Docker daemon answers: {_line(done.stderr)}; as root: scripts/docker-daemon (scripts/test does)"
+            f"Docker does not answer: {_line(done.stderr)}; as root: scripts/docker-daemon (scripts/test does),"
+            " or usermod -aG docker USER"
         )
     # One worker makes the images, which takes a minute each, and the others wait for it.
     with (tmp_path_factory.getbasetemp().parent / "image.lock").open("w") as lock:
