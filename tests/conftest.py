@@ -113,7 +113,7 @@ def cluster_in(root: Path, hosts: int = 1, controllers: str = "") -> Cluster:
 
 @pytest.fixture(scope="session")
 def hand_3_9_2(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaByHand]":
-    """Six JVMs for the modules of the group "contract 3.9.2": healthy and without a topic when a module begins and ends."""
+    """Six JVMs for the modules of the group "contract 3.9.2": healthy and without a topic until the last of them breaks it."""
     from tests.kafka_by_hand import (
         six_jvms,  # the clients' libraries; the fast tests of most modules need none
     )

@@ -1,5 +1,6 @@
 """Which groups of tests begin first, and the record of how long each took."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,9 @@ def test_reason_is_told_once_for_all_that_it_skips() -> None:
             )
         )
     assert [*found.reasons()] == ["SKIPPED [2] no docker"]
+
+
+def test_no_unit_test_starts_a_cluster() -> None:
+    """The test command looks for tests that start real processes nowhere but in the folders of contracts and of e2e."""
+    files = (ROOT / "tests" / "unit").glob("*.py")
+    assert [file.name for file in files if re.search(r"mark\.e2e", file.read_text())] == []

@@ -59,4 +59,4 @@ def test_what_is_not_kafabs_stays(docker_host: DockerLab) -> None:
     )
     assert "nothing to do" in lab.fab.must("destroy", "--data", "lab").out
     lab.on("node1", "rmdir /var/lib/kafka/broker/lost+found")  # Kafka would take it for a partition
-    lab.fab.must("deploy", "start")
+    lab.fab.must("deploy", "start", "stop")
