@@ -8,23 +8,34 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kafab.command import Result, Script
 from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Version
+from tests.groups import Record, longest_first
 from tests.ports import reserved_ports
 
-_GRACE = 15.0  # seconds for threads that are ending: Paramiko's end behind their connection
+# How long an example takes is the machine's matter.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+if TYPE_CHECKING:
+    from tests.kafka_by_hand import KafkaByHand
+
+_GRACE = 60.0  # seconds for threads that are ending: Paramiko's end behind their connection
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the end-to-end tests of a module on one worker: they share its hosts; some name a group of their own."""
     for item in items:
         if item.get_closest_marker("e2e") and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    if hasattr(config, "workerinput"):  # xdist's, on a worker
+        longest_first(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -36,8 +47,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             raise pytest.UsageError(f"xdist did not group {len(lost)} tests, {lost[0]} among them")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let the commands that tests start have Ctrl-C, also where the tests run as a shell's background job."""
+    config.pluginmanager.register(Record())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -97,6 +109,17 @@ def cluster_in(root: Path, hosts: int = 1, controllers: str = "") -> Cluster:
         quorum=Quorum.DYNAMIC,
         lab=True,
     )
+
+
+@pytest.fixture(scope="session")
+def hand_3_9_2(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaByHand]":
+    """Six JVMs for the modules of the group "contract 3.9.2": healthy and without a topic until the last of them breaks it."""
+    from tests.kafka_by_hand import (
+        six_jvms,  # the clients' libraries; the fast tests of most modules need none
+    )
+
+    with six_jvms(Version(3, 9, 2), tmp_path_factory.mktemp("kafka-3.9.2")) as hand:
+        yield hand
 
 
 @pytest.fixture

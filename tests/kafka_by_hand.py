@@ -4,7 +4,8 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
 
 from kafab.adapters.admin import ClientsAdmin
@@ -38,6 +39,16 @@ def unpacked(version: Version, into: Path) -> Path:
     return into / str(name) / "libs"
 
 
+@contextmanager
+def six_jvms(version: Version, root: Path) -> Iterator["KafkaByHand"]:
+    """Run a cluster for the block, healthy when it begins."""
+    with closing(KafkaByHand(root, unpacked(version, root), version)) as hand:
+        hand.start(hand.cluster.nodes)
+        with hand.asked():
+            hand.wait_until_healthy()
+        yield hand
+
+
 def until(look: Callable[[], bool], what: str, limit: float = START_LIMIT) -> None:
     """Look until it is true; an AssertionError at the deadline."""
     deadline = time.monotonic() + limit
@@ -47,17 +58,29 @@ def until(look: Callable[[], bool], what: str, limit: float = START_LIMIT) -> No
 
 
 class KafkaByHand:
-    """Six JVMs in one folder. Every process is known by its pid and ended by it."""
+    """Six JVMs in one folder, and clients of them. Every process is known by its pid and ended by it."""
+
+    zookeeper: KazooEnsemble
+    admin: ClientsAdmin
 
     def __init__(self, root: Path, libs: Path, version: Version) -> None:
         self.root = root
         self.libs = libs
         self.cluster = _cluster(version, free_ports(16))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Have clients for the block. No thread of theirs outlives it, though the processes may be others' after it."""
         self.zookeeper = KazooEnsemble(
             [node.endpoint for node in self.cluster.zookeepers], self.cluster.chroot
         )
         self.admin = ClientsAdmin([node.endpoint for node in self.cluster.brokers])
+        try:
+            yield
+        finally:
+            self.admin.close()
+            self.zookeeper.close()
 
     def node(self, role: Role, number: int) -> Node:
         """Return the node of that role and id."""
@@ -106,9 +129,7 @@ class KafkaByHand:
         until(lambda: self._agreed(away), f"agreement without {names} in {self.root}")
 
     def close(self) -> None:
-        """End every process and client."""
-        self.admin.close()
-        self.zookeeper.close()
+        """End every process."""
         for process in self.processes.values():
             process.kill()
         for process in self.processes.values():

@@ -15,7 +15,7 @@ from kafab.model import Host, Ssh
 from tests.conftest import cannot_run
 from tests.ports import ADDRESS, free_ports
 
-_START = 10
+_START = 60  # seconds, on a machine that is busy
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError("sshd did not start")
 
 
-def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+def until(true: Callable[[], bool], seconds: float = 60) -> bool:
     """Poll until something is true; False when it did not become so in time."""
     deadline = time.monotonic() + seconds
     while not true():

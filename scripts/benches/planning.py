@@ -1,4 +1,4 @@
-"""The row about a plan for 300 hosts: CPU and memory, without a network."""
+"""Rows about 300 hosts, without a network: CPU and memory of a plan, CPU of the inventory and of what it is judged by."""
 
 import json
 import os
@@ -7,11 +7,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from kafab.catalogue import definitions
 from kafab.cluster_screens import show_plan
 from kafab.command import Result
 from kafab.console import Console
@@ -40,6 +42,36 @@ def plan(runs: int) -> list[Row]:
         Row(f"{what}: CPU", cpu, None, "2 s", cpu <= 2),
         Row(f"{what}: memory", memory, None, "200 MB", memory <= 200, unit="MB"),
     ]
+
+
+def inventory(runs: int) -> list[Row]:
+    """Measure the CPU of loading 300 hosts with much said of each, and that of reading a release's catalogue."""
+    hosts = "".join(
+        f"  kafka{n}: {{address: 10.0.{n // 250}.{n % 250 + 1}, rack: r{n % 3}, {f'zookeeper: {n},' if 0 < n < 6 else ''}"
+        f" broker: {{id: {n}, data: [/data1/kafka, /data2/kafka], heap: 6g, properties: {{num.io.threads: 16}}}}}}\n"
+        for n in range(300)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "large.yaml")
+        file.write_text(f"kafka: {{version: {VERSION}}}\nhosts:\n{hosts}", "utf-8")
+        loaded = statistics.median(_cpu(lambda: load(file)) for _ in range(runs))
+    read = statistics.median(_cpu(_catalogue) for _ in range(runs))
+    return [
+        Row("inventory of 300 hosts, loaded: CPU", loaded, None, "0.5 s", loaded <= 0.5),
+        Row("catalogue of a release, read: CPU", read, None, "0.05 s", read <= 0.05),
+    ]
+
+
+def _cpu(act: Callable[[], object]) -> float:
+    began = time.process_time()
+    act()
+    return time.process_time() - began
+
+
+def _catalogue() -> None:
+    for cached in (definitions._data, definitions._catalogue, definitions.releases):  # noqa: SLF001  # as a new process
+        cached.cache_clear()
+    definitions.catalogue(max(definitions.releases().values()))
 
 
 def _child() -> None:

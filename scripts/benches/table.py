@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from scripts.benches import deploys, servers
 from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
-from scripts.benches.planning import plan
+from scripts.benches.planning import inventory, plan
 from scripts.benches.running import start, verify
 from scripts.benches.starting import listing
 
@@ -20,6 +20,7 @@ ROWS: Mapping[str, Measurement] = {
     "start": start,
     "start-kraft": start_kraft,
     "verify": verify,
+    "inventory-300": inventory,
     "plan-300": plan,
     "servers-deploy": servers.deploy_again,
     "servers-first": servers.first_deploy,

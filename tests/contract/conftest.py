@@ -1,7 +1,7 @@
 """Fakes and real clusters behind the same names, so that one test holds for both; hosts on loopback."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from kafab.model import Cluster, Host, Version
 from kafab.ports import ZooKeeper
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from tests.conftest import cluster_in
-from tests.kafka_by_hand import KafkaByHand, unpacked
+from tests.kafka_by_hand import KafkaByHand, six_jvms
 from tests.loopback import HOSTS, NoJava
 
 
@@ -32,8 +32,8 @@ class World:
     real: bool
 
 
-# Not of the session: a cluster costs two gigabytes, and kazoo's thread draws from the global `random`, which Hypothesis
-# in a later module takes for a strategy's doing.
+# Its clients are not of the session: kazoo's thread draws from the global `random`, which Hypothesis in a later module
+# takes for a strategy's doing.
 @pytest.fixture(
     scope="module",
     params=[
@@ -57,14 +57,14 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         fake = FakeKafka(cluster_in(tmp_path_factory.mktemp("fake"), hosts=3), min_isr=2)
         yield World(fake.cluster, FakeZooKeeper(fake), FakeAdmin(fake), real=False)
         return
-    root, version = tmp_path_factory.mktemp(f"kafka-{request.param}"), Version.parse(request.param)
-    hand = KafkaByHand(root, unpacked(version, root), version)
-    try:
-        hand.start(hand.cluster.nodes)
-        hand.wait_until_healthy()
+    with ExitStack() as stack:
+        if request.param == "3.9.2":
+            hand: KafkaByHand = request.getfixturevalue("hand_3_9_2")
+        else:
+            root, version = tmp_path_factory.mktemp(f"kafka-{request.param}"), Version.parse(request.param)
+            hand = stack.enter_context(six_jvms(version, root))
+        stack.enter_context(hand.asked())
         yield World(hand.cluster, hand.zookeeper, hand.admin, real=True)
-    finally:
-        hand.close()
 
 
 @pytest.fixture(scope="module")

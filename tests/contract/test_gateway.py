@@ -106,7 +106,7 @@ def test_black_hole_behind_a_gateway_is_noticed(
         os.kill(parent, signal.SIGCONT)
         flag.unlink()
         assert reason(outcome) == f"the connection was lost while the script ran: {sshlink.WENT_SILENT}"
-        assert took < 20
+        assert took < 45  # the script has a minute
         assert fleet.run({"node2": script("echo in")})["node2"] == IN  # the gateway is still the first one
 
 
@@ -135,7 +135,7 @@ def test_black_hole_in_an_upload_behind_a_gateway_is_noticed(
         took = time.monotonic() - begun
         os.kill(int(pid.read_text()), signal.SIGCONT)
     assert "connection was lost" in reason(outcome)
-    assert took < 20
+    assert took < 25  # an upload has 30 s without a byte taken
 
 
 def test_gateway_that_refuses_is_told_for_every_host(behind: Sequence[Host], tmp_path: Path) -> None:
@@ -232,12 +232,15 @@ def test_proxy_command_is_run(home: Path, inner: Sequence[Sshd]) -> None:
     assert until(lambda: not Path(f"/proc/{(home / 'pid').read_text().strip()}").exists())
 
 
-def test_proxy_command_that_ends_is_told_at_once(home: Path, inner: Sequence[Sshd]) -> None:
+def test_proxy_command_that_ends_is_told_at_once(
+    home: Path, inner: Sequence[Sshd], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A ProxyCommand that fails is in the reason, and is not waited for."""
     (home / "config").write_text(f"Host short\n{_at(inner[0])}  ProxyCommand false\n")
+    monkeypatch.setattr(sshlink, "CONNECT_SECONDS", 60)
     begun = time.monotonic()
     assert "through `false`" in reason(ran(Host("node1", "short")))
-    assert time.monotonic() - begun < 9
+    assert time.monotonic() - begun < 45
 
 
 def test_mistake_in_ssh_config_is_told(home: Path) -> None:

@@ -23,6 +23,8 @@ from tests.kafka_by_hand import until
 from tests.worlds import by_hand
 
 LIMIT = timedelta(seconds=30)
+BUSY = 30
+"""Seconds within which what takes two at most has ended, be the machine as busy as it may: the peer never would."""
 RING = ((1, 2, 3), (2, 3, 1), (3, 1, 2))
 
 
@@ -186,7 +188,7 @@ def test_reading_leaves_no_group_behind(kafka: World, topic: str) -> None:
 def test_replicas_hold_what_their_leaders_hold(kafka: World, topic: str) -> None:
     """Every broker tells its own replicas; once written they are of equal, positive size, and none lags."""
     kafka.admin.produce(topic, {number: [b"x" * 20] * 10 for number in range(3)}, timeout=LIMIT)
-    until(lambda: _equal(kafka, topic), "equal replicas", 10)
+    until(lambda: _equal(kafka, topic), "equal replicas", 60)
     found = kafka.admin.replicas(topic)
     assert not isinstance(found, Unknown)
     assert sorted((one.partition, one.broker, one.lag) for one in found) == [
@@ -254,7 +256,7 @@ def test_a_mute_server_is_unknown_within_the_timeout(mute: Endpoint) -> None:
     """A ZooKeeper server that accepts and is silent costs two seconds, not for ever."""
     begun = time.monotonic()
     assert KazooEnsemble([mute], "").member(mute) == Unknown(f"{mute}: did not answer within 2 s")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < BUSY
 
 
 def test_a_mute_broker_is_unknown_within_the_timeout(mute: Endpoint) -> None:
@@ -265,7 +267,7 @@ def test_a_mute_broker_is_unknown_within_the_timeout(mute: Endpoint) -> None:
     took = time.monotonic() - begun
     admin.close()
     assert answers == [Unknown(f"{mute}: did not answer within 0.5 s")] * 2
-    assert took < 10
+    assert took < BUSY
 
 
 def test_a_dead_ensemble_is_told_once_to_all_who_ask(capfd: pytest.CaptureFixture[str]) -> None:
@@ -281,7 +283,7 @@ def test_a_dead_ensemble_is_told_once_to_all_who_ask(capfd: pytest.CaptureFixtur
         thread.join()
     assert all(isinstance(answer, Unknown) for answer in answers)
     assert len(answers) == 4
-    assert time.monotonic() - begun < 12
+    assert time.monotonic() - begun < 18  # each waits 5 s; one after the other that were 20
     assert capfd.readouterr() == ("", "")
 
 

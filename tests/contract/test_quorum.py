@@ -23,6 +23,8 @@ from tests.kraft_by_hand import KraftByHand, kraft_in
 
 SOON = timedelta(seconds=2)
 LIMIT = 180
+BUSY = 30
+"""Seconds within which what takes one has ended, be the machine as busy as it may: the peer never would."""
 
 
 @dataclass(frozen=True)
@@ -333,7 +335,7 @@ def test_mute_controllers_are_unknown_within_the_timeout(mute: Endpoint) -> None
     assert answer == Unknown(
         f"no controller leads: {mute}: did not answer within 0.5 s; {dead}: connection refused"
     )
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < BUSY
 
 
 def test_mute_brokers_are_unknown_within_the_timeout(mute: Endpoint) -> None:
@@ -344,4 +346,4 @@ def test_mute_brokers_are_unknown_within_the_timeout(mute: Endpoint) -> None:
         answer = quorum.brokers(timeout=timedelta(seconds=1))
     assert isinstance(answer, Unknown)
     assert answer.reason.startswith(f"no broker answers: {mute}: did not answer within")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < BUSY

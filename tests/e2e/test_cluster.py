@@ -207,20 +207,20 @@ def test_kcat_produces_and_consumes(lab: Lab) -> None:
     bootstrap = lab.cluster.bootstrap
     lab.fab.must("topics.create", "orders", "--partitions", "3", "--replication-factor", "3")
     brokers = subprocess.run(
-        [kcat, "-b", bootstrap, "-L"], capture_output=True, text=True, check=True, timeout=30
+        [kcat, "-b", bootstrap, "-L"], capture_output=True, text=True, check=True, timeout=60
     )
     subprocess.run(
         [kcat, "-b", bootstrap, "-P", "-t", "orders", "-X", "acks=all"],
         input=b"one\ntwo\n",
         check=True,
-        timeout=30,
+        timeout=60,
     )
     read = subprocess.run(
         [kcat, "-b", bootstrap, "-C", "-t", "orders", "-e", "-q"],
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=60,
     )
     lab.fab.must("topics.delete", "orders")
     assert (" 3 brokers:" in brokers.stdout, sorted(read.stdout.split())) == (True, ["one", "two"])

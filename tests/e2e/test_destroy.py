@@ -24,16 +24,23 @@ def names(roots: list[Path]) -> list[str]:
     return sorted(str(path) for root in roots for path in root.rglob("*"))
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[tuple[Fab, list[Path]]]:
-    """Yield `fab` with three deployed hosts, and the hosts' root folders."""
-    fab = Fab(tmp_path)
+@pytest.fixture(scope="module")
+def fab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fab]:
+    """Yield `fab` with three hosts."""
+    fab = Fab(tmp_path_factory.mktemp("destroy"))
     try:
-        fab.must("lab.up", "deploy")
-        cluster, _ = load(tmp_path / "labs" / "lab" / "cluster.yaml")
-        yield fab, [Path(host.paths.releases).parent for host in cluster.hosts]
+        fab.must("lab.up")
+        yield fab
     finally:
         fab("lab.down")
+
+
+@pytest.fixture
+def lab(fab: Fab) -> tuple[Fab, list[Path]]:
+    """Return `fab` with three deployed hosts, on which nothing runs, and the hosts' root folders."""
+    fab.must("deploy")
+    cluster, _ = load(fab.home / "labs" / "lab" / "cluster.yaml")
+    return fab, [Path(host.paths.releases).parent for host in cluster.hosts]
 
 
 def test_cluster_is_destroyed_and_deployed_again(lab: tuple[Fab, list[Path]]) -> None:

@@ -66,7 +66,7 @@ def killed_after(fab: Fab, seconds: float) -> None:
 def settled(roots: list[Path]) -> None:
     """Wait until scripts that the killed deploy has sent are through: two equal looks, half a second apart."""
     before: dict[str, str] = {}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (now := tree(roots)) != before and time.monotonic() < deadline:
         before = now
         time.sleep(0.5)

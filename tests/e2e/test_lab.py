@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def until(true: Callable[[], bool], seconds: float = 20) -> bool:
+def until(true: Callable[[], bool], seconds: float = 60) -> bool:
     """Poll until something is true; False when it did not become so in time."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -226,7 +226,7 @@ def test_down_ends_the_nodes_and_the_sshds(lab: LocalLab) -> None:
     nodes[2].send_signal(signal.SIGSTOP)
     assert [(host.running, host.recorded) for host in lab.status()] == [(2, 2), (1, 1)]
     lab.down()
-    assert [node.wait(timeout=5) for node in nodes] == [-signal.SIGTERM] * 3
+    assert [node.wait(timeout=60) for node in nodes] == [-signal.SIGTERM] * 3
     assert (lab.folder.exists(), below(lab.folder)) == (False, [])
 
 
@@ -256,7 +256,7 @@ def test_down_ends_sessions_that_are_open(lab: LocalLab) -> None:
         assert login.stdout is not None
         pid = int(login.stdout.readline())
         lab.down()
-        login.wait(timeout=20)
+        login.wait(timeout=60)
     assert until(lambda: pid not in {process.pid for process in Localhost().processes()})
 
 

@@ -11,30 +11,28 @@ from kafab.adapters.quorum import ControllersQuorum
 from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
 from kafab.metadata import Member, TopicSpec
-from kafab.model import Node, Role, Version
+from kafab.model import Node, Role
 from kafab.ops.verify import verify
-from tests.kafka_by_hand import KafkaByHand, unpacked, until
+from tests.kafka_by_hand import KafkaByHand, until
 from tests.worlds import by_hand
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # six JVMs on a machine that is busy
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.xdist_group("contract 3.9.2"),  # one cluster for both modules
+    pytest.mark.timeout(600),  # six JVMs on a machine that is busy
+]
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaByHand]:
+def running(hand_3_9_2: KafkaByHand) -> Iterator[KafkaByHand]:
     """Yield six JVMs with a topic of three partitions; every test heals what it breaks."""
-    root, version = tmp_path_factory.mktemp("broken"), Version(3, 9, 2)
-    hand = KafkaByHand(root, unpacked(version, root), version)
-    try:
-        hand.start(hand.cluster.nodes)
-        hand.wait_until_healthy()
-        assert (
-            hand.admin.create_topic(TopicSpec("orders", assignment=((1, 2, 3), (2, 3, 1), (3, 1, 2)))) is None
-        )
+    hand, spec = hand_3_9_2, TopicSpec("orders", assignment=((1, 2, 3), (2, 3, 1), (3, 1, 2)))
+    with hand.asked():
+        assert hand.admin.create_topic(spec) is None
         yield hand
-    finally:
-        hand.close()
+    hand.close()  # nobody asks it any more, and processes that idle take from what the other tests have
 
 
 @contextlib.contextmanager

@@ -183,7 +183,7 @@ def test_release_that_a_process_uses_stays(single: Lab) -> None:
         assert user.stdout is not None
         user.stdout.readline()
         found = single.destroy()
-        user.communicate(timeout=30)
+        user.communicate(timeout=60)
     assert (release.exists(), "a process runs from it" in {kept.why for kept in found.kept}) == (True, True)
 
 

@@ -346,7 +346,7 @@ def test_restart_stops_and_starts(cosmos: Cosmos) -> None:
     assert (len(restarted), len(cosmos.of("stop")), len(cosmos.running)) == (6, 6, 6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sets(st.sampled_from(names("zookeeper") + names("broker"))))
 def test_start_converges_from_every_state(running: set[str]) -> None:
     """Law: whatever an interruption left running, start ends with everything running, and touches nothing that ran."""

@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,23 +12,41 @@ from kafab.lab.containers import image_name
 from kafab.render import templates_folder
 from tests.conftest import cannot_run
 from tests.docker_hosts import DockerLab, docker
-from tests.fab import Fab
+from tests.fab import CHECKOUT, LIMIT, Fab
 
 
 @pytest.fixture(scope="session")
 def docker_here(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Docker answers on this machine and has the image of hosts; where it does not answer, its tests cannot run."""
+    """Docker answers on this machine and has the image of hosts; where it cannot be had, its tests cannot run."""
     if not shutil.which("docker"):
-        cannot_run("docker is not on this machine: scripts/docker-daemon")
+        cannot_run(
+            "no docker on this machine; on Debian, as root: apt-get install docker.io (scripts/test does)"
+        )
     done = docker("version")
     if done.returncode:
-        cannot_run(f"no Docker daemon answers: {done.stderr.strip()} (scripts/docker-daemon)")
-    # One worker builds the image, which takes a minute, and the others wait for it.
+        cannot_run(
+            f"Docker does not answer: {_line(done.stderr)}; as root: scripts/docker-daemon (scripts/test does),"
+            " or usermod -aG docker USER"
+        )
+    # One worker makes the images, which takes a minute each, and the others wait for it.
     with (tmp_path_factory.getbasetemp().parent / "image.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if docker("image", "inspect", image_name(templates_folder() / "docker")).returncode:
+            base = subprocess.run(
+                [CHECKOUT / "scripts" / "base-image"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=LIMIT,
+            )
+            if base.returncode:
+                cannot_run(f"Docker has no image for its hosts: {_line(base.stderr)}")
             fab = Fab(tmp_path_factory.mktemp("image"))
             fab.must("lab.up", "--kind", "docker", "--hosts", "1", "lab.down")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +55,17 @@ def docker_lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> I
     lab = DockerLab(Fab(tmp_path_factory.mktemp("docker") / "home"))
     try:
         lab.fab.must("lab.up", "--kind", "docker")
+        yield lab
+    finally:
+        lab.fab("lab.down")
+
+
+@pytest.fixture(scope="session")
+def docker_host(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
+    """One host for the modules of the group of that name, which deploy on it, each from what the one before has left."""
+    lab = DockerLab(Fab(tmp_path_factory.mktemp("docker-host") / "home"))
+    try:
+        lab.fab.must("lab.up", "--kind", "docker", "--hosts", "1")
         yield lab
     finally:
         lab.fab("lab.down")

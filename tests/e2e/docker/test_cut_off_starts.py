@@ -4,15 +4,13 @@ A silence is measured from the first dropped packet: row 4 of the faults gives h
 """
 
 import signal
-from collections.abc import Iterator
 
 import pytest
 
 from tests.docker_faults import end, gate, listen, must_soon, needs_packet_filter, network
 from tests.docker_hosts import DockerLab
-from tests.fab import Fab
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker_host")]  # one host for both modules
 START = 'case \\$1 in start) ;; *) exec $real "\\$@" ;; esac'
 """Close a gate only where a unit is started."""
 END = 40
@@ -20,14 +18,10 @@ END = 40
 
 
 @pytest.fixture(scope="module")
-def lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
+def lab(docker_host: DockerLab) -> DockerLab:
     """One deployed host."""
-    made = DockerLab(Fab(tmp_path_factory.mktemp("starts") / "home"))
-    try:
-        made.fab.must("lab.up", "--kind", "docker", "--hosts", "1", "deploy")
-        yield made
-    finally:
-        made.fab("lab.down")
+    docker_host.fab.must("deploy")
+    return docker_host
 
 
 @pytest.fixture

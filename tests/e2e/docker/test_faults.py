@@ -236,9 +236,10 @@ def test_bad_jvm_flag_is_told_in_seconds(stopped: DockerLab) -> None:
         with stopped.fab.start("start") as process:
             told = listen(process)
     stopped.fab.must("deploy", "stop")
-    seconds = told.ended - told.first("ZooKeeper has a quorum")  # the broker is started next
+    # The broker is started next; one that does not serve is waited for up to five minutes.
+    seconds = told.ended - told.first("ZooKeeper has a quorum")
     words = told.first("Unrecognized VM option 'NoSuchFlag'") < float("inf")
-    assert (process.returncode, words, 0 <= seconds < 10) == (1, True, True), f"{seconds:.1f} s\n{told}"
+    assert (process.returncode, words, 0 <= seconds < 60) == (1, True, True), f"{seconds:.1f} s\n{told}"
 
 
 def test_data_of_another_node_is_refused(stopped: DockerLab) -> None:

@@ -107,10 +107,10 @@ def difference(now: str, wanted: str) -> list[str]:
 def converged(lab: DockerLab, undisturbed: tuple[str, float]) -> list[str]:
     """Deploy, which must succeed; return where the tree is not the undisturbed one's.
 
-    Scripts of the deploy that was cut off may still be at work: they have half a minute to end.
+    Scripts of the deploy that was cut off may still be at work: they have a minute to end.
     """
     must_soon(lab.fab, "deploy")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (left := difference(tree(lab), undisturbed[0])) and time.monotonic() < deadline:
         time.sleep(0.5)
     return left

@@ -1,0 +1,97 @@
+"""The groups of tests that stay on one worker: which begin first, how long each took, and what was skipped for which reason."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+import pytest
+
+LONGEST = (
+    "tests/e2e/docker/test_killed_deploys.py",
+    "tests/e2e/test_verify_broken_kraft.py",
+    "cluster 3.9.2",
+    "cluster 2.4.1",
+    "docker_lab",
+    "tests/e2e/docker/test_faults.py",
+    "docker kraft",
+    "docker_host",
+    "kraft lab",
+    "quorum 4.3.1",
+    "quorum 3.9.2",
+    "contract 3.9.2",
+    "tests/e2e/docker/test_preflight.py",
+    "tests/e2e/test_distribution.py",
+    "tests/e2e/test_destroy.py",
+    "tests/e2e/test_interruptions.py",
+    "tests/e2e/test_kraft_storage.py",
+)
+"""The longest first, so that no worker is left with one of them at the end, as the record of a run has them.
+
+Only one of the first four, as many as there are workers, is of labs of kind docker: it makes the image of the hosts, for
+which the others would wait.
+"""
+SHOWN = 5.0
+"""Seconds from which on a group is a line of the record."""
+_PHASES = ("setup", "call", "teardown")
+
+
+def group(nodeid: str) -> str:
+    """Return the group that xdist has written behind a test's name, or its module."""
+    name, at, found = nodeid.partition("@")
+    return found if at else name.partition("::")[0]
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest groups first; all others keep their order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+
+    def rank(item: pytest.Item) -> int:
+        mark = item.get_closest_marker("xdist_group")
+        return place.get(mark.args[0], len(place)) if mark else len(place)
+
+    items.sort(key=rank)
+
+
+class Record:
+    """A plugin that prints, at the end of a run, the seconds of each group and worker, and a line for each reason to skip."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_PHASES, 0.0))
+        self._workers: dict[str, float] = defaultdict(float)
+        self._skipped: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add one phase of one test."""
+        self._groups[group(report.nodeid)][report.when] += report.duration
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self._skipped[report.longrepr[2].removeprefix("Skipped: ")] += 1
+        node = getattr(report, "node", None)  # xdist's, where the test ran on a worker
+        self._workers[node.gateway.id if node else "main"] += report.duration
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the record."""
+        lines = [*record(self._groups)]
+        if lines:
+            terminalreporter.section("seconds of each group: set-up, tests, tear-down, all")
+            for line in lines:
+                terminalreporter.write_line(line)
+            busy = (f"{name} {seconds:.0f} s" for name, seconds in sorted(self._workers.items()))
+            terminalreporter.write_line(f"busy: {', '.join(busy)}")
+        for line in self.reasons():
+            terminalreporter.write_line(line)
+
+    def reasons(self) -> Iterator[str]:
+        """Yield a line for each reason to skip; pytest itself has one for each test that a fixture skips."""
+        for reason, count in self._skipped.items():
+            yield f"SKIPPED [{count}] {reason}"
+
+
+def record(groups: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yield a line for each group that took a while, the longest first."""
+    for name, phases in sorted(groups.items(), key=lambda found: -_whole(found[1].values())):
+        whole = _whole(phases.values())
+        if whole >= SHOWN:
+            yield "".join(f"{phases[phase]:7.1f}" for phase in _PHASES) + f"{whole:8.1f}  {name}"
+
+
+def _whole(seconds: Iterable[float]) -> float:
+    return sum(seconds)
