@@ -12,7 +12,8 @@ import pytest
 
 from kafab.adapters import sshlink
 from kafab.adapters.localhost import Localhost
-from kafab.adapters.ssh import SshFleet, on_stdin
+from kafab.adapters.ssh import SshFleet
+from kafab.adapters.sshscript import on_stdin
 from kafab.command import Outcome, Result
 from kafab.events import Event, silent
 from kafab.lab.local import LocalLab

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -91,3 +92,47 @@ def test_exception_of_a_callback_aborts_the_others(stuck: threading.Event) -> No
 def test_no_work_is_no_outcome() -> None:
     """An empty call returns at once."""
     assert side_by_side({}, abort=lambda _name: None) == {}
+
+
+def test_call_handed_over_is_made_in_the_caller_s_own_thread() -> None:
+    """A thread waits until what it hands over has been taken: nothing piles up between the two."""
+    seen: list[tuple[int, threading.Thread]] = []
+
+    def talk(job: Job) -> int:
+        for number in range(3):
+            job.hand(lambda number=number: seen.append((number, threading.current_thread())))
+            assert len(seen) == number + 1
+        return len(seen)
+
+    assert side_by_side({"a": talk}, abort=lambda _name: None) == {"a": 3}
+    assert seen == [(number, threading.current_thread()) for number in range(3)]
+
+
+def test_time_of_the_caller_does_not_count_towards_a_deadline() -> None:
+    """A reader that takes longer than a host may is no fault of the host."""
+
+    def talk(job: Job) -> str:
+        job.allow(0.2, "talking")
+        job.hand(lambda: time.sleep(0.5))
+        return "fine"
+
+    assert side_by_side({"a": talk}, abort=lambda _name: None) == {"a": "fine"}
+
+
+def test_exception_of_a_call_handed_over_frees_its_thread() -> None:
+    """The caller goes on at once, and the thread that waited for it ends."""
+    ended = threading.Event()
+
+    def stumble() -> None:
+        raise LookupError
+
+    def talk(job: Job) -> str:
+        try:
+            job.hand(stumble)
+        finally:
+            ended.set()
+        return "late"
+
+    with pytest.raises(LookupError):
+        side_by_side({"a": talk}, abort=lambda _name: None)
+    assert ended.wait(10)
