@@ -9,6 +9,9 @@ from kafab.model import Version
 APACHE_ARCHIVE = "https://archive.apache.org/dist/kafka"
 """Every release with its ``.sha512``; the download mirrors hold the newest ones only."""
 
+BY_HAND = "added by hand"
+"""The source of a release that no source of ours has given."""
+
 
 @dataclass(frozen=True, order=True)
 class ReleaseName:

@@ -42,10 +42,10 @@ def list_(_context: Context, json: bool = False) -> None:
         "json": _JSON,
     },
 )
-def add(_context: Context, file: str, sha512: str = "", json: bool = False) -> None:
+def add(_context: Context, file: str, sha512: str | None = None, json: bool = False) -> None:
     """Check a release that was brought here by hand, and keep a copy of it in the store."""
     console = Console(json)
-    artifact = releases.add(open_store(), file, sha512 or None, console.emit)
+    artifact = releases.add(open_store(), file, sha512, console.emit)
     console.data(releases.document([artifact]), str(artifact.file))
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from kafab.archive import MAX_BYTES, Refused, container
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit, Note, Waiting, silent
-from kafab.releases import APACHE_ARCHIVE, Artifact, ReleaseName, by_hand, parse_sha512
+from kafab.releases import APACHE_ARCHIVE, BY_HAND, Artifact, ReleaseName, by_hand, parse_sha512
 
 if TYPE_CHECKING:  # a deploy with nothing to do must not pay for urllib and tarfile
     from kafab.adapters.sources import Source
@@ -90,7 +90,7 @@ class ReleaseStore:
             if wanted is None:
                 emit(Note("store", f"{file.name}: no --sha512 given, so its origin is not proven"))
             try:
-                return self._keep(copy, found, name, "added by hand", emit)
+                return self._keep(copy, found, name, BY_HAND, emit)
             except Refused as reason:
                 raise Failed(f"{file}: {reason}", hint=_refused_hint(sha512)) from reason
 
@@ -227,8 +227,13 @@ class ReleaseStore:
 
 
 def _wanted_digest(sha512: str | None) -> str | None:
-    if not sha512:
+    if sha512 is None:
         return None
+    if not sha512.strip():
+        raise UsageError(
+            "--sha512 is empty: was the variable set, or the file found, that it came from?",
+            hint="give the published digest, or leave --sha512 out to keep a file whose origin is not proven",
+        )
     try:
         return parse_sha512(sha512)
     except ValueError as fault:
