@@ -47,7 +47,7 @@ class Download:
     """What the file is called when its progress is told."""
 
 
-Hear: TypeAlias = Callable[[str, bytes, bytes], None]
+Hear: TypeAlias = Callable[[str, bytes, bytes], object]
 """``hear(host, output, errors)`` takes the next piece of what a host prints, a mebibyte of each stream at most."""
 
 
@@ -73,8 +73,8 @@ class Fleet(Protocol):
     ) -> dict[str, Outcome]:
         """Run one script a host, side by side, and hand on what they print as it comes, however much that is.
 
-        Outcomes are those of `run`, without the output. What ``hear`` has not taken yet waits on the host, and that time
-        does not count towards the script's timeout.
+        Outcomes are those of `run`, without the output. What ``hear`` has not taken yet waits on the host; a host that has
+        not said everything by the script's timeout is Unknown, however little of that time was its own.
         """
 
     def send(self, uploads: Mapping[str, Upload], emit: Emit) -> dict[str, Outcome]:

@@ -34,8 +34,14 @@ _SEVERITY_STYLES = {
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Besides the two blocks of controls: line separators, and what turns the order of what stands behind it (Unicode's
 # UAX 9, the bidirectional marks, embeddings, overrides and isolates). One of these makes a line read as another.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_COLOUR_OR_CONTROL = re.compile(rf"({_COLOUR.pattern})|{_CONTROL.pattern}")
+_OTHERS = r"\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(rf"[\x1b{_OTHERS}]+")
+_COLOUR_OR_CONTROL = re.compile(rf"({_COLOUR.pattern})|\x1b|[{_OTHERS}]+")
+_SHOWN = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in range(0x2070)
+    if _CONTROL.match(chr(code))
+}
 _GAP = "  "
 _NARROWEST = 20  # a last column below this many characters is harder to read than a line the terminal wraps
 
@@ -57,11 +63,7 @@ def safe(text: str, *, keep_colour: bool = False) -> str:
     """
 
     def shown(found: re.Match[str]) -> str:
-        character = found.group()
-        if len(character) > 1:
-            return character
-        code = ord(character)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+        return found.group() if found.lastindex else found.group().translate(_SHOWN)
 
     return (_COLOUR_OR_CONTROL if keep_colour else _CONTROL).sub(shown, text)
 

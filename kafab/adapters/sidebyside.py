@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 WORKERS = 64
 _IDLE_SECONDS = 60.0
+_CONCLUDE_SECONDS = 5.0
 
 
 class Job:
@@ -42,17 +43,16 @@ class Job:
         """Hand an event to the caller's thread."""
         self._messages.put((self, event))
 
-    def hand(self, call: Callable[[], None]) -> None:
-        """Let the caller's thread make a call, and wait until it has: its time does not count towards the deadline."""
-        begun, deadline = time.monotonic(), self.deadline
-        self.deadline = None
+    def hand(self, call: Callable[[], object]) -> None:
+        """Let the caller's thread make a call, and wait until it has; then there are some seconds left to conclude."""
+        deadline, self.deadline = self.deadline, None
         self._taken.clear()
         if not self._given_up:
             self._messages.put((self, _Handed(call)))
             self._taken.wait()
         if self._given_up:
             raise LinkError("given up")
-        self.deadline = deadline and deadline + time.monotonic() - begun
+        self.deadline = deadline and max(deadline, time.monotonic() + _CONCLUDE_SECONDS)
 
     def taken(self) -> None:
         """Let the thread go on that has handed something over."""
@@ -81,7 +81,7 @@ class _Done:
 
 
 class _Handed:
-    def __init__(self, call: Callable[[], None]) -> None:
+    def __init__(self, call: Callable[[], object]) -> None:
         self.call = call
 
 

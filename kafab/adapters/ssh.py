@@ -202,6 +202,7 @@ def _listen(link: Link, shell: Shell, script: Script, hear: Hear, job: Job) -> O
         after = AfterMark(BEGAN if begun.shell.sudo else b"")
         seconds = script.timeout.total_seconds()
         deadline = time.monotonic() + seconds
+        late = Unknown(f"no answer within {seconds:g} s; {STILL}")
         try:
             while not output.ended:
                 output.more(deadline)
@@ -209,12 +210,13 @@ def _listen(link: Link, shell: Shell, script: Script, hear: Hear, job: Job) -> O
                 errors.add(err)
                 out, err = after.passed(out, err)
                 if out or err:
-                    at = time.monotonic()
                     job.hand(partial(hear, job.name, out, err))
-                    deadline += time.monotonic() - at
+                # What has all come before its reader had time for it is in time.
+                if time.monotonic() > deadline and not output.complete:
+                    return late
             code = output.exit_code(deadline)
         except TimeoutError:
-            return Unknown(f"no answer within {seconds:g} s; {STILL}")
+            return late
         except OverflowError:
             return TOO_LONG
         return begun.shell.begun(code if isinstance(code, Unknown) else Result(code, b"", errors.text))

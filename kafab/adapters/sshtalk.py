@@ -37,6 +37,8 @@ class Output:
         self.out = bytearray()
         self.err = bytearray()
         self.ended = False
+        self.complete = False
+        """Whether nothing more will come: what there is of it is here, if not taken yet."""
         self._channel = channel
         self._wake = _Wake()
         for stream in (channel.in_buffer, channel.in_stderr_buffer):
@@ -49,7 +51,7 @@ class Output:
         self._wake.rearm()
         channel = self._channel
         # Asked before the buffers are looked at: what comes after this look sets the event again.
-        ended = channel.eof_received or channel.closed
+        self.complete = bool(channel.eof_received or channel.closed)
         if channel.recv_ready():
             self.out += channel.recv(PIECE)
         if channel.recv_stderr_ready():
@@ -57,7 +59,7 @@ class Output:
         left = channel.recv_ready() or channel.recv_stderr_ready()
         if left:
             self._wake.set()
-        self.ended = bool(ended) and not left
+        self.ended = self.complete and not left
 
     def take(self) -> tuple[bytes, bytes]:
         """Return what there is of output and of errors, and forget it."""

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -98,9 +99,12 @@ def test_call_handed_over_is_made_in_the_caller_s_own_thread() -> None:
     """A thread waits until what it hands over has been taken: nothing piles up between the two."""
     seen: list[tuple[int, threading.Thread]] = []
 
+    def note(number: int) -> None:
+        seen.append((number, threading.current_thread()))
+
     def talk(job: Job) -> int:
         for number in range(3):
-            job.hand(lambda number=number: seen.append((number, threading.current_thread())))
+            job.hand(partial(note, number))
             assert len(seen) == number + 1
         return len(seen)
 
@@ -108,8 +112,8 @@ def test_call_handed_over_is_made_in_the_caller_s_own_thread() -> None:
     assert seen == [(number, threading.current_thread()) for number in range(3)]
 
 
-def test_time_of_the_caller_does_not_count_towards_a_deadline() -> None:
-    """A reader that takes longer than a host may is no fault of the host."""
+def test_host_is_not_given_up_while_the_caller_takes_its_time() -> None:
+    """A reader that takes longer than a host may leaves the host time to conclude."""
 
     def talk(job: Job) -> str:
         job.allow(0.2, "talking")
