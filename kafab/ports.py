@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from kafab.archive import Content
 from kafab.command import Outcome, Script, Unknown
 from kafab.events import Emit
 from kafab.metadata import (
@@ -231,6 +232,9 @@ class Store(Protocol):
 
     def verify(self, artifact: Artifact) -> str | None:
         """Compute the artifact's digest again; None if it is what it was, else what is wrong."""
+
+    def contents(self, artifact: Artifact) -> Sequence[Content] | Unknown:
+        """Return the artifact's files and links with their digests, read from the archive after its own was computed again."""
 
 
 class Clock(Protocol):

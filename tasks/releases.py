@@ -4,6 +4,7 @@ from invoke.context import Context
 
 from kafab import screens
 from kafab.console import Console
+from kafab.findings import Report
 from kafab.ops import releases
 from kafab.wiring import open_store
 
@@ -49,10 +50,28 @@ def add(_context: Context, file: str, sha512: str | None = None, json: bool = Fa
     console.data(releases.document([artifact]), str(artifact.file))
 
 
-@task(help={"json": _JSON})
-def verify(_context: Context, json: bool = False) -> int:
+@task(
+    help={
+        "hosts": "compare the releases on the selected cluster's hosts, file by file, instead",
+        "json": _JSON,
+    }
+)
+def verify(_context: Context, hosts: bool = False, json: bool = False) -> int:
     """Compute the digest of every stored release again; exit code 1 if one is not what it was."""
-    console, found = Console(json), releases.verify(open_store())
+    console = Console(json)
+    return _verify_hosts(console) if hosts else _verify_store(console)
+
+
+def _verify_hosts(console: Console) -> int:
+    session = CHAIN.session()
+    found = releases.compare_hosts(session.cluster, session)
+    report = Report(session.cluster.name, found)
+    console.report(report, schema="kafab.releases-hosts/1")
+    return report.exit_code
+
+
+def _verify_store(console: Console) -> int:
+    found = releases.verify(open_store())
     rows = [(item.artifact.name, item.fault or "ok", item.artifact.sha256) for item in found]
     text = console.table(("Release", "State", "Sha256"), rows) if rows else "no releases in the store"
     console.data(releases.verdict_document(found), text)

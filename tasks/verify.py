@@ -18,6 +18,7 @@ from .chain import CHAIN
     help={
         "read_only": "leave the cluster untouched: no probe topic",
         "election": "also move the controller and time it; asks outside a lab",
+        "deep": "also compare the releases on the hosts, file by file, with their archives here",
         "yes": "do not ask before the election",
         "json": "print one JSON document on stdout",
         "junit": "also write the findings to this file, as JUnit XML",
@@ -27,6 +28,8 @@ def verify(
     _context: Context,
     read_only: bool = False,
     election: bool = False,
+    deep: bool = False,
+    *,
     yes: bool = False,
     json: bool = False,
     junit: str | None = None,
@@ -37,7 +40,7 @@ def verify(
     if election:
         how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
         console.confirm(f"{how} {cluster.name}?", yes=yes, lab=cluster.lab)
-    report = checks.verify(cluster, session, probe=not read_only, election=election)
+    report = checks.verify(cluster, session, probe=not read_only, election=election, deep=deep)
     console.report(report, schema="kafab.verify/1")
     if junit:
         _write(Path(junit), report)

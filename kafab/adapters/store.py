@@ -20,7 +20,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kafab.archive import MAX_BYTES, Refused, container
+from kafab.archive import MAX_BYTES, Content, Refused, container
+from kafab.command import Unknown
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit, Note, Waiting, silent
 from kafab.releases import APACHE_ARCHIVE, BY_HAND, Artifact, ReleaseName, by_hand, parse_sha512
@@ -109,6 +110,17 @@ class ReleaseStore:
         if found.sha256 != artifact.sha256:
             return f"its sha256 is {found.sha256[:16]}… and was {artifact.sha256[:16]}…"
         return None
+
+    def contents(self, artifact: Artifact) -> Sequence[Content] | Unknown:
+        """Return what an artifact's files are, by digest; Unknown where it is not what it was."""
+        from kafab.adapters.tarballs import contents
+
+        if fault := self.verify(artifact):
+            return Unknown(f"its archive here is damaged: {fault}")
+        try:
+            return contents(artifact.file)
+        except OSError as error:
+            return Unknown(f"its archive here cannot be read: {error.strerror}")
 
     def _fetched(self, name: ReleaseName, emit: Emit) -> Artifact:
         from kafab.adapters.tarballs import digests

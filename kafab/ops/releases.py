@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kafab import unpacked
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit
-from kafab.model import Version
+from kafab.findings import Finding
+from kafab.model import Cluster, Version
+from kafab.ops.world import World
 from kafab.ports import Store
 from kafab.releases import BY_HAND, Artifact, release_for
 
@@ -61,6 +64,13 @@ def refuse_damaged(store: Store, artifacts: Iterable[Artifact]) -> None:
                 f"the stored release {artifact.file} is damaged: {found.fault}; nothing was sent",
                 hint=f"to get it anew: {found.remedy}",
             )
+
+
+def compare_hosts(cluster: Cluster, world: World) -> tuple[Finding, ...]:
+    """Compare the releases on every host, file by file, with the archives here: one round trip, all hosts side by side."""
+    archives = {artifact.folder: world.store.contents(artifact) for artifact in world.store.all()}
+    scripts = {host.name: unpacked.comparison(host, cluster.on(host), archives) for host in cluster.hosts}
+    return unpacked.findings(cluster, archives, world.fleet.run(scripts))
 
 
 def document(artifacts: Sequence[Artifact]) -> dict[str, object]:

@@ -56,6 +56,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.storage_health",
             "kafab.junit",
             "kafab.archive",
+            "kafab.unpacked",
             "kafab.ports",
             "kafab.distribution",
         ),
