@@ -3,7 +3,6 @@
 from invoke.context import Context
 
 from kafab.command import Outcome, Unknown
-from kafab.console import Console
 from kafab.ops import remote as operation
 from kafab.ops.outputs import Kept, Shown
 
@@ -35,7 +34,7 @@ def exec_(
     json: bool = False,
 ) -> None:
     """Run a shell command on every host, side by side; each line begins with its host."""
-    session, console = CHAIN.session(), Console(json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts, patience = operation.hosts_of(session.cluster, limit), operation.seconds(timeout)
 
     kept = Kept(hosts)
@@ -70,7 +69,7 @@ def push(
     json: bool = False,
 ) -> None:
     """Put a file on every host, whole or not at all; where it is already, nothing is written."""
-    session, console = CHAIN.session(), Console(json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
     done = operation.push(local, remote, hosts, session.fleet_as(root=as_root), console.emit, mode=mode)
     done.answers.raise_unless_done("push")
@@ -106,7 +105,7 @@ def pull(
     json: bool = False,
 ) -> None:
     """Get a file from every host, whole or not at all, each into a folder of the host's name."""
-    session, console = CHAIN.session(), Console(json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
     done = operation.pull(remote, folder, hosts, session.fleet_as(root=as_root), console.emit)
     console.data(

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from invoke.context import Context
 
-from kafab.console import Console
 from kafab.errors import Failed
 from kafab.findings import Report
 from kafab.junit import junit as junit_xml
@@ -35,7 +34,7 @@ def verify(
     junit: str | None = None,
 ) -> int:
     """Check the ensemble or quorum, brokers and partitions, and prove replication with records of its own."""
-    session, console = CHAIN.session(), Console(json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
     if election:
         how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
