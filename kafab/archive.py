@@ -53,6 +53,17 @@ class Member:
     """A pax record stands in for the header's name, target or size: only some tar programs would heed it."""
 
 
+@dataclass(frozen=True)
+class Content:
+    """A file or a symbolic link of a release, by its path below the release's folder."""
+
+    path: str
+    sha256: str = ""
+    """Of a file, in hex."""
+    target: str = ""
+    """Of a link."""
+
+
 def container(head: bytes) -> str:
     """Return ``tgz`` or ``tar`` from the first bytes of a file (512 are enough). Raises Refused for all else."""
     if head.startswith(b"\x1f\x8b"):

@@ -81,6 +81,31 @@ class Result:
         return self.out.decode("utf-8", errors="replace")
 
 
+class Ends:
+    """The beginning and the end of error text, however much of it comes."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self._left_out = 0
+
+    def add(self, piece: bytes) -> None:
+        """Take what comes next."""
+        self._kept += piece
+        if (over := len(self._kept) - ERRORS_LIMIT) > 0:
+            del self._kept[_HALF : _HALF + over]
+            self._left_out += over
+
+    @property
+    def text(self) -> str:
+        """What is kept, with a line on what was left out between its two halves."""
+        if not self._left_out:
+            return self._kept.decode("utf-8", errors="replace")
+        begin, end = (
+            half.decode("utf-8", errors="replace") for half in (self._kept[:_HALF], self._kept[_HALF:])
+        )
+        return f"{begin}\n… {self._left_out} bytes are left out here …\n{end}"
+
+
 @dataclass(frozen=True)
 class Unknown:
     """A state that could not be read, and why. Unknown is never healthy, never stopped, never empty."""
@@ -93,3 +118,21 @@ class Unknown:
 
 
 Outcome: TypeAlias = Result | Unknown
+
+ANSWER_LIMIT = 8 * 1024 * 1024
+"""Bytes of output that a Result holds: far above any answer that is asked for, far below what hurts this machine."""
+ERRORS_LIMIT = 64 * 1024
+"""Bytes of error text that a Result holds, from its two ends."""
+_HALF = ERRORS_LIMIT // 2
+TOO_LONG = Unknown(
+    f"it printed more than {ANSWER_LIMIT >> 20} MiB, which is no answer; the script may still be running there"
+)
+
+
+def bounded(code: int, out: bytes, err: bytes) -> Outcome:
+    """Return what a script printed as the outcome that every Fleet makes of it."""
+    if len(out) > ANSWER_LIMIT:
+        return TOO_LONG
+    ends = Ends()
+    ends.add(err)
+    return Result(code, out, ends.text)

@@ -103,11 +103,27 @@ class Console:
 
     def stream(self, chunks: Iterable[bytes]) -> None:
         """Write text to stdout as it comes, until it ends or nobody reads any more."""
+        take = self.piecewise()
+        for chunk in chunks:
+            if not take(chunk):
+                return
+
+    def piecewise(self) -> Callable[[bytes], bool]:
+        """Return what writes the next piece of a text to stdout, and says whether anybody reads on.
+
+        A character may be cut in two by the end of a piece.
+        """
         _finish_live()
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        for chunk in chunks:
-            if not self._write_out(decode(chunk)):
-                return
+        return lambda piece: self._write_out(decode(piece))
+
+    def lines(self, text: str, errors: bool = False) -> None:
+        """Write whole lines of hosts as they come: to stdout, or with ``errors`` to stderr."""
+        if errors:
+            self._line(text.removesuffix("\n"))
+            return
+        _finish_live()
+        self._write_out(text)
 
     def report(self, report: Report, *, schema: str = "kafab.report/1") -> None:
         """Write a report to stdout: the findings as a table, hints and counts; or one document of that schema."""

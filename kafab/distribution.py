@@ -158,8 +158,10 @@ about() {{  # ROOT FOLDER TOP SHA256 SIZE TARFLAGS
 }}
 give_up() {{ rm -rf -- "$part" "$work"; echo "$1" >&2; exit 1; }}
 unpack() {{  # ARCHIVE, which is checked: its release in place, in one rename
-  mkdir -p -- "$work/new"
+  # Closed to all others until the modes are ours: root's tar would keep the archive's, a file for all to write, too.
+  (umask 077; mkdir -p -- "$work/new")
   tar "$flags" "$1" -o -C "$work/new" < /dev/null || give_up "could not unpack it"
+  chmod -R u=rwX,go=rX,ug-s,-t -- "$work/new" || give_up "could not set its modes"
   [ -d "$work/new/$top/libs" ] || give_up "it has no $top/libs"
   [ -d "$root/$folder" ] || mv -T -- "$work/new/$top" "$root/$folder" || [ -d "$root/$folder" ] ||
     give_up "could not put it in place"

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from kafab.archive import Content
 from kafab.command import Outcome, Script, Unknown
 from kafab.events import Emit
 from kafab.metadata import (
@@ -47,6 +48,10 @@ class Download:
     """What the file is called when its progress is told."""
 
 
+Hear: TypeAlias = Callable[[str, bytes, bytes], object]
+"""``hear(host, output, errors)`` takes the next piece of what a host prints, a mebibyte of each stream at most."""
+
+
 class Fleet(Protocol):
     """All hosts of a cluster over SSH: one connection a host, opened side by side on first use and kept."""
 
@@ -57,6 +62,20 @@ class Fleet(Protocol):
 
         A host that cannot be reached, a dropped connection and a passed timeout are Unknown. A non-zero exit
         is a Result. The script travels on stdin of ``env -i PATH=... LC_ALL=C sh`` and is run whole or not at all.
+        Output beyond ``command.ANSWER_LIMIT`` is Unknown; longer errors than ``ERRORS_LIMIT`` keep their two ends.
+        """
+
+    def stream(
+        self,
+        scripts: Mapping[str, Script],
+        hear: Hear,
+        *,
+        each: Callable[[str, Outcome], None] | None = None,
+    ) -> dict[str, Outcome]:
+        """Run one script a host, side by side, and hand on what they print as it comes, however much that is.
+
+        Outcomes are those of `run`, without the output. What ``hear`` has not taken yet waits on the host; a host that has
+        not said everything by the script's timeout is Unknown, however little of that time was its own.
         """
 
     def send(self, uploads: Mapping[str, Upload], emit: Emit) -> dict[str, Outcome]:
@@ -213,6 +232,9 @@ class Store(Protocol):
 
     def verify(self, artifact: Artifact) -> str | None:
         """Compute the artifact's digest again; None if it is what it was, else what is wrong."""
+
+    def contents(self, artifact: Artifact) -> Sequence[Content] | Unknown:
+        """Return the artifact's files and links with their digests, read from the archive after its own was computed again."""
 
 
 class Clock(Protocol):

@@ -11,6 +11,9 @@ FIRST_LOG4J2 = Version(4, 0, 0)
 APACHE_ARCHIVE = "https://archive.apache.org/dist/kafka"
 """Every release with its ``.sha512``; the download mirrors hold the newest ones only."""
 
+BY_HAND = "added by hand"
+"""The source of a release that no source of ours has given."""
+
 
 @dataclass(frozen=True, order=True)
 class ReleaseName:

@@ -32,8 +32,16 @@ _SEVERITY_STYLES = {
     Severity.CRIT: "red",
 }
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_COLOUR_OR_CONTROL = re.compile(rf"({_COLOUR.pattern})|{_CONTROL.pattern}")
+# Besides the two blocks of controls: line separators, and what turns the order of what stands behind it (Unicode's
+# UAX 9, the bidirectional marks, embeddings, overrides and isolates). One of these makes a line read as another.
+_OTHERS = r"\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_CONTROL = re.compile(rf"[\x1b{_OTHERS}]+")
+_COLOUR_OR_CONTROL = re.compile(rf"({_COLOUR.pattern})|\x1b|[{_OTHERS}]+")
+_SHOWN = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in range(0x2070)
+    if _CONTROL.match(chr(code))
+}
 _GAP = "  "
 _NARROWEST = 20  # a last column below this many characters is harder to read than a line the terminal wraps
 
@@ -49,14 +57,13 @@ def colour(text: str, style: str) -> str:
 
 
 def safe(text: str, *, keep_colour: bool = False) -> str:
-    r"""Show control characters as ``\x1b`` instead of sending them: what a host says must not steer a terminal.
+    r"""Show control characters as ``\x1b`` or ``\u202e`` instead of sending them: no host steers a terminal.
 
     Newlines and tabs stay, and with ``keep_colour`` the codes that only choose a colour.
     """
 
     def shown(found: re.Match[str]) -> str:
-        character = found.group()
-        return character if len(character) > 1 else f"\\x{ord(character):02x}"
+        return found.group() if found.lastindex else found.group().translate(_SHOWN)
 
     return (_COLOUR_OR_CONTROL if keep_colour else _CONTROL).sub(shown, text)
 

@@ -68,7 +68,7 @@ class Chain:
             from kafab.selection import find_inventory
             from kafab.wiring import Session
 
-            path = find_inventory(self._wanted, os.environ, Path.cwd())
+            path = find_inventory(self._wanted, os.environ, here())
             cluster, warnings = load(path, allow_unknown_properties=self._allow_unknown_properties)
             console = self.console()
             for warning in warnings:
@@ -93,3 +93,16 @@ class Chain:
 
 
 CHAIN = Chain()
+
+
+def here() -> Path:
+    """Return the working directory. Raises UsageError where it was removed, or may not be looked at."""
+    from kafab.errors import UsageError
+
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working directory is gone: {error.strerror}",
+            hint="type `cd` to a folder that is there, then the same again",
+        ) from error

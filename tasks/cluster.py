@@ -148,4 +148,4 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
         with suppress(KeyboardInterrupt):  # which is how one stops to look
             console.stream(run.follow(found, wanted, session.fleet))
     else:
-        console.data({}, run.last_lines(found, wanted, session.fleet))
+        run.last_lines(found, wanted, session.fleet, console.piecewise())

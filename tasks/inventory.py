@@ -1,12 +1,11 @@
 """Inventories: one YAML file is one cluster."""
 
 import os
-from pathlib import Path
 
 from invoke.context import Context
 
 from .boundary import task
-from .chain import CHAIN
+from .chain import CHAIN, here
 
 _COLUMNS = ("Place", "Key", "Severity", "Problem")
 
@@ -26,7 +25,7 @@ def check(
     from kafab.selection import find_inventory
 
     console = CHAIN.console(json=json)
-    file = find_inventory(cluster or CHAIN.wanted, os.environ, Path.cwd())
+    file = find_inventory(cluster or CHAIN.wanted, os.environ, here())
     verdict = inventories.check(file, allow_unknown_properties=allow_unknown_properties)
     rows = inventories.rows(verdict)
     text = console.table(_COLUMNS, rows) + "\n" + verdict.summary if rows else verdict.summary
@@ -49,7 +48,7 @@ def new(_context: Context, name: str, mode: str | None = None, version: str | No
 
     from .options import choice, kafka_version
 
-    path = inventories.create(name, Path.cwd(), choice("mode", Mode, mode), kafka_version(version))
+    path = inventories.create(name, here(), choice("mode", Mode, mode), kafka_version(version))
     CHAIN.console().data({}, f"{path}\nedit it, then type: fab inventory.check --cluster {name}")
 
 

@@ -3,9 +3,8 @@
 from invoke.context import Context
 
 from kafab.command import Outcome, Unknown
-from kafab.console import Console
-from kafab.events import Note
 from kafab.ops import remote as operation
+from kafab.ops.outputs import Kept, Shown
 
 from .boundary import task
 from .chain import CHAIN
@@ -34,22 +33,17 @@ def exec_(
     timeout: str = "300",
     json: bool = False,
 ) -> None:
-    """Run a shell command on every host, side by side; each line of output begins with its host."""
-    session, console = CHAIN.session(), Console(json)
+    """Run a shell command on every host, side by side; each line begins with its host."""
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts, patience = operation.hosts_of(session.cluster, limit), operation.seconds(timeout)
 
-    def each(host: str, outcome: Outcome) -> None:
-        if not (json or isinstance(outcome, Unknown)):
-            console.data({}, "".join(f"{host}: {line}\n" for line in outcome.text.splitlines()))
-            if outcome.err.strip():
-                console.emit(Note(host, outcome.err))
-
-    answers = operation.execute(command, hosts, session.fleet_as(root=as_root), timeout=patience, each=each)
+    kept = Kept(hosts)
+    listener = kept if json else Shown(console.lines, console.emit)
+    fleet = session.fleet_as(root=as_root)
+    answers = operation.execute(command, hosts, fleet, timeout=patience, listener=listener)
     if json:
-        console.data(
-            {"schema": "kafab.exec/1", "command": command, "hosts": [*map(_said, answers.outcomes.items())]},
-            "",
-        )
+        said = [_said(host, outcome, kept) for host, outcome in answers.outcomes.items()]
+        console.data({"schema": "kafab.exec/1", "command": command, "hosts": said}, "")
     answers.raise_unless_done("the command")
 
 
@@ -75,7 +69,7 @@ def push(
     json: bool = False,
 ) -> None:
     """Put a file on every host, whole or not at all; where it is already, nothing is written."""
-    session, console = CHAIN.session(), Console(json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
     done = operation.push(local, remote, hosts, session.fleet_as(root=as_root), console.emit, mode=mode)
     done.answers.raise_unless_done("push")
@@ -111,7 +105,7 @@ def pull(
     json: bool = False,
 ) -> None:
     """Get a file from every host, whole or not at all, each into a folder of the host's name."""
-    session, console = CHAIN.session(), Console(json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
     done = operation.pull(remote, folder, hosts, session.fleet_as(root=as_root), console.emit)
     console.data(
@@ -133,8 +127,14 @@ def _fate(host: str, outcome: Outcome) -> dict[str, object]:
     return {"host": host, "exit_code": outcome.code, "unknown": None}
 
 
-def _said(answer: tuple[str, Outcome]) -> dict[str, object]:
-    host, outcome = answer
-    if isinstance(outcome, Unknown):
-        return {**_fate(host, outcome), "stdout": None, "stderr": None}
-    return {**_fate(host, outcome), "stdout": outcome.text, "stderr": outcome.err}
+def _said(host: str, outcome: Outcome, kept: Kept) -> dict[str, object]:
+    """Return what a host said, null where nothing is known; ``…_cut`` are the bytes behind those that are there."""
+    out, err = kept.streams[host]
+    nothing = isinstance(outcome, Unknown) and not (out.text or err.text)
+    return {
+        **_fate(host, outcome),
+        "stdout": None if nothing else out.text,
+        "stderr": None if nothing else err.text,
+        "stdout_cut": out.cut,
+        "stderr_cut": err.cut,
+    }

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from invoke.context import Context
 
-from kafab.console import Console
 from kafab.errors import Failed
 from kafab.findings import Report
 from kafab.junit import junit as junit_xml
@@ -18,6 +17,7 @@ from .chain import CHAIN
     help={
         "read_only": "leave the cluster untouched: no probe topic",
         "election": "also move the controller and time it; asks outside a lab",
+        "deep": "also compare the releases on the hosts, file by file, with their archives here",
         "yes": "do not ask before the election",
         "json": "print one JSON document on stdout",
         "junit": "also write the findings to this file, as JUnit XML",
@@ -27,17 +27,19 @@ def verify(
     _context: Context,
     read_only: bool = False,
     election: bool = False,
+    deep: bool = False,
+    *,
     yes: bool = False,
     json: bool = False,
     junit: str | None = None,
 ) -> int:
     """Check the ensemble or quorum, brokers and partitions, and prove replication with records of its own."""
-    session, console = CHAIN.session(), Console(json)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
     if election:
         how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
         console.confirm(f"{how} {cluster.name}?", yes=yes, lab=cluster.lab)
-    report = checks.verify(cluster, session, probe=not read_only, election=election)
+    report = checks.verify(cluster, session, probe=not read_only, election=election, deep=deep)
     console.report(report, schema="kafab.verify/1")
     if junit:
         _write(Path(junit), report)

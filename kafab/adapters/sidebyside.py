@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 WORKERS = 64
 _IDLE_SECONDS = 60.0
+_CONCLUDE_SECONDS = 5.0
 
 
 class Job:
@@ -30,6 +31,8 @@ class Job:
         self.limit = ""
         self._call = call
         self._messages = messages
+        self._taken = threading.Event()
+        self._given_up = False
 
     def allow(self, seconds: float, doing: str) -> None:
         """State that this stage takes no longer than this; past it the caller gives the host up."""
@@ -39,6 +42,26 @@ class Job:
     def tell(self, event: Event) -> None:
         """Hand an event to the caller's thread."""
         self._messages.put((self, event))
+
+    def hand(self, call: Callable[[], object]) -> None:
+        """Let the caller's thread make a call, and wait until it has; then there are some seconds left to conclude."""
+        deadline, self.deadline = self.deadline, None
+        self._taken.clear()
+        if not self._given_up:
+            self._messages.put((self, _Handed(call)))
+            self._taken.wait()
+        if self._given_up:
+            raise LinkError("given up")
+        self.deadline = deadline and max(deadline, time.monotonic() + _CONCLUDE_SECONDS)
+
+    def taken(self) -> None:
+        """Let the thread go on that has handed something over."""
+        self._taken.set()
+
+    def give_up(self) -> None:
+        """Nobody waits for this host any more: what it hands over from now on is not taken."""
+        self._given_up = True
+        self._taken.set()
 
     def work(self) -> None:
         """Do the work and post its outcome; whatever goes wrong with a host is Unknown."""
@@ -57,7 +80,12 @@ class _Done:
         self.outcome = outcome
 
 
-_Message = tuple[Job, "Event | _Done"]
+class _Handed:
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.call = call
+
+
+_Message = tuple[Job, "Event | _Done | _Handed"]
 
 
 def side_by_side(
@@ -77,13 +105,16 @@ def side_by_side(
     try:
         crew.start(min(WORKERS, len(work)))
         while len(done) < len(work):
-            for name, message in crew.news(done):
-                if not isinstance(message, _Done):
+            for job, message in crew.news(done):
+                if isinstance(message, _Handed):
+                    message.call()
+                    job.taken()
+                elif not isinstance(message, _Done):
                     emit(message)
-                elif name not in done:
-                    done[name] = message.outcome
+                elif job.name not in done:
+                    done[job.name] = message.outcome
                     if each:
-                        each(name, message.outcome)
+                        each(job.name, message.outcome)
     except BaseException:
         crew.give_up(done)
         raise
@@ -103,7 +134,7 @@ class _Crew:
         for _ in range(count):
             threading.Thread(target=self._work, name="kafab-ssh", daemon=True).start()
 
-    def news(self, done: Container[str]) -> list[tuple[str, Event | _Done]]:
+    def news(self, done: Container[str]) -> list[_Message]:
         """Wait for the next report, or for the next deadline to pass: then abort who is late."""
         waited_for = [job for job in self._jobs if job.name not in done and job.deadline is not None]
         deadlines = [job.deadline for job in waited_for if job.deadline is not None]
@@ -114,15 +145,17 @@ class _Crew:
             now = time.monotonic()
             late = [job for job in waited_for if job.deadline is not None and job.deadline <= now]
             for job in late:
+                job.give_up()
                 self._abort(job.name)
             self.start(len(late))  # those that hang may take their time to notice
-            return [(job.name, _Done(Unknown(job.limit))) for job in late]
-        return [(job.name, message)]
+            return [(job, _Done(Unknown(job.limit))) for job in late]
+        return [(job, message)]
 
     def give_up(self, done: Container[str]) -> None:
         self._todo.clear()
         for job in self._jobs:
             if job.name not in done:
+                job.give_up()
                 self._abort(job.name)
 
     def _work(self) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
 
@@ -18,21 +18,17 @@ import paramiko
 
 from kafab.adapters.sidebyside import Job, side_by_side
 from kafab.adapters.sshfaults import LinkError
-from kafab.adapters.sshlink import CONNECT_SECONDS, Dialer, Link
-from kafab.adapters.sshtalk import LOST, STILL, Output, closing, collect, first_line
-from kafab.adapters.sudo import BEGAN, Dialogue, Shell, refusal
-from kafab.command import Outcome, Result, Script, Secret, Unknown
+from kafab.adapters.sshlink import Dialer, Link
+from kafab.adapters.sshscript import GRACE_SECONDS, Begun, begin, running
+from kafab.adapters.sshtalk import LOST, STILL, AfterMark, closing, collect, first_line
+from kafab.adapters.sudo import BEGAN, Shell, refusal
+from kafab.command import TOO_LONG, Ends, Outcome, Result, Script, Secret, Unknown
 from kafab.errors import Unreachable
 from kafab.events import Emit, Transfer, silent
 from kafab.model import Host
-from kafab.ports import Download, Upload
+from kafab.ports import Download, Hear, Upload
 
-DIAL_SECONDS = 3 * CONNECT_SECONDS
-"""Connect, log in and open a channel: within 30 s a host answers or is Unknown."""
-TURN_SECONDS = 300
-"""For the logins before ours to the same sshd or through the same gateway, of which some may take their 30 s."""
 STALL_SECONDS = 30
-GRACE_SECONDS = 5
 PROGRESS_SECONDS = 0.1
 HELD_SECONDS = 30
 FOLLOWED = """exec 3<&0 </dev/null
@@ -84,6 +80,22 @@ class SshFleet:
         """
         return self._beside(
             {name: partial(_run, self._links[name], self._shell, script) for name, script in scripts.items()},
+            each=each,
+        )
+
+    def stream(
+        self,
+        scripts: Mapping[str, Script],
+        hear: Hear,
+        *,
+        each: Callable[[str, Outcome], None] | None = None,
+    ) -> dict[str, Outcome]:
+        """Run one script a host, side by side, and hand on what they print. See `ports.Fleet`; all in the caller's thread."""
+        return self._beside(
+            {
+                name: partial(_listen, self._links[name], self._shell, script, hear)
+                for name, script in scripts.items()
+            },
             each=each,
         )
 
@@ -151,8 +163,8 @@ class SshFleet:
             link.hang_up()
         self._dialer.close()
 
-    def _started(self, host: str, text: str) -> "_Begun | Unknown":
-        got: dict[str, _Begun | Unknown] = side_by_side(
+    def _started(self, host: str, text: str) -> "Begun | Unknown":
+        got: dict[str, Begun | Unknown] = side_by_side(
             {host: partial(_start, self._links[host], self._shell, text)}, abort=self._abort
         )
         return got[host]
@@ -179,57 +191,35 @@ def _explained(link: Link, work: Callable[[Job], Outcome], job: Job) -> Outcome:
     return outcome
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """A script's channel from the moment that it may be sent to: sudo, if there is any, has let us in."""
-
-    shell: Shell
-    channel: paramiko.Channel
-    output: Output
-
-
-def _begin(link: Link, shell: Shell, job: Job, line: Callable[[Shell], str]) -> _Begun:
-    """Open a channel and start what ``line`` says on it. Raises LinkError."""
-    job.allow(TURN_SECONDS, "waiting for other logins")
-    channel = link.channel(partial(job.allow, DIAL_SECONDS, "connecting"))
-    shell = replace(shell, user=link.user)
-    job.allow(CONNECT_SECONDS + GRACE_SECONDS, "starting a script")
-    channel.settimeout(CONNECT_SECONDS)
-    begun = _Begun(shell, channel, Output(channel))
-    # A login shell that ends without reading (nologin) closes the channel under the sender, and has an exit code.
-    with suppress(paramiko.SSHException, OSError, EOFError):
-        channel.exec_command(line(shell))
-        if shell.password is not None and shell.sudo:
-            _talk_with_sudo(begun, shell.password)
-    return begun
-
-
-def _talk_with_sudo(begun: _Begun, password: Secret) -> None:
-    """Answer sudo until the script has begun, or sudo has ended. Raises LinkError."""
-    dialogue, deadline = Dialogue(begun.output, password), time.monotonic() + CONNECT_SECONDS
-    while not dialogue.over:
-        try:
-            begun.output.more(deadline)
-        except TimeoutError:
-            raise LinkError(
-                f"sudo did not begin a script within {CONNECT_SECONDS} s; nothing has run"
-            ) from None
-        if (answer := dialogue.next()) is not None:
-            begun.channel.sendall(answer)
-            if not answer:
-                begun.channel.shutdown_write()
-
-
 def _run(link: Link, shell: Shell, script: Script, job: Job) -> Outcome:
-    begun = _begin(link, shell, job, Shell.on_stdin)
-    seconds = script.timeout.total_seconds()
-    job.allow(seconds + GRACE_SECONDS, f"running a script; {STILL}")
-    with closing(begun.channel):
-        begun.channel.settimeout(seconds)
-        with suppress(paramiko.SSHException, OSError, EOFError):
-            begun.channel.sendall(on_stdin(script.text))
-            begun.channel.shutdown_write()
-        return begun.shell.begun(collect(begun.output, seconds))
+    with running(link, shell, script, job) as begun:
+        return begun.shell.begun(collect(begun.output, script.timeout.total_seconds()))
+
+
+def _listen(link: Link, shell: Shell, script: Script, hear: Hear, job: Job) -> Outcome:
+    with running(link, shell, script, job) as begun:
+        output, errors = begun.output, Ends()
+        after = AfterMark(BEGAN if begun.shell.sudo else b"")
+        seconds = script.timeout.total_seconds()
+        deadline = time.monotonic() + seconds
+        late = Unknown(f"no answer within {seconds:g} s; {STILL}")
+        try:
+            while not output.ended:
+                output.more(deadline)
+                out, err = output.take()
+                errors.add(err)
+                out, err = after.passed(out, err)
+                if out or err:
+                    job.hand(partial(hear, job.name, out, err))
+                # What has all come before its reader had time for it is in time.
+                if time.monotonic() > deadline and not output.complete:
+                    return late
+            code = output.exit_code(deadline)
+        except TimeoutError:
+            return late
+        except OverflowError:
+            return TOO_LONG
+        return begun.shell.begun(code if isinstance(code, Unknown) else Result(code, b"", errors.text))
 
 
 def _send(link: Link, shell: Shell, upload: Upload, job: Job) -> Outcome:
@@ -238,7 +228,7 @@ def _send(link: Link, shell: Shell, upload: Upload, job: Job) -> Outcome:
     except OSError as error:
         return Unknown(f"{upload.source} cannot be read here: {error.strerror}")
     with file:
-        begun = _begin(link, shell, job, lambda at: at.with_argument(upload.script.text))
+        begun = begin(link, shell, job, lambda at: at.with_argument(upload.script.text))
         channel, seconds = begun.channel, upload.script.timeout.total_seconds()
         with closing(channel):
             channel.settimeout(STALL_SECONDS)
@@ -262,34 +252,35 @@ def _receive(link: Link, shell: Shell, wanted: Download, job: Job) -> Outcome:
     except OSError as error:
         return Unknown(f"{wanted.target} cannot be written here: {error.strerror}")
     with file:
-        begun = _begin(link, shell, job, lambda at: at.with_argument(wanted.script.text))
+        begun = begin(link, shell, job, lambda at: at.with_argument(wanted.script.text))
         seconds, told = wanted.script.timeout.total_seconds(), time.monotonic()
         with closing(begun.channel):
             with suppress(paramiko.SSHException, OSError, EOFError):
                 begun.channel.shutdown_write()
+            errors = Ends()
             while not begun.output.ended:
                 job.allow(seconds + GRACE_SECONDS, f"receiving, {file.tell()} bytes so far")
                 try:
                     begun.output.more(time.monotonic() + seconds)
-                    file.write(begun.output.out)
+                    out, err = begun.output.take()
+                    file.write(out)
                     file.flush()
                 except TimeoutError:
                     return Unknown(f"no byte for {seconds:g} s, after {file.tell()}")
                 except OSError as error:
                     return Unknown(f"{wanted.target} cannot be written here: {error.strerror}")
-                begun.output.out.clear()
+                errors.add(err)
                 if (now := time.monotonic()) - told >= PROGRESS_SECONDS:
                     told = now
                     job.tell(Transfer(job.name, wanted.name, file.tell(), None))
-            outcome = begun.shell.begun(collect(begun.output, seconds))
+            try:
+                code = begun.output.exit_code(time.monotonic() + seconds)
+            except TimeoutError:
+                return Unknown(f"no exit code within {seconds:g} s, after {file.tell()} bytes")
+            outcome = begun.shell.begun(code if isinstance(code, Unknown) else Result(code, b"", errors.text))
         if isinstance(outcome, Result) and not outcome.code:
             job.tell(Transfer(job.name, wanted.name, file.tell(), file.tell()))
         return outcome
-
-
-def on_stdin(text: str) -> bytes:
-    """Return a script as it travels: any true prefix of the brace group is a syntax error, so nothing of it runs."""
-    return f"{{ {text}\n}} </dev/null\nexit\n".encode()
 
 
 class _Unreadable(Exception):
@@ -324,27 +315,25 @@ def _read(file: BinaryIO, size: int) -> bytes:
         raise _Unreadable(error.strerror) from error
 
 
-def _start(link: Link, shell: Shell, text: str, job: Job) -> _Begun:
-    begun = _begin(link, shell, job, lambda at: at.with_argument(text))
+def _start(link: Link, shell: Shell, text: str, job: Job) -> Begun:
+    begun = begin(link, shell, job, lambda at: at.with_argument(text))
     if begun.channel.closed and begun.channel.exit_status == -1:
         raise LinkError(f"the script could not be started: {LOST}")
     return begun
 
 
-def _followed(host: str, begun: _Begun) -> Iterator[bytes]:
-    output, waiting = begun.output, begun.shell.sudo
+def _followed(host: str, begun: Begun) -> Iterator[bytes]:
+    output, after = begun.output, AfterMark(BEGAN if begun.shell.sudo else b"")
     with closing(begun.channel):
         while not output.ended:
             output.more(None)
-            # The streams come by ways of their own: what is printed may be here before the mark is.
-            if waiting and BEGAN in output.err:
-                waiting = False
-                del output.err[: output.err.index(BEGAN) + len(BEGAN)]
-            if not waiting and (chunk := bytes(output.out + output.err)):
-                yield chunk
-                output.out.clear()
-                output.err.clear()
+            try:
+                out, err = after.passed(*output.take())
+            except OverflowError:
+                raise Unreachable({host: TOO_LONG.reason}) from None
+            if out or err:
+                yield out + err
         if not begun.channel.eof_received:
             raise Unreachable({host: LOST})
-        if waiting:
-            raise Unreachable({host: refusal(output.err.decode(errors="replace"), begun.shell.user)})
+        if not after.begun:
+            raise Unreachable({host: refusal(after.before, begun.shell.user)})

@@ -38,6 +38,11 @@ _PAUSES = (0.2, 0.4, 0.8)
 """Before the next attempt, in seconds: others log in, too, and sshd counts a login some time after its end."""
 RECEIVE_WINDOW = 4 * 1024 * 1024
 _HOPS = 8
+# OpenSSH answers so (SSH_OPEN_CONNECT_FAILED) where a connection has as many sessions as MaxSessions allows.
+_TOO_FEW = (
+    "sshd refused a session ({}): MaxSessions of sshd_config has to be 2 or more there (10 without the line),"
+    " since a lock and a command need one each"
+)
 
 logging.getLogger("paramiko").addHandler(
     logging.NullHandler()
@@ -280,12 +285,14 @@ class Link:
                     # sshd need not fork for it; and if the peer is gone, a dial has yet to find that out.
                     return self._session(CONNECT_SECONDS / 2)
                 except ssh_exception.ChannelException as error:
-                    raise LinkError(f"sshd refused another session ({error.text})") from error
+                    raise LinkError(_TOO_FEW.format(error.text)) from error
                 except (paramiko.SSHException, EOFError, OSError):
                     self._drop()
             self._connection = self._dialed(at_turn)
             try:
                 return self._session(CONNECT_SECONDS)
+            except ssh_exception.ChannelException as error:
+                raise LinkError(_TOO_FEW.format(error.text)) from error
             except (paramiko.SSHException, EOFError, OSError) as error:
                 raise LinkError(f"sshd opened no session: {error or 'the connection was lost'}") from error
 

@@ -27,6 +27,8 @@ KEEPALIVE_SECONDS = 5
 SILENCE_SECONDS = 20
 USER_TIMEOUT_SECONDS = 15
 """TCP_USER_TIMEOUT: with a keepalive every 5 s a dead network is noticed after 15 to 20 s (Linux)."""
+PACKET_LIMIT = 1024 * 1024
+"""Bytes that are read for one packet. OpenSSH sends and takes 256 KiB at most (PACKET_MAX_SIZE)."""
 _NO_ANSWER = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 """How the kernel gives an established connection up: by its own timeout, or by the reason it had for silence till then."""
 # AES-GCM needs no separate MAC: on a CPU with AES instructions it costs Python a third less a byte than Paramiko's
@@ -48,6 +50,8 @@ class Watched:
 
     def recv(self, size: int) -> bytes:
         """Receive; TimeoutError is only Paramiko's own look around, ConnectionAbortedError the end."""
+        if size > PACKET_LIMIT:
+            raise OSError(errno.ECONNABORTED, f"a packet of {size} bytes, more than SSH allows")
         try:
             data: bytes = self.sock.recv(size)
         except OSError as error:

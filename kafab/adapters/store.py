@@ -20,10 +20,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kafab.archive import MAX_BYTES, Refused, container
+from kafab.archive import MAX_BYTES, Content, Refused, container
+from kafab.command import Unknown
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit, Note, Waiting, silent
-from kafab.releases import APACHE_ARCHIVE, Artifact, ReleaseName, by_hand, parse_sha512
+from kafab.releases import APACHE_ARCHIVE, BY_HAND, Artifact, ReleaseName, by_hand, parse_sha512
 
 if TYPE_CHECKING:  # a deploy with nothing to do must not pay for urllib and tarfile
     from kafab.adapters.sources import Source
@@ -90,7 +91,7 @@ class ReleaseStore:
             if wanted is None:
                 emit(Note("store", f"{file.name}: no --sha512 given, so its origin is not proven"))
             try:
-                return self._keep(copy, found, name, "added by hand", emit)
+                return self._keep(copy, found, name, BY_HAND, emit)
             except Refused as reason:
                 raise Failed(f"{file}: {reason}", hint=_refused_hint(sha512)) from reason
 
@@ -109,6 +110,17 @@ class ReleaseStore:
         if found.sha256 != artifact.sha256:
             return f"its sha256 is {found.sha256[:16]}… and was {artifact.sha256[:16]}…"
         return None
+
+    def contents(self, artifact: Artifact) -> Sequence[Content] | Unknown:
+        """Return what an artifact's files are, by digest; Unknown where it is not what it was."""
+        from kafab.adapters.tarballs import contents
+
+        if fault := self.verify(artifact):
+            return Unknown(f"its archive here is damaged: {fault}")
+        try:
+            return contents(artifact.file)
+        except OSError as error:
+            return Unknown(f"its archive here cannot be read: {error.strerror}")
 
     def _fetched(self, name: ReleaseName, emit: Emit) -> Artifact:
         from kafab.adapters.tarballs import digests
@@ -227,8 +239,13 @@ class ReleaseStore:
 
 
 def _wanted_digest(sha512: str | None) -> str | None:
-    if not sha512:
+    if sha512 is None:
         return None
+    if not sha512.strip():
+        raise UsageError(
+            "--sha512 is empty: was the variable set, or the file found, that it came from?",
+            hint="give the published digest, or leave --sha512 out to keep a file whose origin is not proven",
+        )
     try:
         return parse_sha512(sha512)
     except ValueError as fault:

@@ -16,7 +16,7 @@ from typing import IO, BinaryIO, cast
 
 from kafab import launchers
 from kafab.adapters.progress import Progress
-from kafab.archive import MAX_BYTES, Kind, Member, Refused, container, judge
+from kafab.archive import MAX_BYTES, Content, Kind, Member, Refused, container, judge
 from kafab.events import Emit
 from kafab.releases import FIRST_LOG4J2, ReleaseName
 
@@ -95,6 +95,24 @@ def inspect(file: Path, emit: Emit) -> ReleaseName:
             raise Refused(f"it is damaged: {fault}") from fault
     progress.finish()
     return name
+
+
+def contents(file: Path) -> tuple[Content, ...]:
+    """Return the files and links of an archive that was inspected, with their digests. Raises OSError, tarfile.TarError."""
+    found: dict[str, Content] = {}
+    with tarfile.open(file) as tar:
+        for info in tar:
+            path = info.name.partition("/")[2]
+            if info.issym():
+                found[info.name] = Content(path, target=info.linkname)
+            elif info.islnk():
+                found[info.name] = Content(path, sha256=found[info.linkname].sha256)
+            elif info.isreg() and (member := tar.extractfile(info)):
+                digest = hashlib.sha256()
+                while chunk := member.read(_CHUNK):
+                    digest.update(chunk)
+                found[info.name] = Content(path, sha256=digest.hexdigest())
+    return tuple(found.values())
 
 
 def assemble(jars: Sequence[Path], name: ReleaseName, target: Path) -> None:

@@ -16,11 +16,13 @@ from kafab.model import Cluster
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.preflight import blocking, preflight
+from kafab.ops.releases import refuse_damaged
 from kafab.ops.world import World
 from kafab.plan import Plan, diff, known, node_facts
 from kafab.ports import Fleet
 from kafab.releases import release_for
 from kafab.state import Desired, desire, limited
+from kafab.steps import InstallRelease
 from kafab.storage import asks_others, uuid
 
 
@@ -83,6 +85,9 @@ def deploy(cluster: Cluster, limit: str | None, world: World, *, check: bool = T
         return Deployed(plan, {})
     if check:
         _refuse_blocked(cluster, limit, world)
+    sent = {step.artifact for step in plan.steps if isinstance(step, InstallRelease)}
+    if sent:
+        refuse_damaged(world.store, sent)
     with operating(cluster, world, "deploy"):
         # Another operator may have finished between the look and the lock.
         plan = _compare(desired, world.fleet).named(uuid(os.urandom(16)))

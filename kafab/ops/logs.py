@@ -1,6 +1,6 @@
 """The log files of a node, as they stand or as they grow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from kafab.command import Cmd, Raw, Script, Unknown
@@ -31,15 +31,18 @@ def line_count(text: str) -> int:
     return int(text)
 
 
-def last_lines(node: Node, lines: int, fleet: Fleet) -> str:
-    """Return the last lines of the node's log, and of what its JVM printed where that is not empty."""
+def last_lines(node: Node, lines: int, fleet: Fleet, show: Callable[[bytes], object]) -> None:
+    """Show the last lines of the node's log as they come, and of what its JVM printed where that is not empty.
+
+    Raises Unreachable, or Failed where there is no log.
+    """
     host = node.host.name
-    outcome = fleet.run({host: Script(_tail(node, lines, follow=False), READ_LIMIT)})[host]
+    script = Script(_tail(node, lines, follow=False), READ_LIMIT)
+    outcome = fleet.stream({host: script}, lambda _host, out, _err: show(out))[host]
     if isinstance(outcome, Unknown):
         raise Unreachable({host: outcome.reason})
     if outcome.code:
         raise Failed(f"{node.name}: {outcome.err.strip()}", hint="has it been started? `fab status` tells")
-    return outcome.text
 
 
 def follow(node: Node, lines: int, fleet: Fleet) -> Iterator[bytes]:

@@ -1,14 +1,17 @@
 """Releases on this machine: fetch, list, add, verify, as values for the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafab.errors import UsageError
+from kafab import unpacked
+from kafab.errors import Failed, UsageError
 from kafab.events import Emit
-from kafab.model import Version
+from kafab.findings import Finding
+from kafab.model import Cluster, Version
+from kafab.ops.world import World
 from kafab.ports import Store
-from kafab.releases import Artifact, release_for
+from kafab.releases import BY_HAND, Artifact, release_for
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,10 @@ class Verdict:
         """What to type to get a broken one anew."""
         if self.fault is None:
             return None
-        folder, version = self.artifact.file.parent, self.artifact.name.version
-        return f"rm -r '{folder}' && fab releases.fetch --version {version}"
+        name, removal = self.artifact.name, f"rm -r '{self.artifact.file.parent}'"
+        if self.artifact.source == BY_HAND:
+            return f"{removal}, then hand it over again: fab releases.add {name}.tgz --sha512 DIGEST"
+        return f"{removal} && fab releases.fetch --version {name.version}"
 
 
 def version(text: str) -> Version:
@@ -48,6 +53,24 @@ def add(store: Store, file: str, sha512: str | None, emit: Emit) -> Artifact:
 def verify(store: Store) -> tuple[Verdict, ...]:
     """Compute every stored artifact's digest again."""
     return tuple(Verdict(artifact, store.verify(artifact)) for artifact in store.all())
+
+
+def refuse_damaged(store: Store, artifacts: Iterable[Artifact]) -> None:
+    """Compute the digests of what is about to be sent. Raises Failed for what is not what it was: every host would refuse it."""
+    for artifact in artifacts:
+        found = Verdict(artifact, store.verify(artifact))
+        if found.fault:
+            raise Failed(
+                f"the stored release {artifact.file} is damaged: {found.fault}; nothing was sent",
+                hint=f"to get it anew: {found.remedy}",
+            )
+
+
+def compare_hosts(cluster: Cluster, world: World) -> tuple[Finding, ...]:
+    """Compare the releases on every host, file by file, with the archives here: one round trip, all hosts side by side."""
+    archives = {artifact.folder: world.store.contents(artifact) for artifact in world.store.all()}
+    scripts = {host.name: unpacked.comparison(host, cluster.on(host), archives) for host in cluster.hosts}
+    return unpacked.findings(cluster, archives, world.fleet.run(scripts))
 
 
 def document(artifacts: Sequence[Artifact]) -> dict[str, object]:

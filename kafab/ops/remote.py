@@ -7,7 +7,7 @@ such folder nothing is sent to any, and a file that is there already is not writ
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ from kafab.command import Cmd, Outcome, Result, Script, Unknown
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.events import Emit
 from kafab.model import Cluster
+from kafab.ops.outputs import Listener
 from kafab.ports import Download, Fleet, Upload
 from kafab.state import limited
 
@@ -24,6 +25,8 @@ LOOK_TIMEOUT = timedelta(seconds=60)
 WRITE_TIMEOUT = timedelta(minutes=2)
 SILENCE = timedelta(seconds=30)
 MODE = "0644"
+_SENTENCE = 500
+"""Characters of a line of a host that a message has room for."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,17 @@ def execute(
     fleet: Fleet,
     *,
     timeout: timedelta,
-    each: Callable[[str, Outcome], None],
+    listener: Listener,
 ) -> Answers:
-    """Run a shell command on each host, side by side; ``each`` is called as answers come in."""
+    """Run a shell command on each host, side by side; ``listener`` hears what they print as it comes."""
     if not command.strip():
         raise UsageError("there is no command to run", hint="fab exec 'df -h /var/lib/kafka'")
     script = Script(Cmd("exec", "sh", "-c", command).sh, timeout)
-    return Answers(fleet.run(dict.fromkeys(hosts, script), each=each))
+
+    def each(host: str, _outcome: Outcome) -> None:
+        listener.ended(host)
+
+    return Answers(fleet.stream(dict.fromkeys(hosts, script), listener.hear, each=each))
 
 
 @dataclass(frozen=True)
@@ -261,4 +268,7 @@ def _sha256(path: Path) -> str:
 
 def _last(errors: str) -> str:
     lines = errors.strip().splitlines()
-    return f": {lines[-1].strip()}" if lines else ""
+    if not lines:
+        return ""
+    line = lines[-1].strip()
+    return f": {line}" if len(line) <= _SENTENCE else f": {line[:_SENTENCE]} …"

@@ -15,6 +15,7 @@ from kafab.model import Cluster
 from kafab.ops import election as ensemble_election
 from kafab.ops import probe as probes
 from kafab.ops import quorum_election
+from kafab.ops.releases import compare_hosts
 from kafab.ops.see import see
 from kafab.ops.status import findings as process_findings
 from kafab.ops.world import World
@@ -27,12 +28,13 @@ def verify(
     *,
     probe: bool = True,
     election: bool = False,
+    deep: bool = False,
     now: datetime | None = None,
 ) -> Report:
     """Return every finding about the cluster, those about its processes first.
 
     ``probe`` writes to a topic of its own and removes it again; ``election`` moves the controller. Without both the
-    cluster is only read. ``now`` dates the probe topic. Raises nothing for a cluster's fault.
+    cluster is only read. ``deep`` also compares the releases on the hosts with their archives. ``now`` dates the probe topic. Raises nothing for a cluster's fault.
     """
     at = now or datetime.now(timezone.utc)
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -40,6 +42,8 @@ def verify(
         # The hosts are asked by this thread, in which Ctrl-C arrives.
         findings = list(process_findings(cluster, world))
         seen = seeing.result()
+    if deep:
+        findings += compare_hosts(cluster, world)
     findings += judge(cluster, seen, at)
     live = seen.live(cluster)
     if probe:

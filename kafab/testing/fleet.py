@@ -4,10 +4,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script, Unknown, bounded
 from kafab.errors import Unreachable
 from kafab.events import Emit, Transfer
-from kafab.ports import Clock, Download, Fleet, Upload
+from kafab.ports import Clock, Download, Fleet, Hear, Upload
+
+_PIECE = 64 * 1024
 
 Handler: TypeAlias = Callable[[Script], Outcome]
 
@@ -59,9 +61,30 @@ class FakeFleet:
         """Call each host's function, in the order of ``scripts``."""
         outcomes = {}
         for host, script in scripts.items():
-            outcomes[host] = self._outcome(host, script)
+            outcomes[host] = _kept(self._outcome(host, script))
             if each:
                 each(host, outcomes[host])
+        return outcomes
+
+    def stream(
+        self,
+        scripts: Mapping[str, Script],
+        hear: Hear,
+        *,
+        each: Callable[[str, Outcome], None] | None = None,
+    ) -> dict[str, Outcome]:
+        """Call each host's function, and hand its whole output on in pieces."""
+        outcomes = {}
+        for host, script in scripts.items():
+            outcome = self._outcome(host, script)
+            if isinstance(outcome, Result):
+                out, err = outcome.out, outcome.err.encode()
+                for at in range(0, max(len(out), len(err)), _PIECE):
+                    hear(host, out[at : at + _PIECE], err[at : at + _PIECE])
+                outcome = bounded(outcome.code, b"", err)
+            outcomes[host] = outcome
+            if each:
+                each(host, outcome)
         return outcomes
 
     def send(self, uploads: Mapping[str, Upload], emit: Emit) -> dict[str, Outcome]:
@@ -82,7 +105,7 @@ class FakeFleet:
     @contextmanager
     def hold(self, host: str, script: Script) -> Generator[Outcome, None, None]:
         """Yield the first line of the output; ``held`` names the host meanwhile."""
-        outcome = self._outcome(host, script)
+        outcome = _kept(self._outcome(host, script))
         if isinstance(outcome, Result) and b"\n" in outcome.out:
             outcome = Result(0, outcome.out.partition(b"\n")[0] + b"\n", "")
         self.held.append(host)
@@ -115,7 +138,7 @@ class FakeFleet:
             return Unknown(f"{wanted.target} cannot be written here: {error.strerror}")
         if not outcome.code:
             emit(Transfer(host, wanted.name, len(outcome.out), len(outcome.out)))
-        return Result(outcome.code, b"", outcome.err)
+        return bounded(outcome.code, b"", outcome.err.encode())
 
     def _received(self, host: str, upload: Upload, emit: Emit) -> Outcome:
         if host in self.unreachable:
@@ -127,8 +150,15 @@ class FakeFleet:
         self.sent.append((host, content[upload.offset :]))
         emit(Transfer(host, upload.source.name, len(content), len(content)))
         if self._takes:
-            return self._takes(upload.script, content[upload.offset :])
-        return self._hosts[host](upload.script)
+            return _kept(self._takes(upload.script, content[upload.offset :]))
+        return _kept(self._hosts[host](upload.script))
+
+
+def _kept(outcome: Outcome) -> Outcome:
+    """Return what a Fleet keeps of an outcome."""
+    if isinstance(outcome, Unknown):
+        return outcome
+    return bounded(outcome.code, outcome.out, outcome.err.encode())
 
 
 def _typed_against_the_ports() -> tuple[Fleet, Clock]:

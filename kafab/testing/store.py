@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from kafab.archive import Content
+from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.events import Emit
 from kafab.model import Cluster
@@ -56,6 +58,13 @@ class FakeStore:
     def verify(self, artifact: Artifact) -> str | None:
         """Return what is wrong with it."""
         return self.faults.get(artifact.name)
+
+    def contents(self, artifact: Artifact) -> Sequence[Content] | Unknown:
+        """Return what it holds: one jar, whose digest is the artifact's; Unknown where something is wrong with it."""
+        if fault := self.verify(artifact):
+            return Unknown(fault)
+        jar = f"libs/kafka-clients-{artifact.name.version}.jar"
+        return (Content(jar, sha256=artifact.sha256),)
 
 
 def _typed_against_the_port() -> Store:

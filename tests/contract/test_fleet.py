@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.ssh import SshFleet, on_stdin
-from kafab.command import Outcome, Result, Script
+from kafab.adapters.ssh import SshFleet
+from kafab.adapters.sshscript import on_stdin
+from kafab.command import ANSWER_LIMIT, ERRORS_LIMIT, Outcome, Result, Script
 from kafab.errors import Unreachable
 from kafab.events import Event, Transfer, silent
 from kafab.model import Host
@@ -53,10 +54,28 @@ def test_script_stops_at_the_first_failure(fleet: Fleet) -> None:
 
 
 def test_long_output_is_whole(fleet: Fleet) -> None:
-    """A megabyte on each stream arrives, though both share one window."""
-    text = "head -c 1048576 /dev/zero | tee /dev/stderr"
-    got = result(fleet.run({"node1": script(text)})["node1"])
-    assert (len(got.out), len(got.err)) == (1048576, 1048576)
+    """Every byte up to the bound arrives while as many errors come beside it, though both share one window."""
+    text = f"head -c {ANSWER_LIMIT} /dev/zero | tee /dev/stderr"
+    assert len(result(fleet.run({"node1": script(text)})["node1"]).out) == ANSWER_LIMIT
+
+
+def test_output_beyond_the_bound_is_unknown(fleet: Fleet) -> None:
+    """An answer with one byte too many is no answer: a half of it is never taken for the whole."""
+    outcome = fleet.run({"node1": script(f"head -c {ANSWER_LIMIT + 1} /dev/zero")})["node1"]
+    assert "more than 8 MiB" in reason(outcome)
+
+
+def test_long_errors_keep_their_two_ends(fleet: Fleet) -> None:
+    """What a script complains of first and last comes back, with a word about what is left out between."""
+    text = f"echo first >&2; head -c {ERRORS_LIMIT} /dev/zero >&2; echo last >&2"
+    err = result(fleet.run({"node1": script(text)})["node1"]).err
+    assert (err[:6], "\n… 11 bytes are left out here …\n" in err, err[-5:]) == ("first\n", True, "last\n")
+
+
+def test_errors_up_to_the_bound_are_whole(fleet: Fleet) -> None:
+    """Nothing is left out of a text that fits."""
+    got = result(fleet.run({"node1": script(f"head -c {ERRORS_LIMIT} /dev/zero >&2")})["node1"])
+    assert got.err == "\0" * ERRORS_LIMIT
 
 
 def test_command_that_reads_stdin_leaves_the_script_alone(fleet: Fleet) -> None:
@@ -135,10 +154,60 @@ def test_follow_yields_what_is_printed(fleet: Fleet) -> None:
     assert b"".join(fleet.follow("node1", script("echo a; echo b"))) == b"a\nb\n"
 
 
+class Heard:
+    """What was heard of each host, joined, and the outcomes in the order of their coming."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, tuple[bytes, bytes]] = {}
+        self.largest = 0
+        self.ended: dict[str, Outcome] = {}
+
+    def hear(self, host: str, out: bytes, err: bytes) -> None:
+        """Join a piece to what came before."""
+        before_out, before_err = self.said.get(host, (b"", b""))
+        self.largest = max(self.largest, len(out), len(err))
+        self.said[host] = (before_out + out, before_err + err)
+
+    def each(self, host: str, outcome: Outcome) -> None:
+        """Note the end."""
+        self.ended[host] = outcome
+
+
+def test_stream_hands_on_what_is_printed(fleet: Fleet) -> None:
+    """Both streams of every host reach the caller apart, and the Result has the exit code and the errors."""
+    heard = Heard()
+    scripts = {name: script("echo out; echo err >&2; exit 3") for name in ("node1", "node2")}
+    got = fleet.stream(scripts, heard.hear, each=heard.each)
+    assert heard.said == dict.fromkeys(scripts, (b"out\n", b"err\n"))
+    assert got == heard.ended == {name: Result(3, b"", "err\n") for name in scripts}
+
+
+def test_stream_has_no_bound(fleet: Fleet) -> None:
+    """More than an answer may have is handed on whole, in pieces that are bounded."""
+    heard = Heard()
+    got = fleet.stream({"node1": script(f"head -c {ANSWER_LIMIT + 1} /dev/zero")}, heard.hear)
+    assert (len(heard.said["node1"][0]), got) == (ANSWER_LIMIT + 1, {"node1": Result(0, b"", "")})
+    assert heard.largest <= 1 << 20
+
+
+def test_stream_of_a_host_that_does_not_answer_is_unknown(fleet: Fleet) -> None:
+    """Nothing is heard of it, and its outcome says why."""
+    heard = Heard()
+    got = fleet.stream({"node1": script("echo hi"), "node4": script("echo hi")}, heard.hear, each=heard.each)
+    assert (list(heard.said), "refused" in reason(got["node4"])) == (["node1"], True)
+
+
 def test_hold_yields_the_first_line(fleet: Fleet) -> None:
     """The block sees the first line of a script that goes on."""
     with fleet.hold("node1", script("echo held; echo more; cat >/dev/null")) as outcome:
         assert outcome == Result(0, b"held\n", "")
+
+
+def test_hold_of_an_endless_first_line_is_unknown(fleet: Fleet) -> None:
+    """A first line that goes beyond the bound is no first line."""
+    text = f"head -c {ANSWER_LIMIT + 1} /dev/zero; echo; cat >/dev/null"
+    with fleet.hold("node1", script(text)) as outcome:
+        assert "more than 8 MiB" in reason(outcome)
 
 
 def test_hold_yields_the_exit_code_of_a_script_without_a_line(fleet: Fleet) -> None:

@@ -15,6 +15,7 @@ from kafab.command import Result
 from kafab.lab.local import LocalLab
 from kafab.model import Host, Ssh
 from tests.loopback import reason, result, script
+from tests.sshds import sshd
 
 
 def test_silent_peer_is_unknown(hosts: Mapping[str, Host], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,3 +153,15 @@ def test_ssh_config_is_read(
     host = Host("node1", "short", Ssh(known_hosts=ssh.known_hosts))
     with closing(SshFleet([host])) as fleet:
         assert result(fleet.run({"node1": script("echo in")})["node1"]).text == "in\n"
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_too_few_sessions_are_told_by_their_option(tmp_path: Path, most: int) -> None:
+    """An sshd that lets no second session in, as beside a lock, is told with the line of its configuration."""
+    with (
+        sshd(tmp_path / "sshd", f"MaxSessions {most}") as one,
+        closing(SshFleet([one.host])) as fleet,
+        fleet.hold("node1", script("echo held; cat >/dev/null")),
+    ):
+        said = reason(fleet.run({"node1": script("true")})["node1"])
+    assert "MaxSessions of sshd_config has to be 2 or more" in said

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from kafab.adapters import sshlink
 from kafab.adapters.localhost import Localhost
-from kafab.adapters.ssh import SshFleet, on_stdin
+from kafab.adapters.ssh import SshFleet
+from kafab.adapters.sshscript import on_stdin
 from kafab.command import Outcome, Result
 from kafab.events import Event, silent
 from kafab.lab.local import LocalLab
@@ -262,3 +264,34 @@ def test_dropped_download_is_unknown(ssh: SshFleet, tmp_path: Path, waiting: str
     """A connection that ends in the middle leaves no outcome."""
     wanted = Download(tmp_path / "file", script(f"echo 12345; kill -KILL $PPID; {waiting}"), "file")
     assert "connection was lost" in reason(ssh.receive({"node1": wanted}, silent)["node1"])
+
+
+def test_endless_stream_ends_at_its_timeout(ssh: SshFleet) -> None:
+    """A host that never stops printing is given up in time, however slowly it is listened to."""
+    begun = time.monotonic()
+    got = ssh.stream({"node1": script("cat /dev/zero", 1)}, lambda *_piece: time.sleep(0.1))["node1"]
+    assert reason(got) == "no answer within 1 s; the script may still be running there"
+    assert time.monotonic() - begun < 20
+
+
+def test_slow_reader_loses_nothing_of_a_host_that_is_done(ssh: SshFleet) -> None:
+    """What came in time is handed on after the timeout, too: a pager was open, not a host late."""
+    pieces: list[bytes] = []
+
+    def hear(_host: str, out: bytes, _err: bytes) -> None:
+        pieces.append(out)
+        time.sleep(1.5)
+
+    got = ssh.stream({"node1": script("head -c 3000000 /dev/zero", 2)}, hear)["node1"]
+    assert (got, sum(map(len, pieces))) == (Result(0, b"", ""), 3_000_000)
+
+
+def test_stream_that_is_broken_off_leaves_no_thread(ssh: SshFleet) -> None:
+    """What a callback raises goes on at once, and who waits for it is freed."""
+
+    def hear(_host: str, _out: bytes, _err: bytes) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        ssh.stream(dict.fromkeys(("node1", "node2"), script("cat /dev/zero")), hear)
+    assert until(lambda: not any(thread.name == "kafab-ssh" for thread in threading.enumerate()))

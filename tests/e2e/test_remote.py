@@ -63,6 +63,24 @@ def _written(hosts: Sequence[Sshd], file: Path, ssh: dict[str, str]) -> Path:
     return file
 
 
+BOUND = 250
+"""MiB of memory; an interpreter with Fabric in it has about 60."""
+
+
+def _peak(inventory: Path, *words: str) -> tuple[int, float]:
+    """Run a command whose output is not read; return its exit code and the most memory that it had, in MiB."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fabric", "on", str(inventory), *words],
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, used.ru_maxrss / 1024
+
+
 def _fab(
     inventory: Path, *words: str, on: Sequence[str] = (), **environ: str
 ) -> subprocess.CompletedProcess[str]:
@@ -108,8 +126,9 @@ def test_json_has_every_host(inventory: Path) -> None:
     document = json.loads(_fab(inventory, "exec", "echo out; echo err >&2; exit 3", "--json").stdout)
     assert document["schema"] == "kafab.exec/1"
     assert [host["host"] for host in document["hosts"]] == [*NAMES]
-    said = {"host": "node1", "exit_code": 3, "unknown": None, "stdout": "out\n", "stderr": "err\n"}
-    assert document["hosts"][0] == said
+    fate = {"host": "node1", "exit_code": 3, "unknown": None}
+    said = {"stdout": "out\n", "stderr": "err\n", "stdout_cut": 0, "stderr_cut": 0}
+    assert document["hosts"][0] == fate | said
 
 
 def test_command_past_its_timeout_says_what_may_still_run(inventory: Path, tmp_path: Path) -> None:
@@ -129,6 +148,37 @@ def test_command_past_its_timeout_says_what_may_still_run(inventory: Path, tmp_p
     finally:
         flag.unlink()
     assert (done.returncode, "may still be running there" in done.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "head -c 20000000 /dev/zero | tr '\\0' '\\n'",
+        "head -c 60000000 /dev/zero",
+        "head -c 20000000 /dev/zero | tr '\\0' '\\n' >&2",
+    ],
+    ids=["empty lines", "a line without end", "empty lines of errors"],
+)
+@pytest.mark.parametrize("document", [(), ("--json",)], ids=["lines", "json"])
+def test_exec_runs_in_constant_memory(inventory: Path, command: str, document: Sequence[str]) -> None:
+    """However much a host prints, and however long its lines are, this machine keeps only a piece of it."""
+    code, peak = _peak(inventory, "exec", command, "--limit", "node1", *document)
+    assert (code, peak < BOUND) == (0, True), f"{peak:.0f} MiB"
+
+
+def test_json_says_what_was_cut(inventory: Path) -> None:
+    """The first bytes of a long stream are there, with the number of those that are not."""
+    done = _fab(
+        inventory,
+        "exec",
+        "head -c 3000000 /dev/zero | tr '\\0' x; echo err >&2",
+        "--limit",
+        "node1",
+        "--json",
+    )
+    said = json.loads(done.stdout)["hosts"][0]
+    assert (said["stdout"], said["stdout_cut"]) == ("x" * 1_048_576, 3_000_000 - 1_048_576)
+    assert (said["stderr"], said["stderr_cut"]) == ("err\n", 0)
 
 
 def test_pushed_file_comes_back(inventory: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 from kafab.errors import UsageError
+from tasks import inventory as inventory_tasks
 from tasks import lab as lab_tasks
 from tasks.chain import CHAIN, Chain
 from tests.fab import CHECKOUT
@@ -55,4 +56,32 @@ def test_two_labs_that_are_up_have_to_be_named(made: Callable[[str], MadeLab]) -
     for name in ("first", "second"):
         made(name).up()
     with pytest.raises(UsageError, match="2 labs are up: first, second"):
+        Chain().session()
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in a folder that somebody has removed."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+
+@pytest.mark.usefixtures("gone")
+@pytest.mark.parametrize("words", [["check"], ["new", "x"]])
+def test_inventory_in_a_folder_that_is_gone_is_a_usage_error(
+    made: Callable[[str], MadeLab], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sentence with what to type, and no traceback."""
+    tasks = Collection(inventory_tasks.check, inventory_tasks.new)
+    with pytest.raises(SystemExit) as ended:
+        Program(namespace=tasks, name="fab", binary="fab").run(["fab", *words])
+    assert (ended.value.code, "working directory" in capsys.readouterr().err) == (2, True)
+
+
+@pytest.mark.usefixtures("gone")
+def test_cluster_looked_for_in_a_folder_that_is_gone_is_a_usage_error(made: Callable[[str], MadeLab]) -> None:
+    """The selection of a cluster looks into the working directory, and says that there is none."""
+    with pytest.raises(UsageError, match="the working directory is gone"):
         Chain().session()

@@ -26,7 +26,7 @@ class Hosts:
         self.cluster = cluster
         file = folder / "a.tar"
         file.write_bytes(b"0123456789")
-        artifact = Artifact(release_for(cluster.version), file, "ab" * 32, 10, "added by hand")
+        artifact = Artifact(release_for(cluster.version), file, "ab" * 32, 10, "archive")
         self.store = FakeStore(artifact)
         self.desired: Desired = desire(cluster, cluster.nodes, artifact)
         self.stages: dict[str, list[str]] = {host.name: [] for host in cluster.hosts}
@@ -83,6 +83,24 @@ def test_second_deploy_sends_nothing(hosts: Hosts) -> None:
     hosts.done = {"node1", "node2", "node3"}
     hosts.deploy()
     assert (hosts.stages["node1"], [host for host, _ in hosts.fleet.ran]) == ([], ["node1", "node2", "node3"])
+
+
+def test_damaged_release_is_refused_before_it_is_sent(hosts: Hosts) -> None:
+    """The file is named with how to get it anew, and no host is touched, not even for a lock."""
+    hosts.store.faults = {hosts.store.only.name: "its sha256 is another"}
+    with pytest.raises(Failed, match=r"a\.tar.*: its sha256 is another; nothing was sent") as caught:
+        hosts.deploy()
+    folder = hosts.store.only.file.parent
+    assert f"rm -r '{folder}' && fab releases.fetch --version 3.9.2" in (caught.value.hint or "")
+    assert [text for _, script in hosts.fleet.ran if "lock()" in (text := script.text)] == []
+
+
+def test_release_is_not_read_where_nothing_is_sent(hosts: Hosts) -> None:
+    """A deploy with nothing to do computes no digest of a hundred megabytes."""
+    hosts.store.faults = {hosts.store.only.name: "its sha256 is another"}
+    hosts.done = {"node1", "node2", "node3"}
+    hosts.deploy()
+    assert hosts.stages["node1"] == []
 
 
 def test_plan_changes_nothing(hosts: Hosts) -> None:

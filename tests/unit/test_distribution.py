@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import stat
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -81,6 +82,42 @@ def test_stale_offset_asks_for_everything(tmp_path: Path, shell: Shell) -> None:
     step, _ = release(tmp_path)
     wrong = InstallRelease(step.host, step.root, step.artifact, offset=500)
     assert shell(upload(wrong).script, b"").code == 75
+
+
+def with_modes(tmp_path: Path, modes: dict[str, int]) -> tuple[InstallRelease, bytes]:
+    """Return the step and the archive of a release whose members, folders by a slash at their end, have these modes."""
+    step, _ = release(tmp_path)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, mode in modes.items():
+            member = tarfile.TarInfo(f"{step.artifact.name}/{name}".rstrip("/"))
+            member.mode, member.type = mode, tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            tar.addfile(member)
+    data = buffer.getvalue()
+    artifact = replace(step.artifact, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    return replace(step, artifact=artifact), data
+
+
+def test_modes_on_a_host_are_not_the_archive_s(tmp_path: Path, shell: Shell) -> None:
+    """Nothing can be written by others or runs as another; what may be executed stays so, and all can be read."""
+    given = {"libs/": 0o777, "libs/open.jar": 0o777, "libs/closed.jar": 0o600, "libs/sticky.jar": 0o1666}
+    more = {"bin/": 0o700, "bin/run.sh": 0o700, "bin/setuid": 0o6755}
+    step, data = with_modes(tmp_path, given | more)
+    assert shell(upload(step).script, data).code == 0
+    folder = tmp_path / "opt" / step.artifact.folder
+    modes = {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
+    files = {"libs/open.jar": 0o755, "libs/closed.jar": 0o644, "libs/sticky.jar": 0o644}
+    assert modes == {"libs": 0o755, "bin": 0o755, "bin/run.sh": 0o755, "bin/setuid": 0o755} | files
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_nobody_else_enters_a_release_while_it_is_unpacked(tmp_path: Path, shell: Shell) -> None:
+    """Until the modes are ours the folder above is closed."""
+    step, data = release(tmp_path)
+    witness = f'tar() {{ stat -c %a -- "$incoming"/unpack.* > {tmp_path}/mode; command tar "$@"; }}\n'
+    script = upload(step).script
+    assert shell(replace(script, text=witness + script.text), data).code == 0
+    assert (tmp_path / "mode").read_text() == "700\n"
 
 
 def at_sites(tmp_path: Path, *sites: str) -> tuple[Cluster, list[InstallRelease]]:

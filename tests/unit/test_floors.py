@@ -57,6 +57,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.junit",
             "kafab.archive",
             "kafab.launchers",
+            "kafab.unpacked",
             "kafab.ports",
             "kafab.distribution",
         ),

@@ -144,6 +144,16 @@ def test_verdicts_say_what_to_type_for_a_broken_release() -> None:
     assert broken.remedy == "rm -r '/store/bb' && fab releases.fetch --version 3.9.2"
 
 
+def test_release_added_by_hand_has_to_be_handed_over_again() -> None:
+    """No source is known to have the same bytes."""
+    name = release_for(Version(3, 9, 2))
+    artifact = Artifact(name, Path("/store/bb/x.tgz"), "bb", 10, "added by hand")
+    remedy = verbs.Verdict(artifact, "its sha256 is another").remedy
+    assert (
+        remedy == f"rm -r '/store/bb', then hand it over again: fab releases.add {name}.tgz --sha512 DIGEST"
+    )
+
+
 def test_documents_have_a_schema_and_plain_values() -> None:
     """What --json prints can be read without knowing Python."""
     verdicts = verbs.verify(_BrokenStore(Path("/store")))

@@ -13,6 +13,7 @@ from kafab.errors import Failed, Unreachable, UsageError
 from kafab.events import silent
 from kafab.model import Cluster
 from kafab.ops import remote
+from kafab.ops.outputs import Kept
 from kafab.ops.remote import Answers
 from kafab.testing.fleet import FakeFleet
 from tests.conftest import cluster_in
@@ -65,17 +66,17 @@ def _mode(path: Path) -> int:
 
 def test_command_is_a_shell_s(fleet: FakeFleet) -> None:
     """Pipes, quotes and exit codes mean what they mean in a shell; a failed command in the middle stops nothing."""
-    got = remote.execute(
-        "false; echo 'a b' | tr a c; exit 3", HOSTS, fleet, timeout=MINUTE, each=lambda *_: None
-    )
-    assert set(got.outcomes.values()) == {Result(3, b"c b\n", "")}
+    kept = Kept(HOSTS)
+    got = remote.execute("false; echo 'a b' | tr a c; exit 3", HOSTS, fleet, timeout=MINUTE, listener=kept)
+    assert set(got.outcomes.values()) == {Result(3, b"", "")}
+    assert {out.text for out, _ in kept.streams.values()} == {"c b\n"}
 
 
 @pytest.mark.parametrize("command", ["", "  \n"])
 def test_no_command_is_a_usage_error(fleet: FakeFleet, command: str) -> None:
     """Nothing is run where nothing was asked for."""
     with pytest.raises(UsageError):
-        remote.execute(command, HOSTS, fleet, timeout=MINUTE, each=lambda *_: None)
+        remote.execute(command, HOSTS, fleet, timeout=MINUTE, listener=Kept(HOSTS))
     assert fleet.ran == []
 
 

@@ -35,6 +35,30 @@ def test_table_measures_wide_characters() -> None:
     assert table(("A", "B"), [("日本", "x"), ("abcd", "y")]).splitlines() == ["A     B", "日本  x", "abcd  y"]
 
 
+@pytest.mark.parametrize(
+    ("character", "shown"),
+    [
+        ("\x85", "\\x85"),
+        ("\x9b", "\\x9b"),
+        ("\u061c", "\\u061c"),
+        ("\u200f", "\\u200f"),
+        ("\u2028", "\\u2028"),
+        ("\u202e", "\\u202e"),
+        ("\u2066", "\\u2066"),
+        ("\u2069", "\\u2069"),
+    ],
+)
+def test_hosts_cannot_turn_a_line_around(character: str, shown: str) -> None:
+    """Marks that turn the order of what follows, C1 controls and line separators are shown like other controls."""
+    assert safe(f"a{character}b") == f"a{shown}b"
+
+
+def test_letters_that_join_are_left_alone() -> None:
+    """A joiner within a word of Persian, and text that runs from right to left by itself, are text."""
+    text = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u05e9\u05dc\u05d5\u05dd"
+    assert safe(text) == text
+
+
 def test_hosts_cannot_steer_the_terminal() -> None:
     """Control characters from a host are shown, not sent, and colour codes go with the colours."""
     assert safe("a\x1b[2Jb\x07\x9bc\r\n\td") == "a\\x1b[2Jb\\x07\\x9bc\\x0d\n\td"

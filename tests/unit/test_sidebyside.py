@@ -1,5 +1,7 @@
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -91,3 +93,50 @@ def test_exception_of_a_callback_aborts_the_others(stuck: threading.Event) -> No
 def test_no_work_is_no_outcome() -> None:
     """An empty call returns at once."""
     assert side_by_side({}, abort=lambda _name: None) == {}
+
+
+def test_call_handed_over_is_made_in_the_caller_s_own_thread() -> None:
+    """A thread waits until what it hands over has been taken: nothing piles up between the two."""
+    seen: list[tuple[int, threading.Thread]] = []
+
+    def note(number: int) -> None:
+        seen.append((number, threading.current_thread()))
+
+    def talk(job: Job) -> int:
+        for number in range(3):
+            job.hand(partial(note, number))
+            assert len(seen) == number + 1
+        return len(seen)
+
+    assert side_by_side({"a": talk}, abort=lambda _name: None) == {"a": 3}
+    assert seen == [(number, threading.current_thread()) for number in range(3)]
+
+
+def test_host_is_not_given_up_while_the_caller_takes_its_time() -> None:
+    """A reader that takes longer than a host may leaves the host time to conclude."""
+
+    def talk(job: Job) -> str:
+        job.allow(0.2, "talking")
+        job.hand(lambda: time.sleep(0.5))
+        return "fine"
+
+    assert side_by_side({"a": talk}, abort=lambda _name: None) == {"a": "fine"}
+
+
+def test_exception_of_a_call_handed_over_frees_its_thread() -> None:
+    """The caller goes on at once, and the thread that waited for it ends."""
+    ended = threading.Event()
+
+    def stumble() -> None:
+        raise LookupError
+
+    def talk(job: Job) -> str:
+        try:
+            job.hand(stumble)
+        finally:
+            ended.set()
+        return "late"
+
+    with pytest.raises(LookupError):
+        side_by_side({"a": talk}, abort=lambda _name: None)
+    assert ended.wait(10)

@@ -90,3 +90,11 @@ def test_end_of_a_connection_is_no_silence() -> None:
 def test_dead_network_is_noticed_well_within_half_a_minute() -> None:
     """What is asked of the kernel leaves time to say so within 30 s (row 4 of the faults)."""
     assert sshwire.KEEPALIVE_SECONDS + sshwire.USER_TIMEOUT_SECONDS <= 20 >= sshwire.SILENCE_SECONDS
+
+
+@pytest.mark.parametrize(("size", "refused"), [(35_000, False), (300_000, False), (4_000_000_000, True)])
+def test_packet_that_no_peer_may_send_is_not_waited_for(size: int, refused: bool) -> None:
+    """Paramiko reads as many bytes as a packet claims to have: a peer could claim four gigabytes, and send them."""
+    wire = Watched(Wire(TimeoutError("timed out")))
+    with pytest.raises(OSError, match=r"packet of 4000000000 bytes" if refused else "timed out"):
+        wire.recv(size)

@@ -365,3 +365,11 @@ def test_finding_costs_no_heavy_imports(folder: Path) -> None:
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("sha512", ["", "  ", "\n"])
+def test_empty_digest_is_refused(folder: Path, given: Callable[[bytes], Path], sha512: str) -> None:
+    """A variable that is not set is no digest: nothing is kept as if none had been wanted."""
+    with pytest.raises(UsageError, match="--sha512 is empty"):
+        ReleaseStore(folder, []).add(given(archive()), None, sha512, silent)
+    assert not folder.exists()

@@ -132,6 +132,19 @@ def test_the_findings_about_processes_come_first(kafka: FakeKafka) -> None:
     assert report.exit_code == 5
 
 
+def test_releases_are_compared_on_demand(kafka: FakeKafka) -> None:
+    """`--deep` adds a finding about the releases of every host, also where none answers; without it none is asked."""
+    found = {
+        deep: [
+            (item.subject, item.severity)
+            for item in verify(kafka.cluster, FakeWorld.of(kafka), probe=False, deep=deep).findings
+            if item.check == "release.files"
+        ]
+        for deep in (False, True)
+    }
+    assert found == {False: [], True: [(host.name, UNKNOWN) for host in kafka.cluster.hosts]}
+
+
 def test_the_probe_is_led_by_every_broker_and_removed(kafka: FakeKafka) -> None:
     """The topic has one partition led by each broker, 300 records, and is gone afterwards."""
     report = checked(kafka)
