@@ -30,6 +30,7 @@ from kafab.steps import (
     UseUnit,
     WriteFile,
     document,
+    essence,
 )
 from kafab.storage import NodesFacts, cluster_ids, format_steps
 
@@ -96,7 +97,7 @@ class Plan:
 
     @property
     def document(self) -> dict[str, object]:
-        """The plan for `--json` and for its digest."""
+        """The plan for `--json`."""
         return {
             "schema": "kafab.plan/1",
             "cluster": self.cluster,
@@ -109,8 +110,13 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Names this very plan: equal plans have equal digests."""
-        return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
+        """Names this very plan: equal plans have equal digests, in every run; others differ, but for a secret's value.
+
+        See `steps.essence` and decision 10.
+        """
+        stages = [[stage.name, [essence(step) for step in stage.steps]] for stage in self.stages]
+        whole = [self.cluster, stages, self.restart_pending]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
 def diff(desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None) -> Plan:

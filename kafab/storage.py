@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from kafab.errors import Unsafe
 from kafab.facts import NodeFacts
 from kafab.model import Cluster, Node, Quorum
+from kafab.render import MAIN_FILE
 from kafab.steps import FormatStorage
 
 NodesFacts = Mapping[Node, NodeFacts]
@@ -71,7 +72,10 @@ def format_steps(
         yield FormatStorage(
             node.host.name,
             node.name,
-            node=node,
+            config=node.config / MAIN_FILE[node.role],
+            release=node.current,
+            user=node.host.user,
+            data=node.data,
             directories=missing,
             java=java[node.host.name] or "java",
             cluster_id=cluster_id,

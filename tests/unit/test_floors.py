@@ -34,6 +34,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.catalogue.*",
             "kafab.inventory.*",
             "kafab.selection",
+            "kafab.masking",
             "kafab.render",
             "kafab.units",
             "kafab.supervisor",
