@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from kafab.model import Node
 
@@ -66,6 +67,8 @@ class NodeFacts:
     """systemd starts it at boot."""
     unit_state: str = ""
     """systemd's SubState of a node whose process is not alive: dead, failed, auto-restart."""
+    history: bool = False
+    """The folders of a ZooKeeper server hold a log, a snapshot or an epoch: it has been a member of an ensemble."""
 
     @property
     def running(self) -> bool:
@@ -76,6 +79,9 @@ class NodeFacts:
     def stopping(self) -> bool:
         """True where the recorded process was asked to stop and still lives."""
         return self.process is not None and self.process.alive and self.process.asked
+
+
+NodesFacts: TypeAlias = Mapping[Node, NodeFacts]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ def _node(node: Node) -> str:
     words += [Cmd("unit", node.unit).sh] if node.host.supervisor is Supervisor.SYSTEMD else []
     reader = "myid" if node.role is Role.ZOOKEEPER else "meta"
     words += [Cmd(reader, path).sh for path in node.data]
+    words += [Cmd("history", *_written(node)).sh] if node.role is Role.ZOOKEEPER else []
     return "\n".join(words)
 
 
@@ -56,7 +57,17 @@ def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
         node.run / "process",
         node.config / MANIFEST,
         *(path / name for path in node.data for name in ("myid", "meta.properties")),
+        *_written(node),
     )
+
+
+def _written(node: Node) -> tuple[PurePosixPath, ...]:
+    """Return the folders that a ZooKeeper server keeps the ensemble's data in."""
+    if node.role is not Role.ZOOKEEPER:
+        return ()
+    logs = node.properties.get("dataLogDir")
+    folders = [*node.data, *([PurePosixPath(logs)] if logs else [])]
+    return tuple(folder / "version-2" for folder in folders)
 
 
 def _java(host: Host) -> str:
@@ -120,6 +131,13 @@ myid() {  # with or without a newline at its end; a file without a number is som
   read -r id < "$1/myid" || :
   echo "myid $1 $id"
 }
+history() {  # FOLDER...: whether a ZooKeeper server has written anything there
+  for path do
+    for file in "$path"/currentEpoch "$path"/snapshot.* "$path"/log.*; do
+      [ ! -f "$file" ] || { echo "history"; return 0; }
+    done
+  done
+}
 meta() {
   [ -e "$1/meta.properties" ] || [ ! -d "$1" ] || { settled "$1" -s 20; exec 8<&-; }
   [ -r "$1/meta.properties" ] || return 0
@@ -176,6 +194,7 @@ class _Reader:
         self.metas: dict[PurePosixPath, list[str]] = {}
         self.myids: dict[PurePosixPath, Identity] = {}
         self.joined: set[PurePosixPath] = set()
+        self.histories: set[str] = set()
         self.digests: dict[PurePosixPath, str] = {}
         self.modes: dict[PurePosixPath, tuple[str, str]] = {}
         self.account = False
@@ -260,6 +279,9 @@ class _Reader:
     def _joined(self, value: str) -> None:
         self.joined.add(PurePosixPath(value))
 
+    def _history(self, _value: str) -> None:
+        self.histories.add(self.node)
+
     def _sha(self, value: str) -> None:
         digest, path = value.split(" ", 1)
         self.digests[PurePosixPath(path)] = digest
@@ -287,6 +309,7 @@ class _Reader:
             units=units,
             enabled=node.instance in self.enabled,
             unit_state=self.unit_states.get(node.instance, ""),
+            history=node.instance in self.histories,
         )
 
     def file(self, path: PurePosixPath) -> FileFact:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from kafab.command import Unknown
 from kafab.errors import Unreachable, Unsafe
-from kafab.facts import FileFact, HostFacts, NodeFacts
+from kafab.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.identities import id_key, stranger
 from kafab.model import Node
 from kafab.render import RenderedFile
@@ -32,7 +32,8 @@ from kafab.steps import (
     document,
     essence,
 )
-from kafab.storage import NodesFacts, cluster_ids, format_steps
+from kafab.storage import cluster_ids, format_steps
+from kafab.voters import asks_others, guard_majority
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,18 @@ class Plan:
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
-def diff(desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None) -> Plan:
-    """Compare. Raises Unreachable where a host is Unknown, Unsafe where data directories belong to something else.
+def diff(
+    desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None, *, anew: bool = False
+) -> Plan:
+    """Compare. Raises Unreachable where a host is Unknown, Unsafe where data belong to something else or would be lost.
 
-    ``elsewhere`` has the nodes that are left out; None where nobody asked them.
+    ``elsewhere`` has the nodes that are left out; None where nobody asked them. ``anew`` lets ZooKeeper begin empty.
     """
     hosts = known(observed)
     guard_identities(desired, hosts, elsewhere)
+    facts = node_facts(desired, hosts)
+    if not anew and asks_others(desired.cluster, facts):
+        guard_majority(desired.cluster, {**(elsewhere or {}), **facts})
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts))),

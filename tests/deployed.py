@@ -94,6 +94,7 @@ class Lab:
                 (data / "orders-0" / "0.log").write_text("records")
             else:
                 (data / "version-2").mkdir()
+                (data / "version-2" / "currentEpoch").write_text("1")
             (Path(node.logs) / "server.log").write_text("a line\n")
             (Path(node.run) / "process").write_text("1 2 release digest\n")
 

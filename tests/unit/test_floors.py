@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.facts",
             "kafab.observation",
             "kafab.identities",
+            "kafab.voters",
             "kafab.state",
             "kafab.preflight.*",
             "kafab.steps",
