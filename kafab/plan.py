@@ -17,6 +17,7 @@ from kafab.errors import Unreachable, Unsafe
 from kafab.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.identities import id_key, stranger
 from kafab.model import Node
+from kafab.quorum_guard import guard_formed
 from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode, Observed
 from kafab.steps import (
@@ -132,6 +133,7 @@ def diff(
     facts = node_facts(desired, hosts)
     if not anew and asks_others(desired.cluster, facts):
         guard_majority(desired.cluster, {**(elsewhere or {}), **facts})
+    guard_formed(desired.cluster, {**(elsewhere or {}), **facts})
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts))),

@@ -44,6 +44,8 @@ class Cosmos:
     """Voters that hold nothing of the cluster's metadata; all others do."""
     ctrl_c: int | None = None
     """Ctrl-C comes once so many moves have been carried out."""
+    quorum_state: str = ""
+    """Text of quorum-state on each KRaft node."""
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
@@ -120,7 +122,8 @@ class Cosmos:
             if node.host.name == host and cluster_id is not None and node.name not in self.bare
         }
         holding = self.nodes.keys() - self.emptied
-        told = FakeHost(desired, identities=data, metadata=holding).answer(host, desired).text
+        fake = FakeHost(desired, identities=data, metadata=holding, quorum_state=self.quorum_state)
+        told = fake.answer(host, desired).text
         without = tuple(f"myid {node.data[0]} " for node in self.cluster.zookeepers if node.name in self.bare)
         text = "".join(line for line in told.splitlines(keepends=True) if not line.startswith(without))
         for node in self.cluster.on(self.cluster.host(host)):

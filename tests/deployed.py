@@ -86,7 +86,7 @@ class Lab:
         for node in self.cluster.nodes:
             data = Path(node.data[0])
             if self.cluster.kraft:
-                (data / "__cluster_metadata-0").mkdir()
+                (data / "__cluster_metadata-0").mkdir(exist_ok=True)
                 (data / "__cluster_metadata-0" / "0.log").write_text("records")
             elif node in self.cluster.brokers:
                 (data / "meta.properties").write_text(f"#\nversion=0\nbroker.id={node.id}\ncluster.id=abc\n")

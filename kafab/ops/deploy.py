@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafab import storage, voters
+from kafab import quorum_guard, storage, voters
 from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
@@ -56,6 +56,10 @@ def make_plan(
     return desired, _compare(desired, world.fleet, anew=anew)
 
 
+ASKS_OTHERS = (storage.asks_others, voters.asks_others, quorum_guard.asks_others)
+"""Whether nodes that a --limit leaves out decide what may be done with the others: by their ids, data, or quorum."""
+
+
 def _compare(desired: Desired, fleet: Fleet, *, anew: bool) -> Plan:
     """Observe and compare; where nodes outside the limit decide what may be made within it, they are asked, too.
 
@@ -65,7 +69,7 @@ def _compare(desired: Desired, fleet: Fleet, *, anew: bool) -> Plan:
     cluster, asked = desired.cluster, {wanted.node for wanted in desired.nodes}
     left_out = [node for node in cluster.nodes if node not in asked]
     facts = node_facts(desired, known(observed))
-    if not left_out or not (storage.asks_others(cluster, facts) or voters.asks_others(cluster, facts)):
+    if not left_out or not any(asks(cluster, facts) for asks in ASKS_OTHERS):
         return diff(desired, observed, anew=anew)
     rest = desire(cluster, left_out, desired.artifact)
     answers = observe(rest, fleet)

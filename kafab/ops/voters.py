@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from kafab import quorum_guard
 from kafab.command import Unknown
 from kafab.errors import Unreachable
 from kafab.facts import NodeFacts, NodesFacts
@@ -13,13 +14,14 @@ from kafab.voters import asks_others, guard_start, waves
 
 
 def guard_voters(cluster: Cluster, starting: Mapping[Node, NodeFacts], world: World) -> NodesFacts:
-    """Refuse to start these nodes where a majority without the cluster's metadata could come to be.
+    """Refuse to start these nodes where a majority without the cluster's metadata, or no majority, could come to be.
 
     Returns what is known of the nodes that matter, at least of those that are to be started. Raises Unsafe with the
     table, Unreachable where a host that matters does not answer.
     """
     everything = {**starting, **_others(cluster, starting, world)}
     guard_start(cluster, starting, everything)
+    quorum_guard.guard_formed(cluster, everything)
     return everything
 
 
@@ -37,7 +39,7 @@ def in_waves(
 
 def _others(cluster: Cluster, starting: NodesFacts, world: World) -> NodesFacts:
     left_out = [node for node in cluster.nodes if node not in starting]
-    if not left_out or not asks_others(cluster, starting):
+    if not left_out or not (asks_others(cluster, starting) or quorum_guard.asks_others(cluster, starting)):
         return {}
     desired, observed = look(cluster, left_out, world)
     silent = {host: fact.reason for host, fact in observed.items() if isinstance(fact, Unknown)}
