@@ -14,14 +14,14 @@ from kafab.interruption import interruptible
 from kafab.model import Cluster
 from kafab.plan import Plan, Stage
 from kafab.ports import Fleet
-from kafab.render import MAIN_FILE, MANIFEST
+from kafab.render import MANIFEST
 from kafab.steps import (
+    Configuring,
     FlipLink,
     FormatStorage,
     InstallRelease,
     MakeAccount,
     MakeDirectory,
-    Step,
     UseUnit,
     WriteFile,
 )
@@ -53,10 +53,10 @@ def execute(plan: Plan, cluster: Cluster, fleet: Fleet, emit: Emit) -> dict[str,
     results = {step.host: HostResult(Fate.NOT_STARTED) for step in plan.steps}
     for number, stage in enumerate(plan.stages):
         with interruptible(partial(_interrupted, stage, results)):
-            if stage.name == "release":
-                outcomes = _install(stage, cluster, fleet, emit)
-            else:
-                outcomes = _configure(stage, fleet, emit)
+            releases = [step for step in stage.steps if isinstance(step, InstallRelease)]
+            others = [step for step in stage.steps if not isinstance(step, InstallRelease)]
+            outcomes = _install(releases, cluster, fleet, emit) if releases else {}
+            outcomes |= _configure(others, fleet, emit) if others else {}
         ahead = {step.host for later in plan.stages[number + 1 :] for step in later.steps}
         for host, result in outcomes.items():
             # Done with this stage is not done with the plan.
@@ -81,8 +81,9 @@ def table(results: Mapping[str, HostResult]) -> str:
     )
 
 
-def _install(stage: Stage, cluster: Cluster, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
-    steps = [step for step in stage.steps if isinstance(step, InstallRelease)]
+def _install(
+    steps: Sequence[InstallRelease], cluster: Cluster, fleet: Fleet, emit: Emit
+) -> dict[str, HostResult]:
     outcomes = deliver(steps, cluster, fleet, emit)
     results = {}
     for step in steps:
@@ -98,9 +99,9 @@ def _install(stage: Stage, cluster: Cluster, fleet: Fleet, emit: Emit) -> dict[s
     return results
 
 
-def _configure(stage: Stage, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
-    by_host: dict[str, list[Step]] = {}
-    for step in stage.steps:
+def _configure(steps: Sequence[Configuring], fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
+    by_host: dict[str, list[Configuring]] = {}
+    for step in steps:
         by_host.setdefault(step.host, []).append(step)
     results: dict[str, HostResult] = {}
 
@@ -111,7 +112,7 @@ def _configure(stage: Stage, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
     return results
 
 
-def compile_steps(steps: Sequence[Step]) -> Script:
+def compile_steps(steps: Sequence[Configuring]) -> Script:
     """Return one script for one host: each step in a subshell, its exit code in a line of its own, none after a failure."""
     functions = [f"step{number}() {{\n{_body(step)}\n}}" for number, step in enumerate(steps)]
     calls = [f"run {number}" for number in range(len(steps))]
@@ -134,7 +135,7 @@ put() {  # PATH MODE SHA256 [OWNER], the content on stdin: whole under its name,
   [ -d "${1%/*}" ] || (umask 022; mkdir -p -- "${1%/*}")
   cat > "$new" || { rm -f -- "$new"; return 1; }
   sum=$(sha256sum < "$new")
-  [ "${sum%% *}" = "$3" ] || { rm -f -- "$new"; echo "$1 arrived with sha256 ${sum%% *}, not $3"; return 1; }
+  [ "${sum%% *}" = "$3" ] || { rm -f -- "$new"; echo "$1 did not arrive as it was sent"; return 1; }
   [ -z "${4-}" ] || chown "$4" "$new"
   chmod "$2" "$new"
   mv -f -- "$new" "$1"
@@ -189,43 +190,42 @@ flip() {  # LINK TARGET: readers see the old or the new release, never none
 """.strip()
 
 
-def _body(step: Step) -> str:
-    if isinstance(step, MakeDirectory):
-        return Cmd("folder", step.path, step.mode, step.owner or "").sh
-    if isinstance(step, MakeAccount):
-        return Cmd("account", step.name).sh
-    if isinstance(step, UseUnit):
-        return Cmd("enable", step.unit).sh
-    if isinstance(step, FlipLink):
-        return Cmd("flip", step.path, step.target).sh
-    if isinstance(step, WriteFile):
-        # The delimiter is the digest of the content, which the content cannot contain.
-        end = f"KAFAB_{step.file.sha256}"
-        call = Cmd("put", step.file.path, step.file.mode, step.file.sha256, step.file.owner or "").sh
-        return f"{call} <<'{end}'\n{step.file.text}{end}"
-    if isinstance(step, FormatStorage):
-        return _format(step)
-    raise TypeError(f"{step!r} is not a configuration step")
+def _body(step: Configuring) -> str:
+    match step:
+        case MakeDirectory():
+            return Cmd("folder", step.path, step.mode, step.owner or "").sh
+        case MakeAccount():
+            return Cmd("account", step.name).sh
+        case UseUnit():
+            return Cmd("enable", step.unit).sh
+        case FlipLink():
+            return Cmd("flip", step.path, step.target).sh
+        case WriteFile():
+            # The delimiter is the digest of the content, which the content cannot contain.
+            end = f"KAFAB_{step.file.sha256}"
+            call = Cmd("put", step.file.path, step.file.mode, step.file.sha256, step.file.owner or "").sh
+            return f"{call} <<'{end}'\n{step.file.text}{end}"
+        case FormatStorage():
+            return _format(step)
 
 
 def _format(step: FormatStorage) -> str:
     """Return the call of StorageTool, as the user that the node will run as: the files are that user's."""
-    node = step.node
     id_ = step.cluster_id or ""
-    words: list[str | PurePath] = ["-t", id_, "-c", node.config / MAIN_FILE[node.role], "--ignore-formatted"]
+    words: list[str | PurePath] = ["-t", id_, "-c", step.config, "--ignore-formatted"]
     if step.voters:
         words += ["--initial-controllers", initial_controllers(step)]
     if step.joins:
         words.append("--no-initial-controllers")
-    call = Cmd("storage", node.host.user or "", step.java, node.current, *words).sh
-    return f"if {Cmd('bare', id_, *node.data).sh}; then\n{call}\nfi"
+    call = Cmd("storage", step.user or "", step.java, step.release, *words).sh
+    return f"if {Cmd('bare', id_, *step.data).sh}; then\n{call}\nfi"
 
 
-def _read(steps: Sequence[Step], outcome: Outcome, emit: Emit) -> HostResult:
+def _read(steps: Sequence[Configuring], outcome: Outcome, emit: Emit) -> HostResult:
     if isinstance(outcome, Unknown):
         return HostResult(Fate.UNKNOWN, outcome.reason)
     lines = outcome.text.splitlines()
-    done: list[Step] = []
+    done: list[Configuring] = []
     result = HostResult(Fate.DONE)
     for number, step in enumerate(steps):
         answer = next((at for at, line in enumerate(lines) if line.startswith(f"step {number} ")), None)
@@ -243,25 +243,31 @@ def _read(steps: Sequence[Step], outcome: Outcome, emit: Emit) -> HostResult:
     return result
 
 
-def _told(steps: Sequence[Step]) -> dict[str, str]:
+def _told(steps: Sequence[Configuring]) -> dict[str, str]:
     """Return one line a node of what was done: three hundred hosts must not scroll their plan past the operator."""
     told: dict[str, list[str]] = {}
     for step in steps:
-        parts = told.setdefault(step.subject, [])
-        if isinstance(step, WriteFile) and step.file.path.name != MANIFEST:
-            parts.append(f"{'wrote' if step.before is None else 'changed'} {step.file.path.name}")
-        elif isinstance(step, FlipLink):
-            parts.append(f"switched to {step.target}")
-        elif isinstance(step, MakeAccount):
-            parts.append(f"made the account {step.name}")
-        elif isinstance(step, UseUnit):
-            parts.append(f"enabled {step.unit}")
-        elif isinstance(step, FormatStorage):
-            parts.append(f"formatted for cluster {step.cluster_id}")
+        told.setdefault(step.subject, []).extend(_done(step))
     for subject, parts in told.items():
         if made := sum(isinstance(step, MakeDirectory) and step.subject == subject for step in steps):
             parts.insert(0, f"made {made} folder{'s' if made > 1 else ''}")
     return {subject: ", ".join(parts) for subject, parts in told.items() if parts}
+
+
+def _done(step: Configuring) -> list[str]:
+    match step:
+        case WriteFile() if step.file.path.name != MANIFEST:
+            return [f"{'wrote' if step.before is None else 'changed'} {step.file.path.name}"]
+        case WriteFile() | MakeDirectory():
+            return []  # a manifest repeats the other files; folders are counted
+        case FlipLink():
+            return [f"switched to {step.target}"]
+        case MakeAccount():
+            return [f"made the account {step.name}"]
+        case UseUnit():
+            return [f"enabled {step.unit}"]
+        case FormatStorage():
+            return [f"formatted for cluster {step.cluster_id}"]
 
 
 def worst(results: Iterable[HostResult]) -> Fate:

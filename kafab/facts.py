@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
-from kafab.model import Node
+from kafab.command import Unknown
+from kafab.model import Endpoint, Node, Quorum
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Formed:
+    """How the quorum that a KRaft node has followed was formed: what Kafka keeps, whatever its configuration says now."""
+
+    how: Quorum
+    voters: Mapping[int, frozenset[Endpoint]] = field(default_factory=dict)
+    """Id of each voter -> where the others reach it. A static quorum keeps ids only: its configuration has the rest."""
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     """One node on its host. Paths that do not exist are absent from the mappings."""
 
@@ -66,6 +77,10 @@ class NodeFacts:
     """systemd starts it at boot."""
     unit_state: str = ""
     """systemd's SubState of a node whose process is not alive: dead, failed, auto-restart."""
+    formed: Formed | Unknown | None = None
+    """The quorum of a KRaft node; None where its folder has none yet, as before the first start of a static one."""
+    history: bool = False
+    """The folders of a ZooKeeper server hold a log, a snapshot or an epoch: it has been a member of an ensemble."""
 
     @property
     def running(self) -> bool:
@@ -76,6 +91,9 @@ class NodeFacts:
     def stopping(self) -> bool:
         """True where the recorded process was asked to stop and still lives."""
         return self.process is not None and self.process.alive and self.process.asked
+
+
+NodesFacts: TypeAlias = Mapping[Node, NodeFacts]
 
 
 @dataclass(frozen=True)

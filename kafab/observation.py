@@ -16,6 +16,7 @@ from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.facts import FileFact, HostFacts, Identity, NodeFacts, Process, node_directories
 from kafab.model import Host, Node, Role, Supervisor
 from kafab.properties import parse_properties
+from kafab.quorum_files import formed
 from kafab.render import MANIFEST, RenderedFile
 from kafab.supervisor import ALIVE, SETTLED
 
@@ -41,12 +42,18 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     return Script("\n".join(parts) + "\n", TIMEOUT)
 
 
+METADATA = "__cluster_metadata-0"
+"""The folder of KRaft's metadata log, in the first of a node's data directories."""
+
+
 def _node(node: Node) -> str:
     words = [Cmd("node", node.instance, node.current, node.run / "process", node.config / MANIFEST).sh]
     words += [Cmd("folder", path).sh for path in node_directories(node)]
     words += [Cmd("unit", node.unit).sh] if node.host.supervisor is Supervisor.SYSTEMD else []
     reader = "myid" if node.role is Role.ZOOKEEPER else "meta"
     words += [Cmd(reader, path).sh for path in node.data]
+    words += [Cmd("quorum", path / METADATA).sh for path in node.data[:1] if node.role is not Role.ZOOKEEPER]
+    words += [Cmd("history", *_written(node)).sh] if node.role is Role.ZOOKEEPER else []
     return "\n".join(words)
 
 
@@ -56,7 +63,17 @@ def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
         node.run / "process",
         node.config / MANIFEST,
         *(path / name for path in node.data for name in ("myid", "meta.properties")),
+        *_written(node),
     )
+
+
+def _written(node: Node) -> tuple[PurePosixPath, ...]:
+    """Return the folders that a ZooKeeper server keeps the ensemble's data in."""
+    if node.role is not Role.ZOOKEEPER:
+        return ()
+    logs = node.properties.get("dataLogDir")
+    folders = [*node.data, *([PurePosixPath(logs)] if logs else [])]
+    return tuple(folder / "version-2" for folder in folders)
 
 
 def _java(host: Host) -> str:
@@ -120,6 +137,36 @@ myid() {  # with or without a newline at its end; a file without a number is som
   read -r id < "$1/myid" || :
   echo "myid $1 $id"
 }
+history() {  # FOLDER...: whether a ZooKeeper server has written anything there
+  for path do
+    for file in "$path"/currentEpoch "$path"/snapshot.* "$path"/log.*; do
+      [ ! -f "$file" ] || { echo "history"; return 0; }
+    done
+  done
+}
+quorum() {  # FOLDER: how the quorum that a KRaft node follows was formed: its state, and the last set of voters it has heard of
+  [ -d "$1" ] || return 0
+  ! plain "$1/quorum-state" || echo "quorumstate $(head -c 4096 -- "$1/quorum-state" | tr -d '\n')"
+  before='' log='' snapshot=''
+  for file in "$1"/*.log; do ! plain "$file" || { before=$log; log=$file; }; done
+  for file in "$1"/*.checkpoint; do ! plain "$file" || snapshot=$file; done
+  # A snapshot is due after 20 MB of log, and begins with the voters: what is older than that, it has.
+  voters ends "$before" "$log" || voters head -c 65536 -- "${snapshot:-/dev/null}" || :
+}
+plain() { [ -f "$1" ] && [ ! -L "$1" ]; }
+ends() { for file do [ -z "$file" ] || tail -c 33554432 -- "$file"; done; }
+voters() {  # COMMAND...: print the last record of voters in its output, from the record's key on; 1 where there is none
+  # The key is 8 0 0 0 6; then come the value's length, version 0, the count of voters and the first one's id.
+  found=$("$@" | tr '\000\006\010\012' 'ZVKN' | grep -abo 'KZZZV[^Z]\{1,2\}ZZ[^Z]ZZ') && code=0 || code=$?
+  case $code in
+    0) ;;
+    1) return 1 ;;
+    *) echo "quorumvoters ?"; return 0 ;;
+  esac
+  at=${found##*
+}
+  echo "quorumvoters $("$@" | tail -c "+$((${at%%:*} + 1))" | head -c 4096 | base64 | tr -d '\n')"
+}
 meta() {
   [ -e "$1/meta.properties" ] || [ ! -d "$1" ] || { settled "$1" -s 20; exec 8<&-; }
   [ -r "$1/meta.properties" ] || return 0
@@ -176,6 +223,9 @@ class _Reader:
         self.metas: dict[PurePosixPath, list[str]] = {}
         self.myids: dict[PurePosixPath, Identity] = {}
         self.joined: set[PurePosixPath] = set()
+        self.histories: set[str] = set()
+        self.quorum_states: dict[str, str] = {}
+        self.voter_records: dict[str, str] = {}
         self.digests: dict[PurePosixPath, str] = {}
         self.modes: dict[PurePosixPath, tuple[str, str]] = {}
         self.account = False
@@ -260,6 +310,15 @@ class _Reader:
     def _joined(self, value: str) -> None:
         self.joined.add(PurePosixPath(value))
 
+    def _quorumstate(self, value: str) -> None:
+        self.quorum_states[self.node] = value
+
+    def _quorumvoters(self, value: str) -> None:
+        self.voter_records[self.node] = value
+
+    def _history(self, _value: str) -> None:
+        self.histories.add(self.node)
+
     def _sha(self, value: str) -> None:
         digest, path = value.split(" ", 1)
         self.digests[PurePosixPath(path)] = digest
@@ -287,6 +346,8 @@ class _Reader:
             units=units,
             enabled=node.instance in self.enabled,
             unit_state=self.unit_states.get(node.instance, ""),
+            formed=formed(self.quorum_states.get(node.instance), self.voter_records.get(node.instance)),
+            history=node.instance in self.histories,
         )
 
     def file(self, path: PurePosixPath) -> FileFact:

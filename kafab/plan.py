@@ -14,9 +14,10 @@ from pathlib import PurePosixPath
 
 from kafab.command import Unknown
 from kafab.errors import Unreachable, Unsafe
-from kafab.facts import FileFact, HostFacts, NodeFacts
+from kafab.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.identities import id_key, stranger
 from kafab.model import Node
+from kafab.quorum_guard import guard_formed
 from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode, Observed
 from kafab.steps import (
@@ -30,8 +31,10 @@ from kafab.steps import (
     UseUnit,
     WriteFile,
     document,
+    essence,
 )
-from kafab.storage import NodesFacts, cluster_ids, format_steps
+from kafab.storage import cluster_ids, format_steps
+from kafab.voters import asks_others, guard_majority
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Plan:
 
     @property
     def document(self) -> dict[str, object]:
-        """The plan for `--json` and for its digest."""
+        """The plan for `--json`."""
         return {
             "schema": "kafab.plan/1",
             "cluster": self.cluster,
@@ -109,17 +112,28 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Names this very plan: equal plans have equal digests."""
-        return hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
+        """Names this very plan: equal plans have equal digests, in every run; others differ, but for a secret's value.
+
+        See `steps.essence` and decision 10.
+        """
+        stages = [[stage.name, [essence(step) for step in stage.steps]] for stage in self.stages]
+        whole = [self.cluster, stages, self.restart_pending]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
-def diff(desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None) -> Plan:
-    """Compare. Raises Unreachable where a host is Unknown, Unsafe where data directories belong to something else.
+def diff(
+    desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None, *, anew: bool = False
+) -> Plan:
+    """Compare. Raises Unreachable where a host is Unknown, Unsafe where data belong to something else or would be lost.
 
-    ``elsewhere`` has the nodes that are left out; None where nobody asked them.
+    ``elsewhere`` has the nodes that are left out; None where nobody asked them. ``anew`` lets ZooKeeper begin empty.
     """
     hosts = known(observed)
     guard_identities(desired, hosts, elsewhere)
+    facts = node_facts(desired, hosts)
+    if not anew and asks_others(desired.cluster, facts):
+        guard_majority(desired.cluster, {**(elsewhere or {}), **facts})
+    guard_formed(desired.cluster, {**(elsewhere or {}), **facts})
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts))),

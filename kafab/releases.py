@@ -1,7 +1,7 @@
 """Which release a Kafka version needs, what it is called, where it is published, and what of it is Maven's. No I/O."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kafab.model import Version
@@ -36,13 +36,16 @@ class ReleaseName:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A release as one archive on this machine. ``sha256`` (hex) is its identity here and on every host."""
+    """A release as one archive on this machine. ``sha256`` (hex) is its identity here and on every host.
+
+    Where its file lies here and how it came do not make it another one.
+    """
 
     name: ReleaseName
-    file: Path
+    file: Path = field(compare=False)
     sha256: str
     size: int
-    source: str
+    source: str = field(compare=False)
     """Where it came from, for people: ``archive``, ``maven``, ``added by hand``."""
 
     @property

@@ -13,13 +13,12 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from kafab.errors import Unsafe
-from kafab.facts import HostFacts, NodeFacts
+from kafab.facts import HostFacts, NodeFacts, NodesFacts
 from kafab.model import Cluster, Host, Node, Role, Supervisor
 from kafab.plan import by_hand, guard_identities
 from kafab.remains import DROP_IN, INCOMING, NEW, HostRemains, Place, drop_in, roots, template
 from kafab.render import MANIFEST
 from kafab.state import Desired, DesiredNode
-from kafab.storage import NodesFacts
 
 RELEASE = re.compile(r"kafka_\d\.\d{1,2}-\d{1,3}\.\d{1,3}\.\d{1,3}-[0-9a-f]{12}", re.ASCII)
 """The name of a release's folder; see `releases.Artifact.folder`."""

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from kafab.masking import holds_secret
 from kafab.model import Cluster, Node, Role
 from kafab.properties import broker_properties, format_properties, zookeeper_properties
 from kafab.releases import FIRST_LOG4J2
@@ -48,6 +49,8 @@ class RenderedFile:
     mode: str = "644"
     owner: str | None = None
     """``user:group``; None leaves it to whoever writes the file."""
+    secret: bool = False
+    """It holds a secret, or the digest of a file that does: nothing is shown by which its content could be guessed."""
 
     @cached_property
     def sha256(self) -> str:
@@ -84,8 +87,12 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None
     modes = {"launch": "750" if owner else "755"}
+    secret = {name for name, text in texts.items() if holds_secret(text)}
+    secret |= {MANIFEST} if secret else set()
     return tuple(
-        RenderedFile(node.config / name, text, modes.get(name, "640" if owner else "644"), owner)
+        RenderedFile(
+            node.config / name, text, modes.get(name, "640" if owner else "644"), owner, secret=name in secret
+        )
         for name, text in texts.items()
     )
 

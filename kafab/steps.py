@@ -1,21 +1,16 @@
 """What can be done to a host, as frozen values: each says what it does, none does it."""
 
 import difflib
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import PurePath, PurePosixPath
 from typing import TypeAlias
 
-from kafab.model import Endpoint, Node
+from kafab.masking import holds_secret, masked, without_secrets
+from kafab.model import Endpoint
 from kafab.releases import Artifact
 from kafab.render import MANIFEST, RenderedFile
-
-# A key as java.util.Properties reads it: it ends at the first "=", ":" or blank.
-SECRET = re.compile(
-    r"(?im)^([ \t]*[^\s#!=:][^\s=:]*?(?:(?<=keystore\.)key|password|secret|jaas|token|credential)[^\s=:]*[ \t]*[=: \t])(.*)$"
-)
 
 
 @dataclass(frozen=True)
@@ -80,6 +75,11 @@ class WriteFile:
         if self.before is None:
             return f"write {self.file.path}"
         return f"change {self.file.path}" + (" (edited by hand on the host)" if self.edited else "")
+
+    @property
+    def secret(self) -> bool:
+        """The file holds a secret, or held one: no digest of its content may be shown."""
+        return self.file.secret or holds_secret(self.file.text) or holds_secret(self.before or "")
 
     @property
     def diff(self) -> str:
@@ -150,7 +150,14 @@ class FormatStorage:
 
     host: str
     subject: str
-    node: Node
+    config: PurePosixPath
+    """The node's server.properties."""
+    release: PurePosixPath
+    """The link to the node's release."""
+    user: str | None
+    """The account of the node, which the files are to belong to; None: the login user."""
+    data: tuple[PurePosixPath, ...]
+    """All of the node's data directories."""
     directories: tuple[PurePosixPath, ...]
     """Those without meta.properties; the others are never touched."""
     java: str
@@ -169,9 +176,9 @@ class FormatStorage:
         return f"format {' '.join(str(path) for path in self.directories)} for {whose}{how}"
 
 
-Step: TypeAlias = (
-    InstallRelease | MakeAccount | MakeDirectory | WriteFile | FlipLink | UseUnit | FormatStorage
-)
+Configuring: TypeAlias = MakeAccount | MakeDirectory | WriteFile | FlipLink | UseUnit | FormatStorage
+"""What a script does on its host; a release is streamed."""
+Step: TypeAlias = InstallRelease | Configuring
 
 
 COUNTED: Mapping[type, tuple[str, str]] = {
@@ -186,41 +193,91 @@ COUNTED: Mapping[type, tuple[str, str]] = {
 
 
 def document(step: Step) -> dict[str, object]:
-    """Return a step for `--json` and for the digest of its plan."""
-    document: dict[str, object] = {"host": step.host, "action": _action(step), "text": str(step)}
+    """Return a step for `--json`: nothing in it tells of a secret's value."""
+    told: dict[str, object] = {"host": step.host, "action": _action(step), "text": str(step)}
+    return told | _details(step)
+
+
+def _details(step: Step) -> dict[str, object]:  # noqa: PLR0911  # one return a type
+    # A step type without an arm of its own is an error of the type check: a return would be missing.
+    match step:
+        case InstallRelease():
+            return {
+                "release": step.artifact.folder,
+                "sha256": step.artifact.sha256,
+                "path": str(step.root),
+                "offset": step.offset,
+            }
+        case MakeAccount():
+            return {"account": step.name}
+        case MakeDirectory():
+            return {"node": step.node, "path": str(step.path), "mode": step.mode, "owner": step.owner}
+        case WriteFile():
+            return {
+                "node": step.node,
+                "path": str(step.file.path),
+                "sha256": None if step.secret else step.file.sha256,
+                "mode": step.file.mode,
+                "owner": step.file.owner,
+                "edited": step.edited,
+                "diff": step.diff,
+            }
+        case FlipLink():
+            return {"node": step.node, "path": str(step.path), "target": step.target, "before": step.before}
+        case UseUnit():
+            return {"node": step.node, "unit": step.unit}
+        case FormatStorage():
+            return {
+                "node": step.subject,
+                "paths": [str(path) for path in step.directories],
+                "cluster_id": step.cluster_id,
+                "voters": {str(id_): str(at) for id_, at in step.voters.items()},
+                "joins": step.joins,
+            }
+
+
+def essence(step: Step) -> object:
+    """Return all that a step is, for the digest of its plan: every field of it, and of what it holds, as JSON values.
+
+    Of a secret it has that there is one and whether it changes, never the value: a digest that is the same in every run
+    and depends on a value would let anybody with the plan try values.
+    """
     if isinstance(step, WriteFile):
-        document |= {
-            "node": step.node,
-            "path": str(step.file.path),
-            "sha256": step.file.sha256,
-            "diff": step.diff,
-        }
-    elif isinstance(step, InstallRelease):
-        document |= {"release": step.artifact.folder, "sha256": step.artifact.sha256}
-    elif isinstance(step, MakeAccount):
-        document |= {"account": step.name}
-    elif isinstance(step, FormatStorage):
-        document |= {
-            "node": step.node.name,
-            "paths": [str(path) for path in step.directories],
-            "cluster_id": step.cluster_id,
-        }
-    elif isinstance(step, UseUnit):
-        document |= {"node": step.node, "unit": step.unit}
-    else:
-        document |= {"node": step.node, "path": str(step.path)}
-    return document
+        changes = step.before != step.file.text
+        return [_fields(_without_secrets(step)), changes]
+    return _fields(step)
+
+
+def _without_secrets(step: WriteFile) -> WriteFile:
+    text, before = without_secrets(step.file.text), without_secrets(step.before or "")
+    if step.file.path.name == MANIFEST:
+        # What it says of a file follows from all of that file. What it said before may be of a file that held a secret.
+        text, before = (_names(text) if step.file.secret else text), _names(before)
+    return replace(step, file=replace(step.file, text=text), before=None if step.before is None else before)
+
+
+def _names(manifest: str) -> str:
+    return re.sub(r"(?m)^\S+", "*", manifest)
+
+
+def _fields(value: object) -> object:
+    """Return a value as JSON, with each field that counts when two of its kind are compared."""
+    if is_dataclass(value):
+        found = {item.name: _fields(getattr(value, item.name)) for item in fields(value) if item.compare}
+        return [type(value).__name__, found]
+    if isinstance(value, Mapping):
+        return [[_fields(key), _fields(value[key])] for key in sorted(value)]
+    if isinstance(value, tuple):
+        return [_fields(item) for item in value]
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{value!r} has no place in a plan's digest yet")
 
 
 def _action(step: Step) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", type(step).__name__).lower()
-
-
-def masked(text: str) -> str:
-    """Hide the values of keys that hold secrets; that they changed stays visible through a short digest."""
-    return SECRET.sub(
-        lambda found: f"{found[1]}*** ({hashlib.sha256(found[2].encode()).hexdigest()[:6]})", text
-    )
 
 
 def with_offset_zero(step: InstallRelease) -> InstallRelease:

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from kafab.errors import Unsafe
-from kafab.facts import NodeFacts
+from kafab.facts import NodeFacts, NodesFacts
 from kafab.model import Cluster, Node, Quorum
+from kafab.render import MAIN_FILE
 from kafab.steps import FormatStorage
-
-NodesFacts = Mapping[Node, NodeFacts]
+from kafab.voters import has_run
 
 
 def uuid(random: bytes) -> str:
@@ -61,23 +61,26 @@ def format_steps(
     """
     known = {**others, **facts}
     cluster_id = cluster.cluster_id or next(iter(sorted(cluster_ids(known))), None)
-    has_run = _has_run(known)
+    ran = has_run(cluster, known)
     voters = {node.id: node.controller_endpoint for node in cluster.controllers}
     bare = {node: missing for node, found in facts.items() if (missing := _bare(node, found))}
     if any(node.controller_port is not None for node in bare):
-        _guard_metadata(cluster, known)
+        _guard_halves(cluster, known)
     for node, missing in bare.items():
         voter = node.controller_port is not None and cluster.quorum is Quorum.DYNAMIC
         yield FormatStorage(
             node.host.name,
             node.name,
-            node=node,
+            config=node.config / MAIN_FILE[node.role],
+            release=node.current,
+            user=node.host.user,
+            data=node.data,
             directories=missing,
             java=java[node.host.name] or "java",
             cluster_id=cluster_id,
             # A voter that comes to a quorum that has run takes no vote it may have had: it waits to be added.
-            voters={} if not voter or has_run else voters,
-            joins=voter and has_run,
+            voters={} if not voter or ran else voters,
+            joins=voter and ran,
         )
 
 
@@ -92,31 +95,15 @@ def _bare(node: Node, found: NodeFacts) -> tuple[PurePosixPath, ...]:
     return tuple(path for path in node.data if path not in found.identities)
 
 
-def _has_run(facts: NodesFacts) -> bool:
-    return any(identity.joined for found in facts.values() for identity in found.identities.values())
-
-
-def _guard_metadata(cluster: Cluster, known: NodesFacts) -> None:
-    """Refuse to format controllers so that the cluster would begin anew with an empty metadata log.
-
-    Brokers then remove every partition, for nobody knows its topic. A majority of the controllers must still have the
-    log of a cluster that has run; and where a controller's own other directories are formatted, it once had one.
-    """
+def _guard_halves(cluster: Cluster, known: NodesFacts) -> None:
+    """Refuse to format a controller whose other directories are formatted: it once had a metadata log."""
     lost = [n for n in cluster.controllers if n in known and n.data[0] not in known[n].identities]
-    left, majority = len(cluster.controllers) - len(lost), len(cluster.controllers) // 2 + 1
     halves = [
         f"{node.name}: {node.data[0]} is not formatted, {path} is"
         for node in lost
         for path in known[node].identities
     ]
-    if _has_run(known) and left < majority:
-        raise Unsafe(
-            f"the cluster has run, and {len(lost)} of {len(cluster.controllers)} controllers have no metadata any more "
-            f"({', '.join(str(node.data[0]) for node in lost)}): formatting them would begin an empty cluster "
-            "over the data of the brokers",
-            hint="bring the controllers' folders back (a disk that is not mounted?); for a new cluster move all data away",
-        )
-    if not _has_run(known) and halves:
+    if halves and not has_run(cluster, known):
         raise Unsafe(
             "formatting would begin an empty cluster where a controller has lost its metadata:\n  "
             + "\n  ".join(halves),

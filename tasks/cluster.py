@@ -4,6 +4,9 @@ from contextlib import suppress
 
 from invoke.context import Context
 
+from kafab.errors import UsageError
+from kafab.model import Cluster
+
 from .boundary import task
 from .chain import CHAIN
 
@@ -11,6 +14,7 @@ LIMIT = "Only these hosts and nodes, comma-separated: node1,node2/broker."
 JSON = "Print one JSON document."
 YES = "Go ahead without asking."
 UNSAFE = "Stop even what the rest of the cluster needs."
+NEW_ENSEMBLE = "Let ZooKeeper servers that lost their data begin with nothing; the value is the cluster's name, typed again."
 
 
 @task(
@@ -40,17 +44,22 @@ def on(
         "limit": LIMIT,
         "json": JSON,
         "detailed_exitcode": "Exit with 10 when changes are pending.",
+        "new_ensemble": NEW_ENSEMBLE,
     }
 )
 def plan(
-    _context: Context, limit: str | None = None, json: bool = False, detailed_exitcode: bool = False
+    _context: Context,
+    limit: str | None = None,
+    json: bool = False,
+    detailed_exitcode: bool = False,
+    new_ensemble: str | None = None,
 ) -> int:
     """Show what deploy would change: files as a diff, secrets masked. Changes nothing."""
     from kafab.cluster_screens import show_plan
     from kafab.ops.deploy import make_plan
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    _, found = make_plan(session.cluster, limit, session)
+    _, found = make_plan(session.cluster, limit, session, anew=_anew(session.cluster, new_ensemble))
     show_plan(console, found)
     return 10 if found and detailed_exitcode else 0
 
@@ -60,29 +69,38 @@ def plan(
         "limit": LIMIT,
         "json": JSON,
         "skip_preflight": "Deploy also where preflight says that it will fail.",
+        "new_ensemble": NEW_ENSEMBLE,
     }
 )
 def deploy(
-    _context: Context, limit: str | None = None, json: bool = False, skip_preflight: bool = False
+    _context: Context,
+    limit: str | None = None,
+    json: bool = False,
+    skip_preflight: bool = False,
+    new_ensemble: str | None = None,
 ) -> None:
     """Put release and configuration on the hosts. Starts and restarts nothing."""
     from kafab.cluster_screens import show_deployed
     from kafab.ops.deploy import deploy as run
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    done = run(session.cluster, limit, session, check=not skip_preflight)
+    anew = _anew(session.cluster, new_ensemble)
+    done = run(session.cluster, limit, session, check=not skip_preflight, anew=anew)
     done.raise_unless_done()
     show_deployed(console, done.plan)
 
 
-@task(help={"limit": LIMIT, "json": JSON})
-def start(_context: Context, limit: str | None = None, json: bool = False) -> None:
+@task(help={"limit": LIMIT, "json": JSON, "new_ensemble": NEW_ENSEMBLE})
+def start(
+    _context: Context, limit: str | None = None, json: bool = False, new_ensemble: str | None = None
+) -> None:
     """Start what does not run: ZooKeeper or controllers, then brokers; and prove that they serve."""
     from kafab.cluster_screens import show_changed
     from kafab.ops import lifecycle
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    started = lifecycle.start(session.cluster, limit, session)
+    anew = _anew(session.cluster, new_ensemble)
+    started = lifecycle.start(session.cluster, limit, session, anew=anew)
     show_changed(console, "started", session.cluster, started, nothing="everything runs already")
 
 
@@ -149,3 +167,19 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
             console.stream(run.follow(found, wanted, session.fleet))
     else:
         run.last_lines(found, wanted, session.fleet, console.piecewise())
+
+
+def _anew(cluster: Cluster, name: str | None) -> bool:
+    """Tell whether an empty ensemble was asked for. Raises UsageError for another name, and where there is none."""
+    if name is None:
+        return False
+    if cluster.kraft:
+        raise UsageError(
+            f"{cluster.name} has no ZooKeeper; a quorum of controllers never begins anew over data of brokers",
+            hint="for a new cluster move all data away",
+        )
+    if name != cluster.name:
+        raise UsageError(
+            f"found --new-ensemble {name}; expected the name of the cluster whose metadata begins anew, {cluster.name}"
+        )
+    return True

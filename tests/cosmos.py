@@ -39,9 +39,13 @@ class Cosmos:
     cluster_ids: dict[str, str] = field(default_factory=dict)
     """Host -> cluster.id of its broker's data, in KRaft of all its nodes'; else KRaft's data are of one cluster."""
     bare: set[str] = field(default_factory=set)
-    """KRaft nodes that are not formatted."""
+    """KRaft nodes that are not formatted, and ZooKeeper servers without a myid."""
+    emptied: set[str] = field(default_factory=set)
+    """Voters that hold nothing of the cluster's metadata; all others do."""
     ctrl_c: int | None = None
     """Ctrl-C comes once so many moves have been carried out."""
+    quorum_state: str = ""
+    """Text of quorum-state on each KRaft node."""
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
@@ -117,7 +121,11 @@ class Cosmos:
             for node in nodes
             if node.host.name == host and cluster_id is not None and node.name not in self.bare
         }
-        text = FakeHost(desired, identities=data).answer(host, desired).text
+        holding = self.nodes.keys() - self.emptied
+        fake = FakeHost(desired, identities=data, metadata=holding, quorum_state=self.quorum_state)
+        told = fake.answer(host, desired).text
+        without = tuple(f"myid {node.data[0]} " for node in self.cluster.zookeepers if node.name in self.bare)
+        text = "".join(line for line in told.splitlines(keepends=True) if not line.startswith(without))
         for node in self.cluster.on(self.cluster.host(host)):
             if node.name not in self.running:
                 head, mark, tail = text.partition(f"node {node.instance}\n")

@@ -86,7 +86,7 @@ class Lab:
         for node in self.cluster.nodes:
             data = Path(node.data[0])
             if self.cluster.kraft:
-                (data / "__cluster_metadata-0").mkdir()
+                (data / "__cluster_metadata-0").mkdir(exist_ok=True)
                 (data / "__cluster_metadata-0" / "0.log").write_text("records")
             elif node in self.cluster.brokers:
                 (data / "meta.properties").write_text(f"#\nversion=0\nbroker.id={node.id}\ncluster.id=abc\n")
@@ -94,6 +94,7 @@ class Lab:
                 (data / "orders-0" / "0.log").write_text("records")
             else:
                 (data / "version-2").mkdir()
+                (data / "version-2" / "currentEpoch").write_text("1")
             (Path(node.logs) / "server.log").write_text("a line\n")
             (Path(node.run) / "process").write_text("1 2 release digest\n")
 

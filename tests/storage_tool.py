@@ -8,10 +8,10 @@ from kafab.model import Cluster
 _JAVA = """\
 #!/bin/sh
 set -eu
-id= config=
+id= config= first=
 echo "$@" >> {log}
 while [ $# -gt 0 ]; do
-  case $1 in -t) id=$2 ;; -c) config=$2 ;; esac
+  case $1 in -t) id=$2 ;; -c) config=$2 ;; --initial-controllers) first=$2 ;; esac
   shift
 done
 node=$(sed -n 's/^node.id=//p' "$config")
@@ -22,6 +22,12 @@ sed -n 's/^log.dirs=//p' "$config" | tr ',' '\\n' | while read -r path; do
   printf 'version=1\\nnode.id=%s\\ncluster.id=%s\\n' "$node" "$id" > "$path/meta.properties.tmp"
   mv "$path/meta.properties.tmp" "$path/meta.properties"
 done
+# The first voters are there, and cannot be read: of their record this has the begin only.
+metadata=$(sed -n 's/^log.dirs=\\([^,]*\\).*/\\1/p' "$config")/__cluster_metadata-0
+[ -z "$first" ] || [ -e "$metadata" ] || {{
+  mkdir "$metadata"
+  printf '\\010\\000\\000\\000\\006\\002\\000\\000\\002\\000\\000' > "$metadata/00000000000000000000-0000000000.checkpoint"
+}}
 """
 
 

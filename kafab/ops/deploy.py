@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kafab import quorum_guard, storage, voters
 from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
@@ -23,7 +24,6 @@ from kafab.ports import Fleet
 from kafab.releases import release_for
 from kafab.state import Desired, desire, limited
 from kafab.steps import InstallRelease
-from kafab.storage import asks_others, uuid
 
 
 @dataclass(frozen=True)
@@ -45,42 +45,54 @@ class Deployed:
         )
 
 
-def make_plan(cluster: Cluster, limit: str | None, world: World) -> tuple[Desired, Plan]:
-    """Observe and compare. Raises Unreachable, Unsafe, Failed (no release) or UsageError (limit); changes nothing."""
+def make_plan(
+    cluster: Cluster, limit: str | None, world: World, *, anew: bool = False
+) -> tuple[Desired, Plan]:
+    """Observe and compare. Raises Unreachable, Unsafe, Failed (no release) or UsageError (limit); changes nothing.
+
+    ``anew`` lets ZooKeeper servers that lost their data begin with an empty ensemble.
+    """
     nodes = limited(cluster, limit)
     artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
     desired = desire(cluster, nodes, artifact)
-    return desired, _compare(desired, world.fleet)
+    return desired, _compare(desired, world.fleet, anew=anew)
 
 
-def _compare(desired: Desired, fleet: Fleet) -> Plan:
-    """Observe and compare; where nodes outside the limit decide how one within it is formatted, they are asked, too.
+ASKS_OTHERS = (storage.asks_others, voters.asks_others, quorum_guard.asks_others)
+"""Whether nodes that a --limit leaves out decide what may be done with the others: by their ids, data, or quorum."""
 
-    Raises Unreachable where they do not answer: a second id for one cluster must never be made.
+
+def _compare(desired: Desired, fleet: Fleet, *, anew: bool) -> Plan:
+    """Observe and compare; where nodes outside the limit decide what may be made within it, they are asked, too.
+
+    Raises Unreachable where they do not answer: a second id for one cluster must never be made, nor a second metadata.
     """
     observed = observe(desired, fleet)
     cluster, asked = desired.cluster, {wanted.node for wanted in desired.nodes}
     left_out = [node for node in cluster.nodes if node not in asked]
-    if not left_out or not asks_others(cluster, node_facts(desired, known(observed))):
-        return diff(desired, observed)
+    facts = node_facts(desired, known(observed))
+    if not left_out or not any(asks(cluster, facts) for asks in ASKS_OTHERS):
+        return diff(desired, observed, anew=anew)
     rest = desire(cluster, left_out, desired.artifact)
     answers = observe(rest, fleet)
     silent = {host: fact.reason for host, fact in answers.items() if isinstance(fact, Unknown)}
     if silent:
         raise Unreachable(
             silent,
-            hint="nothing was changed; whether a node there has been formatted decides how the new ones are",
+            hint="nothing was changed; what the nodes there hold decides how the new ones are made",
         )
-    return diff(desired, observed, node_facts(rest, known(answers)))
+    return diff(desired, observed, node_facts(rest, known(answers)), anew=anew)
 
 
-def deploy(cluster: Cluster, limit: str | None, world: World, *, check: bool = True) -> Deployed:
+def deploy(
+    cluster: Cluster, limit: str | None, world: World, *, check: bool = True, anew: bool = False
+) -> Deployed:
     """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock.
 
     Before the first change the hosts are looked at (`preflight`, without the network); what is certain to fail or to
-    endanger data refuses the deploy, unless ``check`` is False.
+    endanger data refuses the deploy, unless ``check`` is False. ``anew`` is that of ``make_plan``.
     """
-    desired, plan = make_plan(cluster, limit, world)
+    desired, plan = make_plan(cluster, limit, world, anew=anew)
     if not plan:
         return Deployed(plan, {})
     if check:
@@ -90,7 +102,7 @@ def deploy(cluster: Cluster, limit: str | None, world: World, *, check: bool = T
         refuse_damaged(world.store, sent)
     with operating(cluster, world, "deploy"):
         # Another operator may have finished between the look and the lock.
-        plan = _compare(desired, world.fleet).named(uuid(os.urandom(16)))
+        plan = _compare(desired, world.fleet, anew=anew).named(storage.uuid(os.urandom(16)))
         world.emit(Note(cluster.name, plan.counts))
         results = execute(plan, cluster, world.fleet, world.emit)
         if any(result.fate is Fate.UNKNOWN for result in results.values()):
@@ -122,7 +134,7 @@ def _look_again(desired: Desired, fleet: Fleet, results: dict[str, HostResult]) 
     for host, fact in answered.items():
         nodes = tuple(wanted for wanted in desired.nodes if wanted.node.host.name == host)
         try:
-            left = diff(Desired(desired.cluster, nodes, desired.artifact), {host: fact})
+            left = diff(Desired(desired.cluster, nodes, desired.artifact), {host: fact}, anew=True)
         except KafabError:
             continue
         if not left:

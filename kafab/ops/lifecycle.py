@@ -22,6 +22,7 @@ from kafab.ops.lock import operating
 from kafab.ops.observing import look
 from kafab.ops.see import by_host, reports, see
 from kafab.ops.until import wait
+from kafab.ops.voters import guard_voters, in_waves
 from kafab.ops.world import World
 from kafab.plan import guard_identities, known
 from kafab.readiness import Missing
@@ -54,10 +55,11 @@ class _Progress:
         return f"  stopped: {', '.join(self.done) or 'none'}\n{self.text()}"
 
 
-def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
+def start(cluster: Cluster, limit: str | None, world: World, *, anew: bool = False) -> tuple[str, ...]:
     """Start what does not run, and prove that it serves; then its replicas get a moment to be in the ISR again.
 
-    Returns the names of the nodes that were started.
+    ``anew`` lets ZooKeeper servers that lost their data elect an empty leader. Returns the names of the nodes that were
+    started.
     Raises Unreachable before anything is started, Unsafe for foreign data, Failed with the evidence otherwise.
     """
     nodes = limited(cluster, limit)
@@ -67,10 +69,12 @@ def start(cluster: Cluster, limit: str | None, world: World) -> tuple[str, ...]:
         return ()
     progress = _Progress("start", nodes)
     with interruptible(progress.text), operating(cluster, world, "start"):
-        return _start_held(cluster, limit, world, progress)
+        return _start_held(cluster, limit, world, progress, anew=anew)
 
 
-def _start_held(cluster: Cluster, limit: str | None, world: World, progress: _Progress) -> tuple[str, ...]:
+def _start_held(
+    cluster: Cluster, limit: str | None, world: World, progress: _Progress, *, anew: bool = False
+) -> tuple[str, ...]:
     """Start under the lock."""
     # Looked at again: another operator may have finished between the look and the lock.
     idle = _idle(cluster, progress.nodes, world)
@@ -82,8 +86,10 @@ def _start_held(cluster: Cluster, limit: str | None, world: World, progress: _Pr
     brokers = {node: facts for node, facts in idle.items() if not node.in_quorum}
     if cluster.kraft and limit is not None and idle:
         _guard_live_cluster_id(cluster, idle, world)
-    recording = _start(first, world, progress) if first else []
-    _prove_quorum(cluster, first, world)
+    recording: list[Node] = []
+    for wave in in_waves(cluster, first, idle, world, anew=anew):
+        recording += _start(wave, world, progress) if wave else []
+        _prove_quorum(cluster, wave, world)
     if brokers and not cluster.kraft:
         _guard_cluster_id(cluster, brokers, world)
         gates.old_registrations_gone(cluster, list(brokers), world)
@@ -112,12 +118,13 @@ def _startable(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[No
     ]
     if bare:
         raise Failed(f"not deployed: {', '.join(bare)}", hint="`fab deploy` first")
-    # The first directory has the metadata log; Kafka itself takes in an empty one beside it.
-    raw = [node for node, found in facts.items() if cluster.kraft and node.data[0] not in found.identities]
+    # The first directory has the metadata; Kafka itself takes in an empty one beside it. ZooKeeper needs its id there.
+    marked = [node for node in facts if cluster.kraft or node.role is Role.ZOOKEEPER]
+    raw = [f"{node.name} {node.data[0]}" for node in marked if node.data[0] not in facts[node].identities]
     if raw:
         raise Failed(
-            f"not formatted: {', '.join(f'{node.name} {node.data[0]}' for node in raw)}",
-            hint="`fab deploy` goes on where it was interrupted, and formats them",
+            f"{'not formatted' if cluster.kraft else 'without a myid'}: {', '.join(raw)}",
+            hint="`fab deploy` goes on where it was interrupted, and makes them ready",
         )
     no_java = [
         f"{host.name}: {_looked_for(host)}"
@@ -296,6 +303,7 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     brokers = {node: found for node, found in facts.items() if node.role is Role.BROKER}
     if not cluster.kraft and any(found.running for found in brokers.values()):
         _guard_cluster_id(cluster, brokers, world)
+    guard_voters(cluster, facts, world)
     stopping, starting = _Progress("stop", nodes), _Progress("start", nodes)
     try:
         with operating(cluster, world, "restart"):

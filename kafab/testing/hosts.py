@@ -2,12 +2,12 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from kafab.command import Result
-from kafab.model import Role
+from kafab.model import Quorum, Role
 from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode
 
@@ -26,6 +26,10 @@ class FakeHost:
     """Path of a configuration file -> its text now."""
     identities: Mapping[PurePosixPath, str] = field(default_factory=dict)
     """Data directory -> text of its meta.properties."""
+    metadata: Collection[str] = ()
+    """Names of the ZooKeeper servers and KRaft nodes that hold the cluster's metadata."""
+    quorum_state: str = ""
+    """Text of quorum-state on KRaft nodes."""
 
     def answer(self, host: str, asked: Desired) -> Result:
         """Return what this host prints when it is asked about what ``asked`` wants of it."""
@@ -56,9 +60,15 @@ class FakeHost:
         lines += [f"folder {path}" for path in wanted.directories]
         if node.role is Role.ZOOKEEPER:
             lines.append(f"myid {node.data[0]} {node.id}")
+            lines += ["history"] if node.name in self.metadata else []
+        if self.quorum_state and node.role is not Role.ZOOKEEPER:
+            lines.append(f"quorumstate {self.quorum_state}")
+        elif node.data[0] in self.identities and self.deployed.cluster.quorum is Quorum.DYNAMIC:
+            lines.append("quorumvoters ?")  # there are first voters, and nobody says which
         for path, text in self.identities.items():
             if path in node.data:
                 lines += [f"meta {path} {line}" for line in text.splitlines()]
+                lines += [f"joined {path}"] if node.name in self.metadata else []
         return lines
 
     def _file(self, file: RenderedFile, expected: Mapping[PurePosixPath, str]) -> list[str]:

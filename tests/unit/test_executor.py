@@ -9,7 +9,7 @@ from kafab.command import Outcome, Result, Unknown
 from kafab.events import Event
 from kafab.executor import Fate, HostResult, _read, compile_steps, worst
 from kafab.render import RenderedFile
-from kafab.steps import FlipLink, MakeDirectory, Step, WriteFile
+from kafab.steps import Configuring, FlipLink, MakeDirectory, WriteFile
 
 Shell = Callable[..., Result]
 NASTY = "a $(touch pwned) `id` 'quoted' \"double\" \\ back {{ braces }}\nEOF\n-leading\n"
@@ -20,7 +20,7 @@ def write(path: Path, text: str = "a=1\n", mode: str = "640") -> WriteFile:
     return WriteFile("node1", "node1/broker", RenderedFile(PurePosixPath(path), text, mode), None)
 
 
-def fate(steps: list[Step], outcome: Outcome) -> HostResult:
+def fate(steps: list[Configuring], outcome: Outcome) -> HostResult:
     """Read an answer to these steps and drop the events."""
     return _read(steps, outcome, lambda _event: None)
 
@@ -48,7 +48,7 @@ def test_no_temporary_file_is_left(tmp_path: Path, shell: Shell) -> None:
 def test_failed_step_stops_the_host_and_names_the_reason(tmp_path: Path, shell: Shell) -> None:
     """A directory in the place of a file is told, and no later step runs."""
     (tmp_path / "taken").mkdir()
-    steps: list[Step] = [write(tmp_path / "taken"), write(tmp_path / "later")]
+    steps: list[Configuring] = [write(tmp_path / "taken"), write(tmp_path / "later")]
     result = fate(steps, shell(compile_steps(steps)))
     assert (result.fate, "is a directory" in result.detail, (tmp_path / "later").exists()) == (
         Fate.FAILED,
@@ -87,7 +87,7 @@ def test_link_flips_to_another_release(tmp_path: Path, shell: Shell) -> None:
 
 def test_cut_off_answer_is_unknown(tmp_path: Path) -> None:
     """A step without an outcome is UNKNOWN, not done."""
-    steps: list[Step] = [write(tmp_path / "a"), write(tmp_path / "b")]
+    steps: list[Configuring] = [write(tmp_path / "a"), write(tmp_path / "b")]
     assert fate(steps, Result(0, b"step 0 0\n", "")).fate is Fate.UNKNOWN
 
 

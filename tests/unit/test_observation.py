@@ -17,6 +17,7 @@ from kafab.observation import observation, parse
 from kafab.plan import Plan, diff
 from kafab.releases import Artifact, ReleaseName
 from kafab.state import Desired, desire
+from kafab.steps import InstallRelease
 
 Shell = Callable[..., Result]
 
@@ -39,7 +40,7 @@ def look(desired: Desired, shell: Shell) -> HostFacts:
 def deployed(desired: Desired, shell: Shell) -> Plan:
     """Observe, plan and run the plan's steps; returns the plan."""
     plan = diff(desired, {"node1": look(desired, shell)})
-    shell(compile_steps(plan.steps))
+    shell(compile_steps([step for step in plan.steps if not isinstance(step, InstallRelease)]))
     return plan
 
 
@@ -171,3 +172,33 @@ def test_no_answer_crashes_the_parser(noise: bytes) -> None:
     from kafab.model import Host
 
     assert isinstance(parse(Host("n", "n"), (), Result(0, noise + b"\nend\n", "")), (HostFacts, Unknown))
+
+
+@pytest.mark.parametrize("name", ["currentEpoch", "snapshot.0", "log.100000001"])
+@pytest.mark.parametrize("place", ["data", "logs"])
+def test_what_a_server_has_written_is_seen(
+    small: Cluster, shell: Shell, tmp_path: Path, name: str, place: str
+) -> None:
+    """A log, a snapshot or an epoch says that the server was a member, in its data folder as in that of its logs."""
+    logs = tmp_path / "logs"
+    server = replace(small.zookeepers[0], properties={"dataLogDir": str(logs)})
+    desired = desired_in(replace(small, nodes=(server, *small.brokers)))
+    folder = (Path(server.data[0]) if place == "data" else logs) / "version-2"
+    folder.mkdir(parents=True)
+    before = look(desired, shell).nodes["zookeeper"].history
+    (folder / name).write_text("1")
+    assert (before, look(desired, shell).nodes["zookeeper"].history) == (False, True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_closed_folder_of_a_server_is_unknown(desired: Desired, shell: Shell) -> None:
+    """What cannot be looked into is not empty: an empty server could be refused, or worse, not be."""
+    host, server = desired.cluster.hosts[0], desired.cluster.zookeepers[0]
+    folder = Path(server.data[0]) / "version-2"
+    folder.mkdir(parents=True)
+    folder.chmod(0o000)
+    try:
+        told = parse(host, desired.cluster.nodes, shell(observation(host, desired.files(host.name))))
+    finally:
+        folder.chmod(0o700)
+    assert isinstance(told, Unknown)

@@ -36,7 +36,9 @@ def partition(
 def test_verdict(found: Partition, min_isr: int, stopping: set[int], reason: str | None) -> None:
     """A stop is safe exactly where leader and min.insync.replicas survive it; the reason has the numbers."""
     dangers = endangered([found], {"orders": min_isr}, stopping)
-    assert [reason in danger.reason for danger in dangers if reason] == ([True] if reason else [])
+    assert [reason is not None and reason in danger.reason for danger in dangers] == [True] * (
+        reason is not None
+    )
 
 
 def test_refusal_names_partitions_counts_and_flag() -> None:
