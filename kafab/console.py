@@ -106,9 +106,9 @@ class Console:
             if not self._write_out(decode(chunk)):
                 return
 
-    def report(self, report: Report, *, schema: str = "kafab.report/1") -> None:
-        """Write a report to stdout: the findings as a table, hints and counts; or one document of that schema."""
-        text = screens.report(report, self.paint, columns_wide=self._columns_wide)
+    def report(self, report: Report, *, schema: str = "kafab.report/1", each: bool = False) -> None:
+        """Write a report to stdout: see `screens.report`; or one document of that schema, with every finding."""
+        text = screens.report(report, self.paint, columns_wide=self._columns_wide, each=each)
         self.data({**screens.report_document(report), "schema": schema}, text)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -19,15 +19,17 @@ from .chain import CHAIN
         "read_only": "leave the cluster untouched: no probe topic",
         "election": "also move the controller and time it; asks outside a lab",
         "yes": "do not ask before the election",
+        "all": "give every finding a row of its own",
         "json": "print one JSON document on stdout",
         "junit": "also write the findings to this file, as JUnit XML",
     }
 )
-def verify(
+def verify(  # noqa: PLR0917  # Invoke makes a flag of each
     _context: Context,
     read_only: bool = False,
     election: bool = False,
     yes: bool = False,
+    all: bool = False,  # noqa: A002  # it is the name of the flag
     json: bool = False,
     junit: str | None = None,
 ) -> int:
@@ -38,7 +40,7 @@ def verify(
         how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
         console.confirm(f"{how} {cluster.name}?", yes=yes, lab=cluster.lab)
     report = checks.verify(cluster, session, probe=not read_only, election=election)
-    console.report(report, schema="kafab.verify/1")
+    console.report(report, schema="kafab.verify/1", each=all)
     if junit:
         _write(Path(junit), report)
     return report.exit_code

@@ -110,16 +110,26 @@ def test_data_is_the_text_or_one_document() -> None:
 
 
 def test_report_as_text() -> None:
-    """A report is a table of findings, each hint once, and a line of counts."""
+    """A report is a table in which what is said alike is one row, each hint once, and a line of counts."""
     out = io.StringIO()
     Console(out=out).report(REPORT)
     assert out.getvalue().splitlines() == [
-        "SEVERITY  CHECK       SUBJECT   DETAIL",
-        "OK        controller  lab       broker 1, epoch 4",
-        "CRIT      isr         orders-0  1 of 3 in sync",
-        "CRIT      isr         orders-1  1 of 3 in sync",
+        "SEVERITY  CHECK       SUBJECT                      DETAIL",
+        "OK        controller  lab                          broker 1, epoch 4",
+        "CRIT      isr         orders-0, orders-1 (2 of 2)  1 of 3 in sync",
         "hint: start node2/broker",
         "lab: CRIT (2 CRIT, 1 OK)",
+    ]
+
+
+def test_report_with_a_row_each() -> None:
+    """On request every finding has its own row, the worst last."""
+    out = io.StringIO()
+    Console(out=out).report(REPORT, each=True)
+    assert [line.split()[:3] for line in out.getvalue().splitlines()[1:4]] == [
+        ["OK", "controller", "lab"],
+        ["CRIT", "isr", "orders-0"],
+        ["CRIT", "isr", "orders-1"],
     ]
 
 

@@ -65,6 +65,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
         4,
         (
             "kafab.adapters.*",
+            "kafab.rows",
             "kafab.waits",
             "kafab.screens",
             "kafab.live",
