@@ -47,9 +47,7 @@ def _child() -> None:
     # Empty hosts: everything is to be done, and every file is in the diff.
     answer = Result(0, b'java /usr/bin/java\njavaversion "17.0.15"\nend\n', "")
     fleet = SimpleNamespace(run=lambda scripts: dict.fromkeys(scripts, answer))
-    store = SimpleNamespace(
-        fetch=lambda name, _emit: Artifact(name, Path("made-up"), "0" * 64, 1, "made up")
-    )
+    store = SimpleNamespace(fetch=lambda name, _emit: Artifact(name, Path("made-up"), "0" * 64, 1, "made up"))
     world: Any = SimpleNamespace(fleet=fleet, store=store, emit=silent)
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         file = Path(folder, "large.yaml")
