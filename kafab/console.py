@@ -21,12 +21,10 @@ from kafab import screens
 from kafab.errors import Failed, KafabError, Unsafe, UsageError
 from kafab.events import Event, Note, Transfer, Waiting
 from kafab.findings import Report
+from kafab.waits import Waits
 
 if TYPE_CHECKING:
     from kafab.live import Live  # it imports rich, which is costly and mostly not needed
-
-_EVERY = timedelta(seconds=5)  # how often a wait is told again where there is no terminal
-_FIRST = timedelta(seconds=1)  # a shorter wait is not worth a line
 
 # A terminal is one for the whole process, however many consoles write to it: so are the rows at its bottom
 # and the lock that keeps lines of several threads apart.
@@ -54,8 +52,7 @@ class Console:
         self._given_out = out
         self._given_err = err
         self._now = now
-        self._told: dict[tuple[str, str], timedelta] = {}
-        self._latest: dict[tuple[str, str], timedelta] = {}
+        self._waits = Waits()
         self._started: dict[tuple[str, str], float] = {}
 
     @property
@@ -125,9 +122,9 @@ class Console:
         _finish_live()
         self._write_out(text)
 
-    def report(self, report: Report, *, schema: str = "kafab.report/1") -> None:
-        """Write a report to stdout: the findings as a table, hints and counts; or one document of that schema."""
-        text = screens.report(report, self.paint, columns_wide=self._columns_wide)
+    def report(self, report: Report, *, schema: str = "kafab.report/1", each: bool = False) -> None:
+        """Write a report to stdout: see `screens.report`; or one document of that schema, with every finding."""
+        text = screens.report(report, self.paint, columns_wide=self._columns_wide, each=each)
         self.data({**screens.report_document(report), "schema": schema}, text)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -165,12 +162,7 @@ class Console:
         if live := self._live():
             live.show(event)
             return
-        key = (event.subject, event.what)
-        if event.elapsed < self._latest.get(key, event.elapsed):
-            self._told.pop(key, None)  # the same wait, begun again
-        self._latest[key] = event.elapsed
-        if event.elapsed >= (self._told[key] + _EVERY if key in self._told else _FIRST):
-            self._told[key] = event.elapsed
+        if self._waits.worth(event, self._now()):
             self._line(screens.waiting(event))
 
     def _transfer(self, event: Transfer) -> None:

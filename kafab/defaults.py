@@ -12,7 +12,7 @@ NEWEST_MAJOR = 4
 FIRST_KRAFT = Version(3, 9, 0)
 """The oldest version kafab runs in KRaft mode, and the first with a dynamic quorum (KIP-853)."""
 NEW_CLUSTER: Mapping[Mode, Version] = {Mode.ZOOKEEPER: Version(3, 9, 2), Mode.KRAFT: Version(4, 3, 1)}
-"""The version of a new cluster where nobody asks for another: the newest one that was tested."""
+"""The version of a new cluster where nobody asks for another: tested, and no first release of its line; see docs/versions.md."""
 
 SERVICE_USER = "kafka"
 

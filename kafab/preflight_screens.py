@@ -1,12 +1,12 @@
 """A preflight on the screen: a table of host x check, then what is not OK with its remedy, then the counts."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kafab.console import Console
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster
-from kafab.screens import one_line, report_document
+from kafab.rows import NAMES_SHOWN, named, rows
+from kafab.screens import counts, in_column, one_line, report_document, severity_text
 
 COLUMNS: Mapping[str, frozenset[str]] = {
     "LOGIN": frozenset({"ssh.reachable", "ssh.hostkey", "ssh.login", "sudo"}),
@@ -20,38 +20,58 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "CLOCK": frozenset({"clock"}),
     "LIMITS": frozenset({"limits"}),
 }
-ROWS = 20
-"""With more hosts only those are shown that have something to say."""
-STYLES = {Severity.OK: "green", Severity.WARN: "yellow", Severity.UNKNOWN: "magenta", Severity.CRIT: "red"}
+_NAMES_WIDE = 40
 
 
-def show_preflight(console: Console, cluster: Cluster, report: Report) -> None:
-    """Write the report to stdout; as JSON every finding is in it, with what was found and wanted."""
-    hosts = [
-        host.name for host in cluster.hosts if any(host.name in _hosts(item) for item in report.findings)
-    ]
-    bad = [finding for finding in report.findings if finding.severity is not Severity.OK]
-    told = {name for finding in bad for name in _hosts(finding)}
-    rows = hosts if len(hosts) <= ROWS else [name for name in hosts if name in told]
-    parts = []
-    if rows:
-        cells = [
-            [name, *(_cell(console, report.findings, name, checks) for checks in COLUMNS.values())]
-            for name in rows
-        ]
-        parts.append(console.table(("HOST", *COLUMNS), cells))
-    for finding in sorted(bad, key=lambda finding: -finding.severity):
-        severity = console.paint(str(finding.severity), STYLES[finding.severity])
-        parts.append(f"{severity}  {finding.subject}  {finding.check}: {one_line(finding.detail)}")
-        if finding.hint:
-            parts.append(f"    {finding.hint}")
-    counted = Counter(finding.severity for finding in report.findings)
-    counts = ", ".join(
-        f"{counted[severity]} {severity}" for severity in sorted(Severity, reverse=True) if counted[severity]
-    )
-    verdict = console.paint(str(report.verdict), STYLES[report.verdict])
-    parts.append(f"{report.cluster}: {verdict}, {len(hosts)} hosts ({counts or 'nothing was checked'})")
+def show_preflight(console: Console, cluster: Cluster, report: Report, *, each: bool = False) -> None:
+    """Write the report to stdout; as JSON every finding is in it, with what was found and wanted.
+
+    Hosts with the same cells are one row of the table, and findings that say the same one line (see `kafab.rows`);
+    ``each`` gives every host and every finding its own.
+    """
+    cells = _cells(cluster, report)
+    parts = [console.table(("HOST", *COLUMNS), _table(console, cells, each=each))] if cells else []
+    for row in rows(report.findings, each=each):
+        if row.severity is not Severity.OK:
+            severity = severity_text(row.severity, console.paint)
+            parts.append(f"{severity}  {row.subject}  {row.check}: {one_line(row.detail)}")
+            parts += [f"    {row.hint}"] if row.hint else []
+    verdict = severity_text(report.verdict, console.paint)
+    parts.append(f"{report.cluster}: {verdict}, {len(cells)} hosts ({counts(report)})")
     console.data({**report_document(report), "schema": "kafab.preflight/1"}, "\n".join(parts))
+
+
+def _cells(cluster: Cluster, report: Report) -> dict[str, tuple[Severity | None, ...]]:
+    """Return host name -> the worst finding of each column, None where there is none; only hosts with any."""
+    found: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        for name in _hosts(finding):
+            found.setdefault(name, []).append(finding)
+    return {
+        host.name: tuple(
+            max((finding.severity for finding in found[host.name] if finding.check in checks), default=None)
+            for checks in COLUMNS.values()
+        )
+        for host in cluster.hosts
+        if host.name in found
+    }
+
+
+def _table(
+    console: Console, cells: Mapping[str, Sequence[Severity | None]], *, each: bool
+) -> Iterator[list[object]]:
+    """Yield a row for the hosts that have the same cells, the worst last."""
+    alike: dict[object, list[str]] = {}
+    for name, row in cells.items():
+        alike.setdefault(name if each else row, []).append(name)
+    for names in sorted(alike.values(), key=lambda names: _worst(cells[names[0]])):
+        row = cells[names[0]]
+        shown = in_column(named(names, None if _worst(row) else NAMES_SHOWN), _NAMES_WIDE)
+        yield [shown, *(cell if cell is None else severity_text(cell, console.paint) for cell in row)]
+
+
+def _worst(row: Sequence[Severity | None]) -> Severity:
+    return max((cell for cell in row if cell is not None), default=Severity.OK)
 
 
 def _hosts(finding: Finding) -> tuple[str, ...]:
@@ -60,10 +80,3 @@ def _hosts(finding: Finding) -> tuple[str, ...]:
     if isinstance(several, (list, tuple)):
         return tuple(str(name) for name in several)
     return (str(finding.evidence.get("host", finding.subject)),)
-
-
-def _cell(console: Console, findings: Sequence[Finding], host: str, checks: frozenset[str]) -> str:
-    worst = max(
-        (item.severity for item in findings if item.check in checks and host in _hosts(item)), default=None
-    )
-    return "-" if worst is None else console.paint(str(worst), STYLES[worst])

@@ -94,7 +94,7 @@ def maven_artifacts(name: ReleaseName) -> tuple[Coordinates, ...]:
 
     From 3.0 on the command line tools move from the broker's artifact to kafka-tools, step by step. Logging was
     log4j 1 until 3.1.0, reload4j (its patched successor) until 3.9 (KAFKA-13660) and is log4j 2 from 4.0 on (KIP-653).
-    Checked by running: 2.4.1, 3.9.2 and 4.3.1; by their dependency trees: 3.0.2 and 3.1.2.
+    Checked by running: 2.4.1, 3.9.2, 4.3.1 and 4.4.0; by their dependency trees: 3.0.2 and 3.1.2.
     """
     kafka, version = "org.apache.kafka", str(name.version)
     wanted = [Coordinates(kafka, f"kafka_{name.scala}", version)]

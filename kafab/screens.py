@@ -4,14 +4,16 @@ import re
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import zip_longest
 from typing import TypeAlias
 
 from kafab.command import Unknown
 from kafab.errors import KafabError, Unreachable
 from kafab.events import Waiting
-from kafab.findings import Finding, Report, Severity
+from kafab.findings import Report, Severity
+from kafab.rows import rows
 
 Paint: TypeAlias = Callable[[str, str], str]
 """``paint(text, style)`` returns the text, in colour where the screen has colour; see ``STYLES``."""
@@ -43,6 +45,9 @@ _SHOWN = {
     if _CONTROL.match(chr(code))
 }
 _GAP = "  "
+_WITHIN_A_NAME = re.compile(r"(?<!,) (?!\(|and )")
+_NAMES_WIDE, _NAMES_NARROW = 50, 15  # the most and the least columns of names where there are many
+_DETAIL_WIDE = 40  # columns that details have before names take them
 _NARROWEST = 20  # a last column below this many characters is harder to read than a line the terminal wraps
 
 
@@ -94,30 +99,62 @@ def width(text: str) -> int:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, columns_wide: int | None = None
 ) -> str:
-    """Return an aligned table with a heading; whole numbers stand to the right, None is ``-``.
+    """Return an aligned table with a heading; whole numbers stand to the right, None is ``-``, a list is lines of a cell.
 
     Nothing is ever cut off. With ``columns_wide`` (a terminal) the last column wraps inside itself where that helps.
     """
     values = [list(row) for row in rows]
-    lines = [list(columns), *([_cell(value) for value in row] for row in values)]
-    widths = [max(width(line[i]) for line in lines) for i in range(len(columns))]
+    cells = [[[name] for name in columns], *([_cell(value) for value in row] for row in values)]
+    widths = [max(width(line) for row in cells for line in row[i]) for i in range(len(columns))]
     right = [bool(values) and all(type(row[i]) is int for row in values) for i in range(len(columns))]
     before_last = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
     room = None if columns_wide is None else columns_wide - before_last
-    return "\n".join(_line(line, widths, right, room) for line in lines)
+    return "\n".join(line for row in cells for line in _lines(row, widths, right, room))
 
 
-def report(found: Report, paint: Paint = plain, *, columns_wide: int | None = None) -> str:
-    """Return a report as a table, the hints below it, and one line of counts at the end."""
-    rows = [
-        (paint(str(item.severity), _SEVERITY_STYLES[item.severity]), item.check, item.subject, item.detail)
-        for item in found.findings
+def report(
+    found: Report, paint: Paint = plain, *, columns_wide: int | None = None, each: bool = False
+) -> str:
+    """Return a report as a table, the worst last, the hints below it, and one line of counts at the end.
+
+    What many nodes say alike is one row (see `kafab.rows`); ``each`` gives every finding its own.
+    """
+    folded = rows(found.findings, each=each)
+    checks = max((len(row.check) for row in folded), default=0)
+    wide = _NAMES_WIDE
+    if columns_wide is not None:
+        taken = len("SEVERITY") + checks + 3 * len(_GAP) + _DETAIL_WIDE
+        wide = max(_NAMES_NARROW, min(wide, columns_wide - taken))
+    lines = [
+        (severity_text(row.severity, paint), row.check, in_column(row.subject, wide), row.detail)
+        for row in folded
     ]
     parts = (
-        [table(("SEVERITY", "CHECK", "SUBJECT", "DETAIL"), rows, columns_wide=columns_wide)] if rows else []
+        [table(("SEVERITY", "CHECK", "SUBJECT", "DETAIL"), lines, columns_wide=columns_wide)] if lines else []
     )
-    parts += [f"hint: {hint}" for hint in _hints(found.findings)]
+    parts += [f"hint: {hint}" for hint in dict.fromkeys(row.hint for row in folded) if hint]
     return "\n".join([*parts, _summary(found, paint)])
+
+
+def in_column(names: str, wide: int) -> list[str]:
+    """Return names (see `rows.named`) as lines of a cell: none is cut off, and a range stays whole where it has room."""
+    kept = _WITHIN_A_NAME.sub("\N{NO-BREAK SPACE}", names)
+    for text in (kept, names):
+        lines = textwrap.wrap(text, wide, break_long_words=False, break_on_hyphens=False)
+        if all(width(line) <= wide for line in lines):
+            break
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [""]
+
+
+def severity_text(severity: Severity, paint: Paint) -> str:
+    """Return a severity in its colour."""
+    return paint(str(severity), _SEVERITY_STYLES[severity])
+
+
+def counts(found: Report) -> str:
+    """Return how many findings there are of each severity, the worst first: ``2 CRIT, 1 OK``."""
+    counted = ", ".join(f"{count} {severity}" for severity, count in _counts(found).items() if count)
+    return counted or "nothing was checked"
 
 
 def report_document(found: Report) -> dict[str, object]:
@@ -188,35 +225,35 @@ def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:
     return f"{first} {first_unit} {second} {second_unit}" if second else f"{first} {first_unit}"
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> list[str]:
     if value is None:
-        return "-"
+        return ["-"]
     if isinstance(value, Unknown):
-        return f"unknown ({value.reason})"
-    return str(value).replace("\n", " ")
+        return [f"unknown ({value.reason})"]
+    lines = value if isinstance(value, list) else [value]
+    return [str(line).replace("\n", " ") for line in lines]
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], room: int | None) -> str:
-    *head, last = (
-        _padded(cell, wide, to_the_right=to_the_right)
-        for cell, wide, to_the_right in zip(cells, widths, right, strict=True)
-    )
-    start = "".join(cell + _GAP for cell in head)
-    last = last.rstrip()
+def _lines(
+    cells: Sequence[list[str]], widths: Sequence[int], right: Sequence[bool], room: int | None
+) -> Iterator[str]:
+    """Yield the lines of a row: one, unless a cell has several or the last one wraps."""
+    *head, last = cells
+    text = " ".join(last)
     # Words with colour codes in them are left to the terminal: wrapping would count and split the codes.
-    if room is not None and _NARROWEST <= room < width(last) and "\x1b" not in last:
-        wrapped = textwrap.wrap(last, room, break_long_words=False, break_on_hyphens=False)
-        last = ("\n" + " " * width(start)).join(wrapped)
-    return (start + last).rstrip()
+    if room is not None and _NARROWEST <= room < width(text) and "\x1b" not in text:
+        last = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    for line in zip_longest(*head, last, fillvalue=""):
+        padded = (
+            _padded(part, wide, to_the_right=to_the_right)
+            for part, wide, to_the_right in zip(line, widths, right, strict=True)
+        )
+        yield _GAP.join(padded).rstrip()
 
 
 def _padded(cell: str, wide: int, *, to_the_right: bool) -> str:
     space = " " * (wide - width(cell))
     return space + cell if to_the_right else cell + space
-
-
-def _hints(findings: Iterable[Finding]) -> list[str]:
-    return list(dict.fromkeys(finding.hint for finding in findings if finding.hint))
 
 
 def _counts(found: Report) -> dict[Severity, int]:
@@ -225,9 +262,7 @@ def _counts(found: Report) -> dict[Severity, int]:
 
 
 def _summary(found: Report, paint: Paint) -> str:
-    counts = ", ".join(f"{count} {severity}" for severity, count in _counts(found).items() if count)
-    verdict = paint(str(found.verdict), _SEVERITY_STYLES[found.verdict])
-    return f"{found.cluster}: {verdict} ({counts or 'nothing was checked'})"
+    return f"{found.cluster}: {severity_text(found.verdict, paint)} ({counts(found)})"
 
 
 def _diff_line(line: str, paint: Paint) -> str:

@@ -17,13 +17,19 @@ from .chain import CHAIN
 @task(
     help={
         "limit": "Only these hosts and nodes, comma-separated: node1,node2/broker.",
+        "all": "Give every host a row, and every finding that is not OK a line of its own.",
         "json": "Print one JSON document with every check.",
         "fix": "Write the sysctl drop-in where swappiness or max_map_count are wrong; asks first.",
         "yes": "Do not ask before --fix writes.",
     }
 )
 def preflight(
-    _context: Context, limit: str | None = None, json: bool = False, fix: bool = False, yes: bool = False
+    _context: Context,
+    limit: str | None = None,
+    all: bool = False,  # noqa: A002  # it is the name of the flag
+    json: bool = False,
+    fix: bool = False,
+    yes: bool = False,
 ) -> int:
     """Check hosts before a deploy: login, Java, disks, ports, names, network, clocks, limits, kernel."""
     session, console = CHAIN.session(), Console(json)
@@ -32,7 +38,7 @@ def preflight(
     if fix and _agreed(session, console, found, yes=yes):
         refused = checks.fix(found.fixes, session)
         found = _look(session, limit)
-    show_preflight(console, session.cluster, found.report)
+    show_preflight(console, session.cluster, found.report, each=all)
     return found.exit_code or int(bool(refused))
 
 

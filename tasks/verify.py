@@ -19,17 +19,19 @@ from .chain import CHAIN
         "election": "also move the controller and time it; asks outside a lab",
         "deep": "also compare the releases on the hosts, file by file, with their archives here",
         "yes": "do not ask before the election",
+        "all": "give every finding a row of its own",
         "json": "print one JSON document on stdout",
         "junit": "also write the findings to this file, as JUnit XML",
     }
 )
-def verify(
+def verify(  # noqa: PLR0917  # Invoke makes a flag of each
     _context: Context,
     read_only: bool = False,
     election: bool = False,
     deep: bool = False,
     *,
     yes: bool = False,
+    all: bool = False,  # noqa: A002  # it is the name of the flag
     json: bool = False,
     junit: str | None = None,
 ) -> int:
@@ -40,7 +42,7 @@ def verify(
         how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
         console.confirm(f"{how} {cluster.name}?", yes=yes, lab=cluster.lab)
     report = checks.verify(cluster, session, probe=not read_only, election=election, deep=deep)
-    console.report(report, schema="kafab.verify/1")
+    console.report(report, schema="kafab.verify/1", each=all)
     if junit:
         _write(Path(junit), report)
     return report.exit_code

@@ -16,6 +16,7 @@ from kafab.archive import Refused
 from kafab.errors import Failed
 from kafab.events import Emit, Note, Waiting
 from kafab.releases import ReleaseName, maven_artifacts
+from kafab.words import plural
 
 
 class MavenClient:
@@ -122,7 +123,7 @@ def _lines(log: Path) -> list[str]:
 
 def _doing(log: Path) -> str:
     files = sum("Downloaded from" in line for line in _lines(log))
-    return f"mvn ({files} files downloaded)" if files else "mvn"
+    return f"mvn to end, {plural(files, 'file')} downloaded" if files else "mvn to end"
 
 
 def _last(log: Path) -> str:

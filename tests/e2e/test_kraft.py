@@ -39,6 +39,7 @@ SHAPES = (
     shape("--version", "4.3.1", *COMBINED),
     shape("--version", "4.3.1", *ISOLATED),
     shape("--version", "4.3.1", *ISOLATED, *STATIC),
+    shape("--version", "4.4.0", *COMBINED),
 )
 
 

@@ -60,7 +60,9 @@ def _definitions(version: Version) -> Iterator[tuple[Definition, str]]:
             yield found, found.default
 
 
-@pytest.mark.parametrize(("version", "count"), [("2.4.1", 192), ("3.9.2", 329), ("4.3.1", 360)])
+@pytest.mark.parametrize(
+    ("version", "count"), [("2.4.1", 192), ("3.9.2", 329), ("4.3.1", 360), ("4.4.0", 379)]
+)
 def test_catalogue_has_every_property(version: str, count: int) -> None:
     """A release has as many properties as its own ConfigDef."""
     assert len(catalogue(Version.parse(version)).known) == count
@@ -198,7 +200,7 @@ def test_newer_version_than_the_catalogue_warns(tmp_path: Path) -> None:
     _, warnings = load(_inventory(tmp_path, "brand.new.property: 1", "4.99.0"))
     assert [re.sub(r"; .*", "", found.text) for found in warnings] == [
         "found 4.99.0, whose properties kafab does not know",
-        "unknown property brand.new.property in Kafka 4.3, the nearest version kafab knows",
+        "unknown property brand.new.property in Kafka 4.4, the nearest version kafab knows",
     ]
 
 

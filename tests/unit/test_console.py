@@ -47,25 +47,16 @@ def test_note_goes_to_stderr() -> None:
 
 
 def test_waits_without_a_terminal_are_rare_lines() -> None:
-    """A wait that is reported five times a second for 12 s gives three lines: after 1, 6 and 11 seconds."""
-    err = io.StringIO()
-    console = Console(err=err)
+    """A wait that is reported five times a second for 12 s gives two lines, however its counter ticks (`kafab.waits`)."""
+    err, now = io.StringIO(), Time()
+    console = Console(err=err, now=now)
     for fifth in range(60):
-        console.emit(waiting(fifth / 5))
-    assert [line.split("(")[1].split(",")[0] for line in err.getvalue().splitlines()] == [
-        "1 s",
-        "6 s",
-        "11 s",
+        now.seconds = fifth / 5
+        console.emit(waiting(fifth / 5, f"mvn to end, {fifth} files downloaded"))
+    assert err.getvalue().splitlines() == [
+        "node1/broker  waiting: mvn to end, 5 files downloaded (1 s, at most 60 s)",
+        "node1/broker  waiting: mvn to end, 55 files downloaded (11 s, at most 60 s)",
     ]
-
-
-def test_wait_that_begins_again_is_told_again() -> None:
-    """The second wait for the same thing is not silenced by the first."""
-    err = io.StringIO()
-    console = Console(err=err)
-    for elapsed in (1, 4, 1):
-        console.emit(waiting(elapsed))
-    assert len(err.getvalue().splitlines()) == 2
 
 
 def test_transfer_without_a_terminal_is_two_lines() -> None:
@@ -119,16 +110,26 @@ def test_data_is_the_text_or_one_document() -> None:
 
 
 def test_report_as_text() -> None:
-    """A report is a table of findings, each hint once, and a line of counts."""
+    """A report is a table in which what is said alike is one row, each hint once, and a line of counts."""
     out = io.StringIO()
     Console(out=out).report(REPORT)
     assert out.getvalue().splitlines() == [
-        "SEVERITY  CHECK       SUBJECT   DETAIL",
-        "OK        controller  lab       broker 1, epoch 4",
-        "CRIT      isr         orders-0  1 of 3 in sync",
-        "CRIT      isr         orders-1  1 of 3 in sync",
+        "SEVERITY  CHECK       SUBJECT                      DETAIL",
+        "OK        controller  lab                          broker 1, epoch 4",
+        "CRIT      isr         orders-0, orders-1 (2 of 2)  1 of 3 in sync",
         "hint: start node2/broker",
         "lab: CRIT (2 CRIT, 1 OK)",
+    ]
+
+
+def test_report_with_a_row_each() -> None:
+    """On request every finding has its own row, the worst last."""
+    out = io.StringIO()
+    Console(out=out).report(REPORT, each=True)
+    assert [line.split()[:3] for line in out.getvalue().splitlines()[1:4]] == [
+        ["OK", "controller", "lab"],
+        ["CRIT", "isr", "orders-0"],
+        ["CRIT", "isr", "orders-1"],
     ]
 
 

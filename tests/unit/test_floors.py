@@ -71,6 +71,8 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
         4,
         (
             "kafab.adapters.*",
+            "kafab.rows",
+            "kafab.waits",
             "kafab.screens",
             "kafab.live",
             "kafab.console",

@@ -117,7 +117,7 @@ def test_interruption_ends_maven(tmp_path: Path, into: Path, monkeypatch: pytest
 
     with pytest.raises(KeyboardInterrupt):
         MavenClient(limit=timedelta(seconds=60)).get(NAME, into, interrupt)
-    assert told[0].what == "mvn (1 files downloaded)"
+    assert told[0].what == "mvn to end, 1 file downloaded"
     assert not _alive(int((tmp_path / "bin" / "pid").read_text(encoding="utf-8")))
 
 

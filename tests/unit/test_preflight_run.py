@@ -152,18 +152,49 @@ def test_fix_tells_each_host(refusal: str, refused: tuple[str, ...], said: str) 
     assert [isinstance(note, Note) and said in note.text and refusal in note.text for note in notes] == [True]
 
 
-def test_large_cluster_shows_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of three hundred hosts two have something to say: two rows, their lines, and one line of counts."""
+def _large(*bad: int) -> tuple[Cluster, Report]:
+    """Return a cluster of three hundred hosts and a report about it, with a port that is taken on some."""
     hosts = tuple(Host(f"node{at}", f"10.0.1.{at}") for at in range(300))
-    cluster = replace(CLUSTER, hosts=hosts)
     findings = [Finding("java", host.name, Severity.OK, "17", {"host": host.name}) for host in hosts]
     findings += [
-        Finding("port", f"node{at}/broker", Severity.CRIT, "held", {"host": f"node{at}"}, "end it")
-        for at in (7, 250)
+        Finding(
+            "port", f"node{at}/broker", Severity.CRIT, f"held by pid {at}", {"host": f"node{at}"}, "end it"
+        )
+        for at in bad
     ]
-    show_preflight(Console(), cluster, Report("prod", tuple(findings)))
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [
-        "HOST", "node7", "node250", "CRIT", "end", "CRIT", "end", "prod:"
-    ]  # fmt: skip
-    assert lines[-1] == "prod: CRIT, 300 hosts (2 CRIT, 300 OK)"
+    return replace(CLUSTER, hosts=hosts), Report("prod", tuple(findings))
+
+
+def _shown(
+    capsys: pytest.CaptureFixture[str], cluster: Cluster, report: Report, *, each: bool = False
+) -> list[str]:
+    show_preflight(Console(), cluster, report, each=each)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_large_cluster_is_one_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three hundred hosts of which all is well are one row of the table, and one line of counts."""
+    assert [" ".join(line.split()) for line in _shown(capsys, *_large())[1:]] == [
+        "node0 to node299 - - OK - - - - - - -",
+        "prod: OK, 300 hosts (300 OK)",
+    ]
+
+
+def test_what_is_wrong_in_a_large_cluster_comes_last(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hosts with the same fault are one row and one line, with every name, below those that are well."""
+    lines = _shown(capsys, *_large(7, 8, 9, 250))
+    assert [" ".join(line.split()) for line in lines[1:]] == [
+        "node0 to node6, node10 to node249, - - OK - - - - - - -",
+        "node251 to node299",
+        "node7 to node9, node250 - - OK - - - CRIT - - -",
+        "CRIT node7/broker to node9/broker, node250/broker (4 of 4 nodes) port: held by pid 7 to 250",
+        "end it",
+        "prod: CRIT, 300 hosts (4 CRIT, 300 OK)",
+    ]
+
+
+def test_all_hosts_have_a_row_each_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --all there are three hundred rows and a line for every fault."""
+    lines = _shown(capsys, *_large(7, 8), each=True)
+    assert [line.split()[0] for line in lines[-6:]] == ["node8", "CRIT", "end", "CRIT", "end", "prod:"]
+    assert len(lines) == 306

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from kafab.command import Unknown
-from kafab.screens import duration, safe, size, table
+from kafab.findings import Finding, Report, Severity
+from kafab.screens import duration, in_column, report, safe, size, table
 
 
 def test_table_aligns_and_never_cuts() -> None:
@@ -97,3 +98,86 @@ def test_sizes(count: int, text: str) -> None:
 def test_durations(seconds: float, text: str) -> None:
     """Durations are shown as people say them."""
     assert duration(timedelta(seconds=seconds)) == text
+
+
+def _large(*silent: int) -> Report:
+    """Return a report about three hundred brokers as `verify` makes it, some of which do not answer."""
+    findings = []
+    for at in range(1, 301):
+        node, address = f"h{at}/broker", f"10.0.{at // 200}.{at % 200}:9092"
+        refused = f"{address}: connection refused"
+        bad = Severity.UNKNOWN if at in silent else Severity.OK
+        said = f"is registered but does not answer: {refused}" if bad else f"at {address}"
+        findings += [
+            Finding("process", node, Severity.OK, f"pid {700 + at * 7919 % 30000}, as deployed"),
+            Finding("broker.registered", node, bad, f"id {at} {said}"),
+            Finding("controller.agreed", node, bad, f"not told: {refused}" if bad else "names broker 3"),
+        ]
+    return Report("big", (*findings, Finding("cluster.id", "big", Severity.OK, "x, the same everywhere")))
+
+
+def test_healthy_large_cluster_is_a_few_lines() -> None:
+    """What three hundred brokers say alike is one row a check."""
+    lines = [" ".join(line.split()) for line in report(_large()).splitlines()]
+    assert lines == [
+        "SEVERITY CHECK SUBJECT DETAIL",
+        "OK process h1/broker to h300/broker (300 of 300 nodes) pid 743 to 30575, as deployed",
+        (
+            "OK broker.registered h1/broker to h300/broker (300 of 300 nodes)"
+            " id 1 to 300 at 10.0.0.1:9092 to 10.0.0.199:9092, 10.0.1.0:9092 to 10.0.1.100:9092"
+        ),
+        "OK controller.agreed h1/broker to h300/broker (300 of 300 nodes) names broker 3",
+        "OK cluster.id big x, the same everywhere",
+        "big: OK (901 OK)",
+    ]
+
+
+def test_what_is_wrong_stands_above_the_verdict() -> None:
+    """The silent brokers of a large cluster are the last rows, with the number of them that there are."""
+    lines = [" ".join(line.split()) for line in report(_large(17, 18, 19, 44)).splitlines()]
+    assert lines[-3:] == [
+        (
+            "UNKNOWN controller.agreed h17/broker to h19/broker, h44/broker not told:"
+            " 10.0.0.17:9092 to 10.0.0.19:9092, 10.0.0.44:9092: connection refused"
+        ),
+        "(4 of 300 nodes)",
+        "big: UNKNOWN (8 UNKNOWN, 893 OK)",
+    ]
+
+
+@pytest.mark.parametrize("columns", [80, 100, 132, 200])
+def test_names_leave_details_their_room(columns: int) -> None:
+    """On a terminal no line of a report is wider than it, and the names and the details wrap side by side."""
+    lines = report(_large(17, 18, 19, 44), columns_wide=columns).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert len(lines) <= 40
+
+
+@pytest.mark.parametrize(
+    ("wide", "lines"),
+    [
+        (50, ["node1/broker to node3/broker,", "node1/zookeeper to node3/zookeeper (6 of 6 nodes)"]),
+        (34, ["node1/broker to node3/broker,", "node1/zookeeper to node3/zookeeper", "(6 of 6 nodes)"]),
+        (
+            15,
+            [
+                "node1/broker to",
+                "node3/broker,",
+                "node1/zookeeper",
+                "to",
+                "node3/zookeeper",
+                "(6 of 6 nodes)",
+            ],
+        ),
+    ],
+)
+def test_names_of_a_column_are_whole(wide: int, lines: list[str]) -> None:
+    """Names that have no room in a line go on in the next one; a range is torn only where it has no line for itself."""
+    names = "node1/broker to node3/broker, node1/zookeeper to node3/zookeeper (6 of 6 nodes)"
+    assert in_column(names, wide) == lines
+
+
+def test_lines_of_a_cell_stand_beside_a_wrapped_one() -> None:
+    """A row is as high as the highest of its cells."""
+    text = table(("WHO", "WHAT"), [(["a", "b"], "one two three four five six")], columns_wide=25)
+    assert text == "WHO  WHAT\na    one two three four\nb    five six"
