@@ -15,7 +15,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "MEMORY": frozenset({"memory", "swap", "map-count", "huge-pages"}),
     "DISK": frozenset({"disk", "filesystem", "mount"}),
     "DATA": frozenset({"data"}),
-    "PORTS": frozenset({"port"}),
+    "PORTS": frozenset({"port", "bind"}),
     "NETWORK": frozenset({"names", "network"}),
     "CLOCK": frozenset({"clock"}),
     "LIMITS": frozenset({"limits"}),
@@ -45,6 +45,12 @@ def show_preflight(console: Console, cluster: Cluster, report: Report) -> None:
         parts.append(f"{severity}  {finding.subject}  {finding.check}: {one_line(finding.detail)}")
         if finding.hint:
             parts.append(f"    {finding.hint}")
+    # What is no fault and still has something to choose.
+    for finding in (found for found in report.findings if found.severity is Severity.OK and found.hint):
+        parts += [
+            f"note  {finding.subject}  {finding.check}: {one_line(finding.detail)}",
+            f"    {finding.hint}",
+        ]
     counted = Counter(finding.severity for finding in report.findings)
     counts = ", ".join(
         f"{counted[severity]} {severity}" for severity in sorted(Severity, reverse=True) if counted[severity]
