@@ -48,6 +48,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.remains",
             "kafab.removal",
             "kafab.health",
+            "kafab.listener_health",
             "kafab.seen",
             "kafab.safety",
             "kafab.readiness",
