@@ -46,7 +46,7 @@ def new_version(mode: Mode, wanted: Version | None) -> Version:
 FOUR_LETTER_WORDS = ("srvr", "ruok", "mntr")
 """What status and verify ask of a ZooKeeper server; each has to be in 4lw.commands.whitelist."""
 
-_CONTROLLER_LISTENER = "kafab names the controllers' listener; use port: of controller: for its port"
+_CONTROLLER_LISTENER = "kafab names the controllers' listener; use port: and bind: of controller:"
 _LATER_SECURITY = "listeners with TLS or SASL come with a later version"
 
 RESERVED_BROKER: Mapping[str, str] = {
@@ -60,14 +60,14 @@ RESERVED_BROKER: Mapping[str, str] = {
     "controller.listener.names": _CONTROLLER_LISTENER,
     "metadata.log.dir": "the first folder of data: has the metadata log",
     "zookeeper.connect": "it follows from the zookeeper nodes and zookeeper.chroot",
-    "listeners": "use port: for the port and address: for the host",
-    "advertised.listeners": "use advertised: and port: of the broker",
-    "host.name": "use address: of the host",
+    "listeners": "use port: and bind: of kafka:, or listeners: of kafka: for several",
+    "advertised.listeners": "use advertised: and port: of the broker, or listeners: of the host or the broker",
+    "host.name": "use bind: of kafka:, of the host or of the broker",
     "port": "use port: of kafka: or of the broker",
     "advertised.host.name": "use advertised: of the broker",
     "advertised.port": "use port: of the broker",
-    "listener.security.protocol.map": _LATER_SECURITY,
-    "inter.broker.listener.name": _LATER_SECURITY,
+    "listener.security.protocol.map": f"use protocol: of each of kafka.listeners; {_LATER_SECURITY}",
+    "inter.broker.listener.name": "mark one of kafka.listeners with `use: brokers`",
     "security.inter.broker.protocol": _LATER_SECURITY,
     "control.plane.listener.name": _LATER_SECURITY,
     "log.dir": "use data: of the broker or paths.data",
@@ -78,7 +78,7 @@ RESERVED_BROKER: Mapping[str, str] = {
 
 RESERVED_ZOOKEEPER: Mapping[str, str] = {
     "clientPort": "use port: of zookeeper: or of the node",
-    "clientPortAddress": "it follows from address: of the host",
+    "clientPortAddress": "use bind: of zookeeper:, of the host or of the node",
     "secureClientPort": _LATER_SECURITY,
     "dataDir": "use data: of the node or paths.data",
     "dynamicConfigFile": "the servers follow from hosts:",

@@ -73,7 +73,7 @@ def waves(others: tuple[InstallRelease, ...]) -> Iterator[tuple[InstallRelease, 
 def seed_at(step: InstallRelease, cluster: Cluster, served: Outcome, host_key: str | Unknown) -> Seed | str:
     """Read the answer to `serve`: a Seed, or why the host cannot be one.
 
-    Its neighbours reach it where they reach its broker: an advertised address goes before the one that ssh has here.
+    Its neighbours reach it where its nodes' peers do: an address advertised to them goes before the one that ssh has here.
     """
     if isinstance(served, Unknown):
         return served.reason
@@ -83,7 +83,8 @@ def seed_at(step: InstallRelease, cluster: Cluster, served: Outcome, host_key: s
     if isinstance(host_key, Unknown):
         return host_key.reason
     host = cluster.host(step.host)
-    address = next((node.advertised for node in cluster.on(host) if node.advertised), host.address)
+    told = (node.peer_listener.advertised for node in cluster.on(host))
+    address = next((address for address in told if address != host.address), host.address)
     user, _, shelf = rest.partition(" ")
     return Seed(host.name, address, host.ssh.port or SSH_PORT, user, shelf, host_key)
 

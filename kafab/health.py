@@ -52,11 +52,25 @@ def judge_registrations(
             Finding("broker.registered", subject, UNKNOWN, found.reason)
             for subject in (*(node.name for node in cluster.brokers), cluster.name)
         )
-    each = [_registered(node, found.get(node.id), views[node.id], absent) for node in cluster.brokers]
+    each = [
+        _registered(node, _announced(cluster, node), found.get(node.id), views[node.id], absent)
+        for node in cluster.brokers
+    ]
     return (*each, _strangers(cluster, found))
 
 
-def _registered(node: Node, found: Registered | None, view: Metadata | Unknown, absent: str) -> Finding:
+def _announced(cluster: Cluster, node: Node) -> tuple[Endpoint, ...]:
+    """Return where a registration has a broker: ZooKeeper's at all its listeners, KRaft's as one listener tells it.
+
+    A KRaft broker that is asked at a listener tells the addresses of that one; `kafab.listener_health` judges the others.
+    """
+    return (node.endpoint,) if cluster.kraft else tuple(own.endpoint for own in node.broker_listeners)
+
+
+def _registered(
+    node: Node, at: Sequence[Endpoint], found: Registered | None, view: Metadata | Unknown, absent: str
+) -> Finding:
+    wanted = ", ".join(map(str, at))
     silent = view.reason if isinstance(view, Unknown) else None
     evidence: dict[str, object] = {"id": node.id, "answers": silent is None}
     but_silent = f", and does not answer: {silent}" if silent else ""
@@ -68,15 +82,15 @@ def _registered(node: Node, found: Registered | None, view: Metadata | Unknown, 
         return finding(CRIT, f"id {node.id} {absent}{but_silent}")
     endpoints = [str(endpoint) for endpoint in found.endpoints]
     evidence |= {"endpoints": endpoints, **found.evidence}
-    if found.endpoints != (node.endpoint,):
+    if set(found.endpoints) != set(at):
         return finding(
-            CRIT, f"id {node.id} is registered at {', '.join(endpoints)}, the inventory says {node.endpoint}"
+            CRIT, f"id {node.id} is registered at {', '.join(endpoints)}, the inventory says {wanted}"
         )
     if found.fenced:
         return finding(CRIT, f"id {node.id} is registered but fenced{but_silent}")
     if silent:
         return finding(UNKNOWN, f"id {node.id} is registered but does not answer: {silent}")
-    return finding(OK, f"id {node.id} at {node.endpoint}")
+    return finding(OK, f"id {node.id} at {wanted}")
 
 
 def _strangers(cluster: Cluster, found: Mapping[int, Registered]) -> Finding:

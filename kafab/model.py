@@ -12,6 +12,23 @@ from enum import Enum
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from kafab.listeners import Endpoint, Listener, Protocol, Use
+
+__all__ = [
+    "MAX_ID",
+    "Cluster",
+    "Endpoint",
+    "Host",
+    "Mode",
+    "Node",
+    "Paths",
+    "Quorum",
+    "Role",
+    "Ssh",
+    "Supervisor",
+    "Version",
+]
+
 MAX_ID = 2**31 - 1
 
 
@@ -77,17 +94,6 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """A TCP address. ``str()`` gives ``host:port``, with an IPv6 address in brackets."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
 class Ssh:
     """How a host is logged in to. ``None`` leaves the choice to ssh_config, the agent and the login name."""
 
@@ -134,27 +140,31 @@ class Node:
     host: Host
     role: Role
     id: int
-    port: int
-    """clientPort of ZooKeeper, the listener of a broker, the controller listener of an isolated controller."""
+    listeners: tuple[Listener, ...]
+    """At least one; of a combined process those of the broker first."""
     heap: str
     data: tuple[PurePosixPath, ...]
     numbered: bool = False
     """True where the host has several nodes of this role, so that the id is part of the name."""
     quorum_port: int | None = None
     election_port: int | None = None
-    controller_port: int | None = None
-    """Port of the controller listener; None where the process is no KRaft controller."""
-    advertised: str = ""
     jmx_port: int | None = None
+    jmx_bind: str | None = None
+    """The address that JMX listens on; None: on every interface."""
     data_mounted: bool = False
     """True where its data folders must not lie on the root file system: a disk that is not mounted stops a deploy."""
     jvm: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
+    def is_controller(self) -> bool:
+        """True for a KRaft controller, isolated or combined."""
+        return any(Use.CONTROLLERS in listener.uses for listener in self.listeners)
+
+    @property
     def combined(self) -> bool:
         """True for a broker that is a controller, too."""
-        return self.role is Role.BROKER and self.controller_port is not None
+        return self.role is Role.BROKER and self.is_controller
 
     @property
     def in_quorum(self) -> bool:
@@ -172,14 +182,38 @@ class Node:
         return f"{self.host.name}/{self.instance}"
 
     @property
+    def broker_listeners(self) -> tuple[Listener, ...]:
+        """The listeners of a broker, without the controllers' one; none of another role."""
+        own = (listener for listener in self.listeners if Use.CONTROLLERS not in listener.uses)
+        return tuple(own) if self.role is Role.BROKER else ()
+
+    @property
+    def operator_listener(self) -> Listener:
+        """The listener that kafab itself uses: the one marked for the operator, else the first one for clients."""
+        return self._first(Use.OPERATOR, Use.CLIENTS)
+
+    @property
+    def peer_listener(self) -> Listener:
+        """The listener at which other nodes use this one: the brokers' of a broker, else its only one."""
+        return self._first(Use.BROKERS)
+
+    @property
     def endpoint(self) -> Endpoint:
-        """Where clients, and kafab itself, reach the node."""
-        return Endpoint(self.advertised or self.host.address, self.port)
+        """Where kafab itself reaches the node."""
+        return self.operator_listener.endpoint
 
     @property
     def controller_endpoint(self) -> Endpoint:
-        """Where the other nodes of a KRaft cluster, and kafab itself, reach this controller."""
-        return Endpoint(self.advertised or self.host.address, self.controller_port or self.port)
+        """Where the other nodes of a KRaft cluster, and kafab itself, reach this controller. ValueError for another node."""
+        found = self._first(Use.CONTROLLERS)
+        if Use.CONTROLLERS not in found.uses:
+            raise ValueError(f"{self.name} is no controller")
+        return found.endpoint
+
+    def _first(self, *uses: Use) -> Listener:
+        """Return the first listener of the first use that has one, else the first listener."""
+        wanted = (listener for use in uses for listener in self.listeners if use in listener.uses)
+        return next(wanted, self.listeners[0])
 
     @property
     def config(self) -> PurePosixPath:
@@ -206,12 +240,18 @@ class Node:
         """The node's systemd unit: an instance of its role's template."""
         return f"kafka-{self.role}@{self.instance}.service"
 
+    def use(self, listener: Listener) -> str:
+        """Return what a listener is for, in a word: ``client`` and ``controller`` where it is the only one, else its name."""
+        if Use.CONTROLLERS in listener.uses:
+            return "controller"
+        alone = self.role is not Role.BROKER or len(self.broker_listeners) == 1
+        return "client" if alone else listener.name
+
     @property
     def ports(self) -> Mapping[str, int]:
         """Every TCP port the process listens on, by what it is for."""
         known = {
-            "client": None if self.role is Role.CONTROLLER else self.port,
-            "controller": self.controller_port,
+            **{self.use(listener): listener.port for listener in self.listeners},
             "quorum": self.quorum_port,
             "election": self.election_port,
             "jmx": self.jmx_port,
@@ -255,12 +295,21 @@ class Cluster:
     @cached_property
     def controllers(self) -> tuple[Node, ...]:
         """The voters of the KRaft quorum, combined or isolated, in inventory order; none in ZooKeeper mode."""
-        return tuple(node for node in self.nodes if node.controller_port is not None)
+        return tuple(node for node in self.nodes if node.is_controller)
 
     @property
     def kraft(self) -> bool:
         """True in KRaft mode, which follows from there being a controller."""
         return bool(self.controllers)
+
+    @cached_property
+    def listener_protocols(self) -> Mapping[str, Protocol]:
+        """The security protocol of every listener in the cluster, by name; the brokers' first."""
+        listeners = (
+            *(listener for node in self.brokers for listener in node.broker_listeners),
+            *(listener for node in self.controllers for listener in node.listeners),
+        )
+        return {listener.name: listener.protocol for listener in listeners}
 
     @cached_property
     def zookeeper_connect(self) -> str:

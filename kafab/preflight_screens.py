@@ -15,7 +15,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "MEMORY": frozenset({"memory", "swap", "map-count", "huge-pages"}),
     "DISK": frozenset({"disk", "filesystem", "mount"}),
     "DATA": frozenset({"data"}),
-    "PORTS": frozenset({"port"}),
+    "PORTS": frozenset({"port", "bind"}),
     "NETWORK": frozenset({"names", "network"}),
     "CLOCK": frozenset({"clock"}),
     "LIMITS": frozenset({"limits"}),
@@ -36,6 +36,9 @@ def show_preflight(console: Console, cluster: Cluster, report: Report, *, each: 
             severity = severity_text(row.severity, console.paint)
             parts.append(f"{severity}  {row.subject}  {row.check}: {one_line(row.detail)}")
             parts += [f"    {row.hint}"] if row.hint else []
+        elif row.hint:
+            # What is no fault and still has something to choose.
+            parts += [f"note  {row.subject}  {row.check}: {one_line(row.detail)}", f"    {row.hint}"]
     verdict = severity_text(report.verdict, console.paint)
     parts.append(f"{report.cluster}: {verdict}, {len(cells)} hosts ({counts(report)})")
     console.data({**report_document(report), "schema": "kafab.preflight/1"}, "\n".join(parts))

@@ -4,9 +4,8 @@ The order is the order of the file: who the node is, where it listens, its quoru
 defaults, and what the inventory says beyond and over them.
 """
 
-import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kafab.defaults import (
     FOUR_LETTER_WORDS,
@@ -15,6 +14,7 @@ from kafab.defaults import (
     min_insync_replicas,
     replication_factor,
 )
+from kafab.listeners import CONTROLLER, PLAINTEXT, Listener
 from kafab.model import Cluster, Endpoint, Node, Quorum, Role
 
 __all__ = [
@@ -50,12 +50,14 @@ def broker_properties(cluster: Cluster, node: Node) -> dict[str, str]:
 
 
 def _with_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
+    named = [listener.name for listener in node.listeners] != [PLAINTEXT]
     return {
         "broker.id": str(node.id),
         "broker.id.generation.enable": "false",
         **_rack(node),
-        "listeners": f"PLAINTEXT://{_bind(node.endpoint)}",
-        "advertised.listeners": f"PLAINTEXT://{node.endpoint}",
+        **_listening(node.listeners),
+        # Of the only listener, PLAINTEXT, Kafka assumes both itself.
+        **(_protocols(cluster) | _among_brokers(node) if named else {}),
         "log.dirs": _log_dirs(node),
         "zookeeper.connect": cluster.zookeeper_connect,
     }
@@ -67,26 +69,42 @@ def _in_kraft(cluster: Cluster, node: Node) -> dict[str, str]:
     A controller advertises its listener, too: with a dynamic quorum that is what it puts into the voter set (KIP-853),
     and the default would be the name the machine has for itself.
     """
-    broker = {"PLAINTEXT": node.endpoint} if node.role is Role.BROKER else {}
-    controller = {"CONTROLLER": node.controller_endpoint} if node.controller_port is not None else {}
-    listeners = {**broker, **controller}
+    broker = node.role is Role.BROKER
     voters = cluster.controllers
     if cluster.quorum is Quorum.STATIC:
         quorum = {"controller.quorum.voters": ",".join(f"{v.id}@{v.controller_endpoint}" for v in voters)}
     else:
         quorum = {"controller.quorum.bootstrap.servers": ",".join(str(v.controller_endpoint) for v in voters)}
     return {
-        "process.roles": ",".join([*(["broker"] if broker else []), *(["controller"] if controller else [])]),
+        "process.roles": ",".join(
+            [*(["broker"] if broker else []), *(["controller"] if node.is_controller else [])]
+        ),
         "node.id": str(node.id),
         **(_rack(node) if broker else {}),
-        "listeners": ",".join(f"{name}://{_bind(at)}" for name, at in listeners.items()),
-        "advertised.listeners": ",".join(f"{name}://{at}" for name, at in listeners.items()),
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        **({"inter.broker.listener.name": "PLAINTEXT"} if broker else {}),
-        "controller.listener.names": "CONTROLLER",
+        **_listening(node.listeners),
+        **_protocols(cluster),
+        **(_among_brokers(node) if broker else {}),
+        "controller.listener.names": CONTROLLER,
         **quorum,
         "log.dirs": _log_dirs(node),
     }
+
+
+def _listening(listeners: Iterable[Listener]) -> dict[str, str]:
+    """Return where a process listens and where others are told to connect."""
+    return {
+        "listeners": ",".join(f"{listener.name}://{_bound(listener)}" for listener in listeners),
+        "advertised.listeners": ",".join(f"{listener.name}://{listener.endpoint}" for listener in listeners),
+    }
+
+
+def _protocols(cluster: Cluster) -> dict[str, str]:
+    pairs = (f"{name}:{protocol}" for name, protocol in cluster.listener_protocols.items())
+    return {"listener.security.protocol.map": ",".join(pairs)}
+
+
+def _among_brokers(node: Node) -> dict[str, str]:
+    return {"inter.broker.listener.name": node.peer_listener.name}
 
 
 def _rack(node: Node) -> dict[str, str]:
@@ -104,9 +122,10 @@ def zookeeper_properties(cluster: Cluster, node: Node) -> dict[str, str]:
     (QuorumPeerConfig: "only one server specified (ignoring)").
     """
     ensemble = cluster.zookeepers if len(cluster.zookeepers) > 1 else ()
-    listening = {"clientPort": str(node.port)}
-    if _is_loopback(node.endpoint.host):
-        listening["clientPortAddress"] = node.endpoint.host
+    (clients,) = node.listeners
+    listening = {"clientPort": str(clients.port)}
+    if clients.address:
+        listening["clientPortAddress"] = clients.address
     return {
         "dataDir": str(node.data[0]),
         **listening,
@@ -145,23 +164,14 @@ _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\f": "\\f"}
 _CHARACTERS = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
-def _bind(advertised: Endpoint) -> Endpoint | str:
+def _bound(listener: Listener) -> Endpoint | str:
     # Without a host Kafka listens on every interface; a lab on loopback stays there.
-    return advertised if _is_loopback(advertised.host) else f":{advertised.port}"
+    return Endpoint(listener.address, listener.port) if listener.address else f":{listener.port}"
 
 
 def _server(node: Node) -> str:
     host = f"[{node.endpoint.host}]" if ":" in node.endpoint.host else node.endpoint.host
     return f"{host}:{node.quorum_port}:{node.election_port}"
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _escaped(text: str, pattern: re.Pattern[str]) -> str:

@@ -11,8 +11,9 @@ from typing import TypeAlias, TypeVar
 
 from kafab.command import Unknown
 from kafab.health import Configs, Registered, Registrations, Views
+from kafab.listener_health import Answers, endpoints
 from kafab.metadata import Controller, KraftBroker, Member, Metadata, QuorumState, Registration
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Endpoint, Node
 from kafab.supervisor import Report, State
 
 NOT_ASKED = Unknown("it was not asked")
@@ -59,6 +60,8 @@ class Seen:
     """Node name -> what its host says of its process."""
     views: Views = field(default_factory=dict)
     """Broker id -> the metadata as that broker alone shows it."""
+    listeners: Answers = field(default_factory=dict)
+    """Where brokers were asked besides kafab's own listener -> the metadata as clients are shown it there."""
     ensemble: EnsembleAnswers = field(default_factory=EnsembleAnswers)
     controllers: ControllerAnswers = field(default_factory=ControllerAnswers)
     configs: Configs = NOT_ASKED
@@ -101,6 +104,7 @@ class Seen:
         return Seen(
             {**self.processes, **seen.processes},
             {**self.views, **seen.views},
+            {**self.listeners, **seen.listeners},
             EnsembleAnswers(
                 {**self.ensemble.members, **ensemble.members},
                 _newer(self.ensemble.sessions, ensemble.sessions),
@@ -150,6 +154,8 @@ class Ask:
     """Nodes whose hosts are asked about their processes."""
     views: Collection[Node] = ()
     """Brokers whose own view of the metadata is asked for."""
+    listeners: Collection[Endpoint] = ()
+    """Where brokers are asked for it besides: their listeners that kafab does not use itself."""
     voters: Collection[Node] = ()
     """ZooKeeper servers, each asked for its mode, or controllers, each asked whom it takes for the leader."""
     reached: Collection[Node] = ()
@@ -174,6 +180,7 @@ def everything(cluster: Cluster) -> Ask:
     kraft = cluster.kraft
     return Ask(
         views=cluster.brokers,
+        listeners=endpoints(cluster),
         voters=cluster.controllers if kraft else cluster.zookeepers,
         reached=cluster.brokers if kraft else (),
         registrations=True,

@@ -64,10 +64,10 @@ def format_steps(
     ran = has_run(cluster, known)
     voters = {node.id: node.controller_endpoint for node in cluster.controllers}
     bare = {node: missing for node, found in facts.items() if (missing := _bare(node, found))}
-    if any(node.controller_port is not None for node in bare):
+    if any(node.is_controller for node in bare):
         _guard_halves(cluster, known)
     for node, missing in bare.items():
-        voter = node.controller_port is not None and cluster.quorum is Quorum.DYNAMIC
+        voter = node.is_controller and cluster.quorum is Quorum.DYNAMIC
         yield FormatStorage(
             node.host.name,
             node.name,
@@ -88,7 +88,7 @@ def asks_others(cluster: Cluster, facts: NodesFacts) -> bool:
     """Tell whether how one of these nodes is to be formatted depends on what the cluster's other nodes have."""
     bare = [node for node in facts if _bare(node, facts[node])]
     unnamed = cluster.cluster_id is None and not cluster_ids(facts)
-    return cluster.kraft and any(unnamed or node.controller_port is not None for node in bare)
+    return cluster.kraft and any(unnamed or node.is_controller for node in bare)
 
 
 def _bare(node: Node, found: NodeFacts) -> tuple[PurePosixPath, ...]:

@@ -24,7 +24,7 @@ from .chain import CHAIN
         "junit": "also write the findings to this file, as JUnit XML",
     }
 )
-def verify(  # noqa: PLR0917  # Invoke makes a flag of each
+def verify(
     _context: Context,
     read_only: bool = False,
     election: bool = False,

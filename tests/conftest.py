@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from kafab.command import Result, Script
+from kafab.listeners import Listener, controller_listener
 from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Version
 from tests.groups import Record, longest_first
 from tests.ports import reserved_ports
@@ -85,20 +86,22 @@ def cluster_in(root: Path, hosts: int = 1, controllers: str = "") -> Cluster:
         folders = Paths(base / "opt", base / "etc", base / "data", base / "log", base / "run")
         host = Host(f"node{number}", "127.0.0.1", paths=folders)
         made.append(host)
-        broker = Node(host, Role.BROKER, number, brokers, "256m", (folders.data / "broker",))
+        own = (Listener("PLAINTEXT", brokers, host.address),)
+        theirs = (controller_listener(host.address, others),)
+        broker = Node(host, Role.BROKER, number, own, "256m", (folders.data / "broker",))
         if controllers == "combined":
-            nodes.append(replace(broker, controller_port=others))
+            nodes.append(replace(broker, listeners=own + theirs))
             continue
         other = Node(
             host,
             Role.CONTROLLER if controllers else Role.ZOOKEEPER,
             100 + number if controllers else number,
-            others,
+            theirs if controllers else (Listener("CLIENT", others, host.address),),
             "64m",
             (folders.data / ("controller" if controllers else "zookeeper"),),
         )
         if controllers:
-            nodes += [replace(other, controller_port=other.port), broker]
+            nodes += [other, broker]
         else:
             nodes += [replace(other, quorum_port=quorum, election_port=election), broker]
     return Cluster(

@@ -12,6 +12,7 @@ from kafab.adapters.admin import ClientsAdmin
 from kafab.adapters.zk import KazooEnsemble
 from kafab.command import Unknown
 from kafab.events import silent
+from kafab.listeners import Listener
 from kafab.metadata import Metadata
 from kafab.model import Cluster, Host, Node, Role, Version
 from kafab.releases import release_for
@@ -163,7 +164,7 @@ class KafkaByHand:
             (folder / "data" / "myid").write_text(f"{node.id}\n")
             lines = [
                 f"dataDir={folder}/data",
-                f"clientPort={node.port}",
+                f"clientPort={node.endpoint.port}",
                 "tickTime=500",
                 "initLimit=20",
                 "syncLimit=10",
@@ -211,12 +212,16 @@ def _cluster(version: Version, ports: list[int]) -> Cluster:
                 host,
                 Role.ZOOKEEPER,
                 number,
-                next(free),
+                (Listener("CLIENT", next(free), host.address),),
                 "64m",
                 folder,
                 quorum_port=quorum,
                 election_port=election,
             )
         )
-        nodes.append(Node(host, Role.BROKER, number, next(free), "256m", folder))
+        nodes.append(
+            Node(
+                host, Role.BROKER, number, (Listener("PLAINTEXT", next(free), host.address),), "256m", folder
+            )
+        )
     return Cluster("hand", version, hosts, tuple(nodes), "/kafka", lab=True)

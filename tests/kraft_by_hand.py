@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from kafab.adapters.admin import ClientsAdmin
 from kafab.adapters.quorum import ControllersQuorum
 from kafab.command import Unknown
+from kafab.listeners import Listener, controller_listener
 from kafab.metadata import Metadata, QuorumReplica, QuorumState
 from kafab.model import Cluster, Host, Node, Quorum, Role, Version
 from kafab.properties import broker_properties, format_properties
@@ -51,19 +52,20 @@ def kraft_in(
     for number, host in enumerate(hosts, 1):
         folder = PurePosixPath(root) / host.name
         port, controller = next(free), next(free)
+        brokers = (Listener("PLAINTEXT", port, host.address),)
+        controllers = (controller_listener(host.address, controller),)
         properties = {**_PATIENCE, "num.network.threads": "2", "num.io.threads": "4"}
         if isolated:
             nodes.append(
                 Node(
-                    *(host, Role.CONTROLLER, 10 + number, controller, _HEAP, (folder / "controller-data",)),
-                    controller_port=controller,
+                    *(host, Role.CONTROLLER, 10 + number, controllers, _HEAP, (folder / "controller-data",)),
                     properties=properties,
                 )
             )
         nodes.append(
             Node(
-                *(host, Role.BROKER, number, port, _HEAP, (folder / "broker-data",)),
-                controller_port=None if isolated else controller,
+                *(host, Role.BROKER, number, brokers if isolated else brokers + controllers, _HEAP),
+                (folder / "broker-data",),
                 properties=properties,
             )
         )
@@ -166,7 +168,7 @@ class KraftByHand:
 
     def _formatting(self, node: Node) -> list[str]:
         words = ["format", "--cluster-id", self.cluster_id, "--config", str(self._file(node))]
-        if self.cluster.quorum is Quorum.STATIC or node.controller_port is None:
+        if self.cluster.quorum is Quorum.STATIC or not node.is_controller:
             return words
         initial = [
             f"{v.id}@{v.controller_endpoint}:{self.directories[v.id]}" for v in self.cluster.controllers

@@ -6,6 +6,7 @@ from typing import Any
 
 from kafab.facts import HostFacts, NodeFacts
 from kafab.findings import Finding, Severity
+from kafab.listeners import Listener, controller_listener
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
 from kafab.preflight.across import judge_across
 from kafab.preflight.judge import judge_host
@@ -54,10 +55,15 @@ end
 """
 
 
+def sole_listener(host: Host) -> tuple[Listener, ...]:
+    """Return the only listener of a broker."""
+    return (Listener("PLAINTEXT", 9092, host.address),)
+
+
 def one_node(supervisor: Supervisor = Supervisor.SYSTEMD) -> Cluster:
     """Return a cluster that is no lab: one host under systemd, one broker, every path where it is by default."""
     host = Host("node1", "10.0.0.1", supervisor=supervisor, user="kafka")
-    node = Node(host, Role.BROKER, 1, 9092, "1g", (PurePosixPath("/var/lib/kafka/broker"),))
+    node = Node(host, Role.BROKER, 1, sole_listener(host), "1g", (PurePosixPath("/var/lib/kafka/broker"),))
     return Cluster("prod", Version(3, 9, 2), (host,), (node,), supervisor=supervisor)
 
 
@@ -98,18 +104,18 @@ def three(address: str = "10.0.0.{}", *, lab: bool = False) -> Cluster:
     """Return three hosts with a ZooKeeper server and a broker each."""
     hosts = tuple(Host(f"node{at}", address.format(at)) for at in (1, 2, 3))
     nodes = []
-    for at, host in enumerate(hosts, 1):
+    for number, host in enumerate(hosts, 1):
         server = Node(
             host,
             Role.ZOOKEEPER,
-            at,
-            2181,
+            number,
+            (Listener("CLIENT", 2181, host.address),),
             "512m",
             (PurePosixPath("/z"),),
             quorum_port=2888,
             election_port=3888,
         )
-        nodes += [server, Node(host, Role.BROKER, at, 9092, "1g", (PurePosixPath("/d"),))]
+        nodes += [server, Node(host, Role.BROKER, number, sole_listener(host), "1g", (PurePosixPath("/d"),))]
     return Cluster("prod", Version(3, 9, 2), hosts, tuple(nodes), lab=lab)
 
 
@@ -117,12 +123,13 @@ def in_kraft(*, isolated: bool = False, lab: bool = False) -> Cluster:
     """Return three hosts with a broker each, which is a controller, too, or has one beside it."""
     hosts = tuple(Host(f"node{at}", f"10.0.0.{at}") for at in (1, 2, 3))
     nodes = []
-    for at, host in enumerate(hosts, 1):
-        broker = Node(host, Role.BROKER, at, 9092, "1g", (PurePosixPath("/d"),), controller_port=9093)
+    for number, host in enumerate(hosts, 1):
+        own, theirs = sole_listener(host), (controller_listener(host.address, 9093),)
+        broker = Node(host, Role.BROKER, number, own + theirs, "1g", (PurePosixPath("/d"),))
         if isolated:
-            controller = replace(broker, role=Role.CONTROLLER, id=100 + at, port=9093)
+            controller = replace(broker, role=Role.CONTROLLER, id=100 + number, listeners=theirs)
             nodes.append(replace(controller, data=(PurePosixPath("/c"),)))
-            broker = replace(broker, controller_port=None)
+            broker = replace(broker, listeners=own)
         nodes.append(broker)
     return Cluster("prod", Version(4, 3, 1), hosts, tuple(nodes), lab=lab)
 

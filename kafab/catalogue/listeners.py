@@ -45,6 +45,7 @@ def remarks(properties: Mapping[str, str], line: Line, *, kraft: bool) -> Iterat
         yield from _of_brokers(properties, names, shown, protocols)
     if kraft:
         yield from _of_controllers(properties, names, controllers, roles)
+        yield from _started_early(properties, names | {name.upper() for name in controllers})
     elif controllers_given := properties.get("controller.listener.names"):
         text = f"found {controllers_given}; expected no controller listeners in ZooKeeper mode"
         yield Remark("controller.listener.names", text)
@@ -126,6 +127,14 @@ def _of_brokers(
             key = "security.inter.broker.protocol" if protocol != "PLAINTEXT" else "advertised.listeners"
             text = f"found no advertised listener {protocol}, which the brokers use among themselves; expected one"
             yield Remark(key, text)
+
+
+def _started_early(properties: Mapping[str, str], known: set[str]) -> Iterator[Remark]:
+    """Kafka compares these as they are written with names in capitals (KafkaConfig.earlyStartListeners)."""
+    for name in items(properties.get("early.start.listeners", "")):
+        if name not in known:
+            text = f"found {name}; expected listeners of this process: {', '.join(sorted(known))}"
+            yield Remark("early.start.listeners", text)
 
 
 def _of_controllers(

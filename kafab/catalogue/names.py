@@ -138,7 +138,9 @@ def _of_listener(catalogue: Catalogue, listener: str, rest: str, properties: Map
     if listener != listener.lower() or (mechanism and mechanism[1] != mechanism[1].lower()):
         right = f"listener.name.{listener.lower()}.{rest.lower()}"
         return f"found capitals in a listener's own property; did you mean {right}?"
-    names = [given.split(":")[0].strip().lower() for given in properties.get("listeners", "").split(",")]
+    # An isolated controller has the brokers' properties, too, and their listeners in its map of protocols only.
+    pairs = ",".join(properties.get(key, "") for key in ("listeners", "listener.security.protocol.map"))
+    names = list(dict.fromkeys(given.split(":")[0].strip().lower() for given in pairs.split(",")))
     if listener not in names:
         return f"found the listener {listener}; expected one of {', '.join(filter(None, names))}"
     if setting not in catalogue.known:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kafab.errors import UsageError
-from kafab.inventory import modes, propertychecks, rules, texts, yamltree
+from kafab.inventory import listeners, modes, propertychecks, rules, texts, yamltree
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
 from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
@@ -75,6 +75,7 @@ def _cluster(name: str, path: Path, top: Section, problems: Problems, allow_unkn
         nodes = tuple(_alone(placed) for placed in nodes)
     draft = Draft(named, hosts, nodes, shared)
     rules.check(draft, problems)
+    listeners.check(draft, problems)
     modes.check(draft, top, problems)
     if kafka.get("version") is None:
         return None
@@ -136,27 +137,28 @@ def _nodes(host: PlacedHost, shared: Mapping[Role, Section]) -> list[PlacedNode]
     found = []
     for role, owns in (sections | {Role.CONTROLLER: isolated}).items():
         for own in owns:
-            placed = _node(host.host, role, own, shared, numbered=len(owns) > 1)
+            placed = _node(host, role, own, shared, numbered=len(owns) > 1)
             if role is Role.BROKER and own.get("id") in combined:
-                placed = _combined(placed, combined[own.get("id")], shared[Role.CONTROLLER])
+                placed = _combined(placed, host, combined[own.get("id")], shared[Role.CONTROLLER])
             found.append(placed)
     return found
 
 
-def _combined(broker: PlacedNode, own: Section, controllers: Section) -> PlacedNode:
+def _combined(broker: PlacedNode, host: PlacedHost, own: Section, controllers: Section) -> PlacedNode:
     """Return the broker as one process with a controller: its own keys win, those of all controllers over all brokers'."""
     node = broker.node
     properties = _layered(broker.section.get("properties"), controllers.get("properties"))
-    port = own.get("port") or controllers.get("port")
-    return PlacedNode(
-        replace(node, controller_port=port, properties={**node.properties, **properties}), broker.section, own
-    )
+    layers = listeners.Layers(host.host, own, host.section, controllers)
+    its = (*node.listeners, listeners.of_controller(layers, broker.section))
+    merged = replace(node, listeners=its, properties={**node.properties, **properties})
+    return replace(broker, node=merged, controller=own)
 
 
 def _node(
-    host: Host, role: Role, own: Section, shared: Mapping[Role, Section], *, numbered: bool
+    placed: PlacedHost, role: Role, own: Section, shared: Mapping[Role, Section], *, numbered: bool
 ) -> PlacedNode:
-    cluster = shared[role]
+    host, cluster = placed.host, shared[role]
+    layers = listeners.Layers(host, own, placed.section, cluster)
 
     def value(key: str) -> Any:
         return own.get(key) if own.get(key) is not None else cluster.get(key)
@@ -169,21 +171,21 @@ def _node(
         host=host,
         role=role,
         id=own.get("id"),
-        port=value("port"),
+        listeners=listeners.of_node(role, layers),
         heap=value("heap"),
         data=own.get("data") or (),
         numbered=numbered,
         quorum_port=value("quorum_port"),
         election_port=value("election_port"),
-        controller_port=value("port") if role is Role.CONTROLLER else None,
-        advertised=own.get("advertised") or "",
         jmx_port=value("jmx_port"),
+        jmx_bind=layers.jmx_bind,
         data_mounted=value("data_mounted"),
         jvm=value("jvm"),
         properties=properties,
     )
     default: PurePosixPath = host.paths.data / node.instance
-    return PlacedNode(node if node.data else replace(node, data=(default,)), own)
+    node = node if node.data else replace(node, data=(default,))
+    return PlacedNode(node, own, port_places=listeners.port_places(layers))
 
 
 def _alone(placed: PlacedNode) -> PlacedNode:

@@ -6,7 +6,7 @@ from kafab.inventory.sections import Section
 from kafab.model import Role, Version
 from kafab.problems import Problems
 
-_OF_THE_PROCESS = ("data", "data_mounted", "heap", "jvm", "jmx_port", "advertised", "properties")
+_OF_THE_PROCESS = ("data", "data_mounted", "heap", "jvm", "jmx_port", "jmx_bind", "properties")
 
 
 def check(draft: Draft, top: Section, problems: Problems) -> None:
@@ -45,7 +45,7 @@ def _version(draft: Draft, problems: Problems) -> None:
 
 
 def _combined(draft: Draft, problems: Problems) -> None:
-    """Of a combined process everything but the controller's port is said once, with the broker."""
+    """Of a combined process everything but the controller's listener is said once, with the broker."""
     for placed in draft.nodes:
         if placed.controller is None:
             continue

@@ -38,7 +38,7 @@ def check(cluster: Cluster, draft: Draft, problems: Problems, *, allow_unknown: 
     judged: dict[tuple[object, ...], tuple[Remark, ...]] = {}
     for placed in asked:
         node = placed.node
-        kind = (node.role, node.controller_port is None, *sorted(node.properties.items()))
+        kind = (node.role, node.is_controller, *sorted(node.properties.items()))
         if kind not in judged:
             properties = broker_properties(cluster, node)
             judged[kind] = tuple(judge(properties, known, node.properties, kraft=draft.kraft))
@@ -52,7 +52,7 @@ def check(cluster: Cluster, draft: Draft, problems: Problems, *, allow_unknown: 
 
 def _place(placed: PlacedNode, shared: Mapping[Role, Section], remark: Remark) -> Place:
     """Return where a property in force was given: with the node, for all controllers, for all brokers."""
-    of_controllers = (shared[Role.CONTROLLER],) if placed.node.controller_port is not None else ()
+    of_controllers = (shared[Role.CONTROLLER],) if placed.node.is_controller else ()
     for section in (placed.section, *of_controllers, shared[Role.BROKER]):
         properties: Section | None = section.get("properties")
         if properties is not None and properties.given(remark.name):

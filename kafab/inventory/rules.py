@@ -5,7 +5,7 @@ and folders must differ.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -30,9 +30,13 @@ class PlacedNode:
     node: Node
     section: Section
     controller: Section | None = None
+    port_places: Mapping[str, Place] = field(default_factory=dict)
+    """Named listener -> where this host or node has its port."""
 
     def at_port(self, use: str) -> Place:
         """Return where one of its ports was given."""
+        if use in self.port_places:
+            return self.port_places[use]
         keys = {"quorum": "quorum_port", "election": "election_port", "jmx": "jmx_port"}
         section = self.controller if use == "controller" and self.controller else self.section
         return section.at(keys.get(use, "port"))
@@ -137,19 +141,25 @@ def _ids_differ(draft: Draft, problems: Problems) -> None:
 
 
 def _ports_differ(draft: Draft, problems: Problems) -> None:
+    """A port is one process's on its host, and at the address that others are told."""
     taken: dict[tuple[str, int], tuple[str, Host | Node]] = {
         _login(placed.host): (f"sshd of {placed.host.name}", placed.host) for placed in draft.hosts
     }
     for placed in draft.on_own_hosts:
         node = placed.node
+        advertised = {node.use(listener): listener.advertised for listener in node.listeners}
         for use, port in node.ports.items():
-            mine = (f"the {use} port of {node.name}", node)
-            holder = taken.setdefault((_machine(node.endpoint.host), port), mine)
-            if holder is not mine:
+            at = advertised.get(use, node.peer_listener.advertised)
+            # Blanks are in no address: a host's name is told from one by them.
+            places = ((f"host {node.host.name}", port), (_machine(at), port))
+            holder = next((taken[place] for place in places if place in taken), None)
+            if holder is not None:
                 problems.error(
                     placed.at_port(use),
-                    f"found {use} port {port} on {node.endpoint.host}, which is {holder[0]}; expected a free one",
+                    f"found {use} port {port} on {at}, which is {holder[0]}; expected a free one",
                 )
+            for place in places:
+                taken.setdefault(place, (f"the {use} port of {node.name}", node))
 
 
 @dataclass(frozen=True)
@@ -198,7 +208,7 @@ def _nested(outer: _Folder, inner: _Folder, problems: Problems) -> None:
 def _folders(draft: Draft) -> Iterator[_Folder]:
     for placed in draft.on_own_hosts:
         node, section = placed.node, placed.section
-        machine = _machine(node.endpoint.host)
+        machine = _machine(node.peer_listener.advertised)
         for path in node.data:
             yield _Folder(machine, path, "data", node.name, section.at("data"))
         yield _Folder(machine, node.config, "configuration", node.name, section.place)
@@ -242,7 +252,7 @@ def _enough_nodes(draft: Draft, problems: Problems) -> None:
             "found neither controller nor zookeeper; expected at least one host with `controller: 1` (KRaft) "
             "or `zookeeper: 1`, best three",
         )
-    voters = sum(placed.node.controller_port is not None for placed in draft.nodes)
+    voters = sum(placed.node.is_controller for placed in draft.nodes)
     for count, what in ((len(draft.of(Role.ZOOKEEPER)), "ZooKeeper servers"), (voters, "controllers")):
         if count and count % 2 == 0:
             problems.warning(

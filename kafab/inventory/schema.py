@@ -7,10 +7,16 @@ from kafab.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER, 
 from kafab.inventory import texts
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short
+from kafab.listeners import Protocol, Use
 from kafab.model import MAX_ID, Paths, Quorum, Role, Supervisor
 
 _MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, controller:, ssh: or paths:"
 
+_SECURE = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_EVERYWHERE = "every interface; the advertised address if that is loopback"
+BIND_DOC = (
+    "address to listen on; the word `address` stands for the host's own, 0.0.0.0 and [::] for every interface"
+)
 QUORUM = tuple(str(kind) for kind in Quorum)
 PORT = Integer("a port", 1, 65535)
 BROKER_ID = Integer("a broker id", 0, MAX_ID)
@@ -23,6 +29,63 @@ FOLDER = Text("an absolute path", texts.remote_path, texts.PATH)
 FILE = Text("a path on this machine", texts.local_path)
 JVM = ListOf(Text("a JVM flag", texts.jvm_flag, texts.JVM_FLAG))
 ADDRESS = Address("a host name or address", texts.address)
+BIND = Address("an address to listen on", texts.bind)
+LISTENER_NAME = Text("a listener's name", texts.listener_name, texts.LISTENER)
+
+_LATER = "expected PLAINTEXT: listeners with TLS or SASL come with a later version"
+LISTENER = Keys(
+    "kafka.listeners.NAME",
+    (
+        Key("port", PORT, "its port on each broker; a host or a node may have another"),
+        Key(
+            "use",
+            ListOf(
+                Choice(
+                    (str(Use.BROKERS), str(Use.CLIENTS), str(Use.OPERATOR)),
+                    {
+                        str(
+                            Use.CONTROLLERS
+                        ): "the controllers' listener is not named here: controller: has its keys"
+                    },
+                ),
+                or_one=True,
+            ),
+            "who uses it: the brokers among themselves (one listener), clients, kafab itself (`operator`)",
+            (str(Use.CLIENTS),),
+        ),
+        Key(
+            "protocol",
+            Choice((str(Protocol.PLAINTEXT),), dict.fromkeys(_SECURE, _LATER)),
+            "security protocol",
+            str(Protocol.PLAINTEXT),
+        ),
+        Key("bind", BIND, f"{BIND_DOC}", inherits="bind of the broker, of its host, of kafka:"),
+    ),
+    refused={
+        "<<": _MERGE,
+        "advertised": "what a listener advertises is a host's or a node's: use listeners: there",
+    },
+)
+
+
+OVERRIDES = Keys(
+    "hosts.NAME.listeners.NAME",
+    (
+        Key("port", PORT, "its port here", inherits="kafka.listeners.NAME.port"),
+        Key(
+            "advertised",
+            ADDRESS,
+            "name or address that others reach it at",
+            inherits="advertised of the broker, the host's address",
+        ),
+        Key("bind", BIND, "address that it listens on here", inherits="kafka.listeners.NAME.bind"),
+    ),
+    refused={"<<": _MERGE}
+    | {
+        key: f"{key} of a listener is the same on every broker: use kafka.listeners"
+        for key in ("use", "protocol")
+    },
+)
 
 SSH = Keys(
     "ssh",
@@ -76,8 +139,15 @@ KAFKA = Keys(
             inherits="2.13; 2.12 before Kafka 2.6",
         ),
         Key("heap", HEAP, "heap of each broker", "1g"),
-        Key("port", PORT, "listener port of each broker", 9092),
+        Key("port", PORT, "port of each broker's only listener, which is named PLAINTEXT", 9092),
+        Key(
+            "listeners",
+            Named(LISTENER_NAME, LISTENER),
+            "several listeners of each broker by name, in place of `port`",
+        ),
+        Key("bind", BIND, BIND_DOC, inherits=_EVERYWHERE),
         Key("jmx_port", PORT, "JMX port of each broker; no JMX without it"),
+        Key("jmx_bind", BIND, "address that JMX listens on", inherits="bind"),
         Key("data_mounted", Flag(), DATA_MOUNTED, False),
         Key("jvm", JVM, "JVM flags of each broker, in place of kafab's own", PRODUCTION_JVM),
         Key("properties", Properties(Role.BROKER), "server.properties of every broker, verbatim"),
@@ -92,6 +162,7 @@ ZOOKEEPER = Keys(
         Key("port", PORT, "client port", 2181),
         Key("quorum_port", PORT, "port on which the leader serves its followers", 2888),
         Key("election_port", PORT, "port for leader elections", 3888),
+        Key("bind", BIND, "address that the client port listens on", inherits=_EVERYWHERE),
         Key(
             "chroot",
             Text("a path in ZooKeeper", texts.chroot, texts.CHROOT),
@@ -111,6 +182,7 @@ CONTROLLER = Keys(
     (
         Key("heap", HEAP, "heap of each isolated controller", "512m"),
         Key("port", PORT, "port of the controllers' listener", 9093),
+        Key("bind", BIND, "address that the controllers' listener listens on", inherits=_EVERYWHERE),
         Key("data_mounted", Flag(), DATA_MOUNTED, False),
         Key("jvm", JVM, "JVM flags of each isolated controller, in place of kafab's own", PRODUCTION_JVM),
         Key(
@@ -151,10 +223,19 @@ def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
         Key("election_port", PORT, "its election port", inherits="zookeeper.election_port"),
     )
     data: Kind[tuple[PurePosixPath, ...]] = ListOf(FOLDER, or_one=True)
+    listeners = (
+        Key(
+            "listeners",
+            Named(LISTENER_NAME, OVERRIDES),
+            "what is otherwise with its listeners, by name",
+            inherits="hosts.NAME.listeners",
+        ),
+    )
     identity = Key("id", number, "its id, unique in the cluster", required=True)
     keys = (
         identity,
         Key("port", PORT, "its port", inherits=f"{of_cluster}.port"),
+        *(listeners if role is Role.BROKER else ()),
         *(quorum if role is Role.ZOOKEEPER else ()),
         Key(
             "data",
@@ -166,7 +247,12 @@ def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
         Key("heap", HEAP, "its heap", inherits=f"{of_cluster}.heap"),
         Key("jvm", JVM, "its JVM flags", inherits=f"{of_cluster}.jvm"),
         Key("jmx_port", PORT, "its JMX port", inherits="kafka.jmx_port" if role is Role.BROKER else ""),
+        Key(
+            *("jmx_bind", BIND, "address that its JMX listens on"),
+            inherits="kafka.jmx_bind, bind" if role is Role.BROKER else "bind",
+        ),
         Key("advertised", ADDRESS, "name or address that others reach it at", inherits="the host's address"),
+        Key("bind", BIND, "address that it listens on", inherits=f"hosts.NAME.bind, {of_cluster}.bind"),
         Key("properties", Properties(role), f"properties of its own, over {of_cluster}.properties"),
     )
     return identity, Keys(str(role), keys, refused={"<<": _MERGE})
@@ -189,6 +275,12 @@ HOST = Keys(
             *("hosts near each other: a release travels to each site once", "default"),
         ),
         Key("ssh", SSH, "as `ssh` above, for this host"),
+        Key("bind", BIND, "address that the host's nodes listen on, at every port but ZooKeeper's own two"),
+        Key(
+            "listeners",
+            Named(LISTENER_NAME, OVERRIDES),
+            "what is otherwise with its brokers' listeners, by name",
+        ),
         Key("paths", _paths(of_host=True), "as `paths` above, for this host"),
         Key("java", FOLDER, "Java home", inherits="java"),
         Key(
@@ -250,12 +342,14 @@ def _markdown() -> Iterator[str]:
     sections = {
         "": INVENTORY,
         "kafka": KAFKA,
+        "kafka.listeners.NAME": LISTENER,
         "zookeeper": ZOOKEEPER,
         "controller": CONTROLLER,
         "kraft": KRAFT,
         "ssh": SSH,
         "paths": _paths(of_host=False),
         "hosts.NAME": HOST,
+        "hosts.NAME.listeners.NAME": OVERRIDES,
         "hosts.NAME.zookeeper": ZOOKEEPER_NODE,
         "hosts.NAME.controller": CONTROLLER_NODE,
         "hosts.NAME.broker": BROKER,

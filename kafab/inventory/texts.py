@@ -25,6 +25,9 @@ RACK = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}"
 USER = r"[A-Za-z_][A-Za-z0-9_.@+-]{0,63}\$?"
 JVM_FLAG = r"-[A-Za-z][A-Za-z0-9_.,:=+/@%*~-]*"
 
+# Kafka takes a name in any case and makes capitals of it (ListenerName.normalised); only capitals are the same everywhere.
+LISTENER = r"[A-Z][A-Z0-9_-]{0,62}"
+
 CLUSTER_ID = r"[A-Za-z0-9_][A-Za-z0-9_-]{20}[AQgw]"
 # Uuid.ZERO_UUID and Uuid.ONE_UUID
 _RESERVED_UUIDS = ("A" * 22, "A" * 20 + "AQ")
@@ -100,6 +103,18 @@ def address(text: str) -> str:
     if _is_ipv6(text):
         raise ValueError(f"expected an IPv6 address in brackets: write [{text}]")
     return _reachable(_name_or_ipv4(text))
+
+
+def bind(text: str) -> str:
+    """Return an address to listen on: one as of `address`, 0.0.0.0 or [::] for every interface, or the word address."""
+    if text in ("0.0.0.0", "[::]"):  # noqa: S104  # what an operator wrote
+        return text.strip("[]")
+    return address(text)
+
+
+def listener_name(text: str) -> str:
+    """Return the name of a listener, in capitals."""
+    return _matching(LISTENER, text, "expected capitals, digits, - and _, like INTERNAL")
 
 
 def remote_path(text: str) -> PurePosixPath:

@@ -6,7 +6,7 @@ before it and one behind it for the temporary listeners.
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kafab.command import Outcome, Unknown
 from kafab.events import Note
@@ -14,7 +14,7 @@ from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Host, Node
 from kafab.ops.world import World
 from kafab.ports import Fleet
-from kafab.preflight import across, local, network, sysctl
+from kafab.preflight import across, listening, local, network, sysctl
 from kafab.preflight.judge import judge_host, unreached
 from kafab.preflight.local import Look
 from kafab.releases import Artifact, release_for
@@ -80,10 +80,13 @@ def preflight(
             findings.append(unreached(host, look))
         else:
             findings += judge_host(cluster, host, on[host], look, release)
+            findings += listening.judge_binds(host, on[host], look)
     findings += across.judge_across(cluster, looks, sent, arrivals)
     if connections and looks:
         trial = try_connections(cluster, on, looks, fleet)
         findings += network.judge(cluster, trial)
+    if looks:
+        findings.append(listening.judge_listening(replace(cluster, nodes=nodes)))
     return Preflight(
         Report(cluster.name, tuple(findings)),
         {name: sysctl.text(look) for name, look in looks.items() if sysctl.lacking(look)},

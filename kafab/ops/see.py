@@ -28,18 +28,20 @@ def see(cluster: Cluster, world: World, ask: Ask) -> Seen:
 
     Only the topics' settings are read after the views, which say what topics there are.
     """
-    questions = 5 + sum(map(len, (ask.views, ask.voters, ask.reached)))
+    questions = 5 + sum(map(len, (ask.views, ask.listeners, ask.voters, ask.reached)))
     with ThreadPoolExecutor(max_workers=min(questions, MOST_AT_ONCE)) as pool:
         pending = {
             node.id: pool.submit(world.brokers.metadata, node.endpoint, timeout=ask.timeout)
             for node in ask.views
         }
+        others = {at: pool.submit(world.brokers.metadata, at, timeout=ask.timeout) for at in ask.listeners}
         ensemble = _ensemble(world, Ask() if cluster.kraft else ask, pool)
         controllers = _controllers(world, ask if cluster.kraft else Ask(), pool)
         processes = reports(supervisor.check, ask.processes, world.fleet)
         views = {broker: answer.result() for broker, answer in pending.items()}
         configs = _settings(views.values(), ask, world)
-        return Seen(processes, views, ensemble(), controllers(), configs)
+        shown = {at: answer.result() for at, answer in others.items()}
+        return Seen(processes, views, shown, ensemble(), controllers(), configs)
 
 
 def reports(

@@ -33,6 +33,8 @@ kafka:
   version: {version}                # 3.9.0 or newer in KRaft mode
   heap: 1g                      # a broker's; Kafka lives of the page cache, so leave memory to the system
   # port: 9092
+  # bind: address               # listen on the host's own address only; without it on every interface
+  # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
   # jmx_port: 9988
   # properties:                 # keys of server.properties, verbatim, for every broker and controller
   #   num.partitions: 6
@@ -72,6 +74,8 @@ kafka:
   version: {version}                # 2.4.1 to 3.9.x in ZooKeeper mode
   heap: 1g                      # a broker's; Kafka lives of the page cache, so leave memory to the system
   # port: 9092
+  # bind: address               # listen on the host's own address only; without it on every interface
+  # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
   # jmx_port: 9988
   # properties:                 # keys of server.properties, verbatim, for every broker
   #   num.partitions: 6

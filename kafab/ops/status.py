@@ -46,6 +46,7 @@ class NodeStatus:
             "node": self.node.name,
             "role": str(self.node.role),
             "id": self.node.id,
+            "listeners": {own.name: str(own.endpoint) for own in self.node.listeners},
             "state": self.state,
             "pid": self.pid,
             "uptime_seconds": None if self.uptime is None else round(self.uptime.total_seconds()),

@@ -8,7 +8,7 @@ an election). A cluster with faults is verified to the end: every finding is tol
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
-from kafab import ensemble_health, health, quorum_health
+from kafab import ensemble_health, health, listener_health, quorum_health
 from kafab.command import Unknown
 from kafab.findings import Finding, Report
 from kafab.model import Cluster
@@ -61,6 +61,7 @@ def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
     partitions = health.without(view, probes.is_probe)
     return (
         *(_judge_controllers if cluster.kraft else _judge_ensemble)(cluster, seen),
+        *listener_health.judge_listeners(cluster, seen.listeners, seen.views),
         *health.judge_partitions(cluster, partitions, seen.configs),
         probes.judge_leftovers(cluster, view, at),
     )

@@ -9,9 +9,10 @@ from kafab.command import Unknown
 from kafab.facts import NodeFacts
 from kafab.findings import Finding, Severity
 from kafab.identities import stranger
+from kafab.listeners import is_loopback
 from kafab.model import Cluster, Node, Role
 from kafab.preflight.local import Look
-from kafab.preflight.network import is_loopback, names, targets
+from kafab.preflight.network import names, targets
 from kafab.preflight.sizes import heap_bytes, size
 
 SKEW_WARN, SKEW_FAIL = 1.0, 30.0
@@ -142,7 +143,7 @@ def judge_names(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding
     """One finding for each name that somebody cannot resolve, or that leads a peer back to itself."""
     missing: dict[str, list[str]] = {}
     astray: dict[str, list[str]] = {}
-    alive = {node.endpoint.host for node in cluster.nodes if node.host.name in looks}
+    alive = {node.peer_listener.advertised for node in cluster.nodes if node.host.name in looks}
     machines = len({host.address for host in cluster.hosts})
     for name, look in looks.items():
         host = cluster.host(name)
@@ -192,7 +193,7 @@ def judge_names(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding
 
 
 def _whose(cluster: Cluster, name: str) -> str:
-    return ", ".join(node.name for node in cluster.nodes if node.endpoint.host == name)
+    return ", ".join(node.name for node in cluster.nodes if node.peer_listener.advertised == name)
 
 
 def judge_cluster_ids(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 It writes nothing, starts no JVM, and needs sh and coreutils; `getent` and `systemctl` are asked where they are.
 """
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import PurePosixPath
 from kafab import observation
 from kafab.command import Cmd, Outcome, Result, Script, Unknown
 from kafab.facts import HostFacts
+from kafab.listeners import is_loopback, is_wildcard
 from kafab.model import Host, Node, Supervisor
 from kafab.supervisor import HOLDER
 
@@ -73,6 +75,8 @@ class Look:
     """Node instance -> limit."""
     names: Mapping[str, tuple[str, ...]] | Unknown = field(default_factory=dict)
     """Host name -> addresses it resolves to there; none where it does not resolve."""
+    addresses: frozenset[str] | Unknown = frozenset()
+    """Those of the machine's interfaces; asked for only where a node is to listen on an address."""
 
 
 def probe(host: Host, nodes: Sequence[Node], names: Sequence[str]) -> Script:
@@ -83,11 +87,19 @@ def probe(host: Host, nodes: Sequence[Node], names: Sequence[str]) -> Script:
     systemd = host.supervisor is Supervisor.SYSTEMD
     calls += [Cmd("open_files", node.instance, node.run, node.unit if systemd else "-") for node in nodes]
     calls += [Cmd("names", *names)] if names else []
+    calls += [Cmd("addresses")] if any(chosen(node) for node in nodes) else []
     observed = observation.observation(host, dict.fromkeys(nodes, ()))
     last = ["echo clock $(date +%s.%N)", "echo end"]
     return Script(
         "\n".join([observed.text, HOLDER, _PRELUDE, *(call.sh for call in calls), *last, ""]), TIMEOUT
     )
+
+
+def chosen(node: Node) -> Mapping[str, str]:
+    """Return the addresses that a node is to listen on where the inventory chooses some: use of the port -> address."""
+    binds = {node.use(listener): listener.bind for listener in node.listeners}
+    binds |= {"jmx": node.jmx_bind if node.jmx_port else None}
+    return {use: bind for use, bind in binds.items() if bind and not (is_wildcard(bind) or is_loopback(bind))}
 
 
 def node_places(node: Node) -> tuple[PurePosixPath, ...]:
@@ -176,6 +188,10 @@ open_files() {  # INSTANCE RUN UNIT
     [ "$loaded" = no ] || echo "nofile $1 unit $limit"
   }
 }
+addresses() {
+  command -v ip >/dev/null || { echo 'noaddress ip (of iproute2) is not there'; return; }
+  ip -o addr show | while read -r _ _ _ address _; do echo "address ${address%/*}"; done
+}
 names() {  # NAME...: all side by side, for a dead name service takes seconds each
   command -v getent >/dev/null || { echo 'noname getent is not there'; return; }
   for name do
@@ -231,12 +247,15 @@ def _read(seen: HostFacts, lines: Sequence[str]) -> Look:
         held={int(port): owner for port, owner in _pairs(told, "held")},
         open_files=_open_files(told),
         names=_names(told),
+        addresses=Unknown(told["noaddress"][0])
+        if "noaddress" in told
+        else frozenset(str(ipaddress.ip_address(text)) for text in told.get("address", ())),
     )
 
 
 _WORDS = frozenset(
     {"uid", "uname", "systemd", "os", "memory", "cgroup", "setting", "place", "mount", "fstab", "df", "held"}
-    | {"nofile", "name", "noname", "clock"}
+    | {"nofile", "name", "noname", "address", "noaddress", "clock"}
 )
 
 

@@ -12,7 +12,9 @@ from enum import Enum
 
 from kafab.command import Cmd, Outcome, Raw, Script, Unknown
 from kafab.findings import Finding, Severity
+from kafab.listeners import is_loopback
 from kafab.model import Cluster, Endpoint, Host, Node, Role
+from kafab.preflight.local import chosen
 from kafab.supervisor import ALIVE, HOLDER
 
 LISTENER = "KAFAB_PREFLIGHT"
@@ -45,7 +47,7 @@ class Target:
     @property
     def loopback(self) -> bool:
         """True where no network lies between."""
-        return self.endpoint.host == "localhost" or is_loopback(self.endpoint.host)
+        return is_loopback(self.endpoint.host)
 
 
 def is_address(host: str) -> bool:
@@ -57,13 +59,8 @@ def is_address(host: str) -> bool:
     return True
 
 
-def is_loopback(address: str) -> bool:
-    """Tell whether this is an IP address of the machine itself."""
-    return is_address(address) and ipaddress.ip_address(address).is_loopback
-
-
 def targets(cluster: Cluster, host: Host) -> tuple[Target, ...]:
-    """Return what the nodes of a host must reach.
+    """Return what the nodes of a host must reach: of a broker's listeners the one that the brokers use.
 
     Brokers reach every broker and every ZooKeeper server or controller, servers and controllers only each other.
     """
@@ -72,14 +69,14 @@ def targets(cluster: Cluster, host: Host) -> tuple[Target, ...]:
     needed: dict[Target, None] = {}
     if cluster.kraft:
         if Role.BROKER in roles:
-            needed |= {Target(node, "client", node.endpoint): None for node in cluster.brokers}
+            needed |= {_peer(node): None for node in cluster.brokers}
         if here:
             needed |= {
                 Target(node, "controller", node.controller_endpoint): None for node in cluster.controllers
             }
         return tuple(needed)
     if Role.BROKER in roles:
-        needed |= {Target(node, "client", node.endpoint): None for node in cluster.nodes}
+        needed |= {_peer(node): None for node in cluster.nodes}
     if Role.ZOOKEEPER in roles:
         for node in cluster.zookeepers:
             if node.host.name == host.name:
@@ -90,9 +87,14 @@ def targets(cluster: Cluster, host: Host) -> tuple[Target, ...]:
     return tuple(needed)
 
 
+def _peer(node: Node) -> Target:
+    return Target(node, node.use(node.peer_listener), node.peer_listener.endpoint)
+
+
 def names(cluster: Cluster, host: Host) -> tuple[str, ...]:
-    """Return the names (not addresses) that a host must resolve."""
-    own = [node.endpoint.host for node in cluster.on(host)]
+    """Return the names (not addresses) that a host must resolve: clients' names may exist on their networks only."""
+    own = [node.peer_listener.advertised for node in cluster.on(host)]
+    own += [address for node in cluster.on(host) for address in chosen(node).values()]
     wanted = dict.fromkeys([*own, *(target.endpoint.host for target in targets(cluster, host))])
     return tuple(name for name in wanted if not is_address(name))
 

@@ -70,15 +70,15 @@ class FakeKafka:
             tuple(node.id for node in self.cluster.controllers), lambda: self.frozen & self._combined
         )
         for node in self.cluster.brokers:
-            self.start_broker(node.id, node.endpoint)
+            self.start_broker(node.id, *(listener.endpoint for listener in node.broker_listeners))
 
-    def start_broker(self, broker: int, at: Endpoint) -> None:
-        """Register a broker, also one that the inventory does not know; it joins the ISR of its partitions.
+    def start_broker(self, broker: int, *at: Endpoint) -> None:
+        """Register a broker at its listeners, also one that the inventory does not know; it joins the ISR of its partitions.
 
         A combined process is a controller again, too.
         """
         session = 1 + max((known.session for known in self.registrations.values()), default=0)
-        self.registrations[broker] = Registration(broker, (at,), session)
+        self.registrations[broker] = Registration(broker, at, session)
         self.left.pop(broker, None)
         if self.controller is None:
             self.controller = broker
@@ -112,6 +112,12 @@ class FakeKafka:
             self._led(replace(p, isr=(*p.isr, broker)) if broker in p.replicas and broker not in p.isr else p)
             for p in self.partitions
         ]
+
+    @property
+    def operator(self) -> int:
+        """The place of kafab's own listener among those of a registration."""
+        node = self.cluster.brokers[0]
+        return node.broker_listeners.index(node.operator_listener)
 
     @property
     def silent_brokers(self) -> set[int]:
@@ -239,10 +245,12 @@ class FakeAdmin:
         ]
         if asked:
             unheard = kafka.unheard.get(asked[0], ())
+            # A broker tells the addresses of the listener that it was asked at.
+            of = kafka.operator if at is None else kafka.registrations[asked[0]].endpoints.index(at)
             brokers = {
-                broker: kafka.registrations[broker].endpoints[0]
+                broker: kafka.registrations[broker].endpoints[of]
                 for broker in kafka.serving_brokers
-                if broker not in unheard
+                if broker not in unheard and len(kafka.registrations[broker].endpoints) > of
             }
             partitions = kafka.outdated.get(asked[0], tuple(kafka.partitions))
             controller = kafka.controller_of.get(asked[0], kafka.controller)

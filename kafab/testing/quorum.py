@@ -63,7 +63,7 @@ class FakeQuorum:
         if not answering:
             return Unknown("no broker answers")
         known = {
-            broker: KraftBroker(broker, seen.endpoints, broker in kafka.fenced)
+            broker: KraftBroker(broker, seen.endpoints[kafka.operator :][:1], broker in kafka.fenced)
             for broker, seen in sorted({**kafka.registrations, **kafka.left}.items())
         }
         tells_fenced = kafka.cluster.version >= FIRST_WITHOUT_ZOOKEEPER

@@ -70,12 +70,12 @@ def test_taken_port_is_named_with_its_holder(lab: Fab) -> None:
     """A stranger on a broker's port is one CRIT with the stranger's pid."""
     node = first_broker(lab)
     with closing(socket.socket()) as server:
-        server.bind((node.host.address, node.port))
+        server.bind((node.host.address, node.endpoint.port))
         server.listen()
         done = lab("preflight", "--json")
     bad = [finding for finding in done.document["findings"] if finding["severity"] != "OK"]
     assert [(finding["check"], finding["subject"]) for finding in bad] == [("port", node.name)]
-    assert f"client port {node.port} is held by pid {os.getpid()}, " in bad[0]["detail"]
+    assert f"client port {node.endpoint.port} is held by pid {os.getpid()}, " in bad[0]["detail"]
     assert done.code == 1
 
 

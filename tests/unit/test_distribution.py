@@ -189,7 +189,10 @@ def test_seed_or_reason(
 def test_seed_is_reached_where_its_broker_is(tmp_path: Path) -> None:
     """The address that ssh has here may be none that neighbours know."""
     cluster, steps = at_sites(tmp_path, "a")
-    nodes = tuple(replace(node, advertised="kafka1.internal") for node in cluster.nodes)
+    told = [
+        tuple(replace(own, advertised="kafka1.internal") for own in node.listeners) for node in cluster.nodes
+    ]
+    nodes = tuple(replace(node, listeners=own) for node, own in zip(cluster.nodes, told, strict=True))
     seed = seed_at(steps[0], replace(cluster, nodes=nodes), Result(0, b"serving ann /s\n", ""), "k")
     assert isinstance(seed, Seed)
     assert seed.address == "kafka1.internal"

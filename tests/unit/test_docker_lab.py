@@ -29,7 +29,7 @@ def test_lab_has_the_shape_of_a_real_cluster(world: World) -> None:
     cluster, warnings = load(lab.inventory)
     assert warnings == ()
     assert (cluster.lab, cluster.version, len(cluster.zookeepers)) == (True, Version(2, 4, 1), 3)
-    assert {node.port for node in cluster.nodes} == {2181, 9092}
+    assert {node.endpoint.port for node in cluster.nodes} == {2181, 9092}
     assert {host.ssh.user for host in cluster.hosts} == {"ops"}
     text = lab.inventory.read_text()
     assert [key for key in ("supervisor:", "paths:", "port:", "java:") if key in text] == []

@@ -173,8 +173,13 @@ def test_defaults(tmp_path: Path) -> None:
     """A minimal inventory is filled in with the documented defaults."""
     cluster = _loaded(tmp_path, MINIMAL)
     broker, zookeeper = cluster.brokers[0], cluster.zookeepers[0]
-    assert (broker.port, broker.heap, broker.jmx_port, broker.name) == (9092, "1g", None, "node1/broker")
-    assert (zookeeper.port, zookeeper.heap, cluster.chroot) == (2181, "512m", "")
+    assert (broker.endpoint.port, broker.heap, broker.jmx_port, broker.name) == (
+        9092,
+        "1g",
+        None,
+        "node1/broker",
+    )
+    assert (zookeeper.endpoint.port, zookeeper.heap, cluster.chroot) == (2181, "512m", "")
     assert "-XX:+UseG1GC" in broker.jvm
     assert cluster.hosts[0].ssh == Ssh()
     assert not cluster.lab
@@ -192,7 +197,7 @@ def test_node_wins_over_cluster(tmp_path: Path) -> None:
         "hosts:\n  node1: {zookeeper: 1, broker: {id: 1, heap: 2G, port: 9093, jvm: [], properties: {b: 2}}}\n"
     )
     broker = _loaded(tmp_path, text, allow_unknown_properties=True).brokers[0]
-    assert (broker.heap, broker.port, broker.jmx_port, broker.jvm) == ("2g", 9093, 9988, ())
+    assert (broker.heap, broker.endpoint.port, broker.jmx_port, broker.jvm) == ("2g", 9093, 9988, ())
     assert broker.properties == {"a": "1", "b": "2"}
 
 

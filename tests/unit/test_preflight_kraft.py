@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kafab.facts import HostFacts, Identity, NodeFacts
+from kafab.listeners import controller_listener
 from kafab.model import Version
 from tests.preflight_hosts import (
     CLUSTER,
@@ -49,7 +50,7 @@ def test_flags_that_java_was_told_to_ignore_are_fine() -> None:
 KRAFT = replace(
     CLUSTER,
     version=Version(4, 3, 1),
-    nodes=(replace(NODE, controller_port=9093),),
+    nodes=(replace(NODE, listeners=(*NODE.listeners, controller_listener(NODE.host.address, 9093))),),
 )
 
 

@@ -23,6 +23,7 @@ from tests.preflight_hosts import (
     NODE,
     RECORDED,
     healthy,
+    sole_listener,
 )
 
 CLOCK = 1795256054.7
@@ -79,7 +80,8 @@ def test_listeners_are_ended() -> None:
 def test_running_nodes_need_no_listener() -> None:
     """One round trip for all that is local and one for the network: no port of a loopback host is listened on."""
     host = replace(NODE.host, address="127.0.0.1")
-    cluster = replace(CLUSTER, hosts=(host,), nodes=(replace(NODE, host=host),))
+    node = replace(NODE, host=host, listeners=sole_listener(host))
+    cluster = replace(CLUSTER, hosts=(host,), nodes=(node,))
     hosts = Hosts(cluster)
     looked(cluster, hosts)
     assert len(hosts.scripts) == 2

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from kafab.inventory import load
-from kafab.model import Cluster, Host
+from kafab.model import Cluster, Host, Node
 from kafab.properties import (
     RESERVED_BROKER,
     RESERVED_ZOOKEEPER,
@@ -33,8 +33,11 @@ def _at(cluster: Cluster, address: str) -> Cluster:
     def moved(host: Host) -> Host:
         return replace(host, address=address)
 
-    nodes = tuple(replace(node, host=moved(node.host)) for node in cluster.nodes)
-    return replace(cluster, hosts=tuple(map(moved, cluster.hosts)), nodes=nodes)
+    def told(node: Node) -> Node:
+        own = tuple(replace(listener, advertised=address) for listener in node.listeners)
+        return replace(node, host=moved(node.host), listeners=own)
+
+    return replace(cluster, hosts=tuple(map(moved, cluster.hosts)), nodes=tuple(map(told, cluster.nodes)))
 
 
 def test_broker_of_three() -> None:

@@ -122,10 +122,10 @@ def test_taken_port_is_named_with_its_holder(broker: Node, shell: Shell) -> None
     launch(broker, "sleep 60")
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", broker.port))
+        held.bind(("127.0.0.1", broker.endpoint.port))
         held.listen()
         report = only(shell(supervisor.start([broker])), broker)
-    assert (report.state, report.detail.startswith(f"{broker.port} pid {os.getpid()}, ")) == (
+    assert (report.state, report.detail.startswith(f"{broker.endpoint.port} pid {os.getpid()}, ")) == (
         State.TAKEN,
         True,
     )

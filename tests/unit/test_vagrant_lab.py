@@ -152,7 +152,7 @@ def test_lab_is_an_inventory_like_a_production_one(setting: Setting) -> None:
         ("node3", "vagrant"),
     ]
     assert [str(node.data[0]) for node in cluster.brokers] == ["/var/lib/kafka/broker"] * 3
-    assert {node.port for node in cluster.brokers} == {9092}
+    assert {node.endpoint.port for node in cluster.brokers} == {9092}
 
 
 def test_each_host_has_its_own_key_and_address(setting: Setting) -> None:

@@ -1,0 +1,101 @@
+"""The words for where a node answers: listeners, with the address each binds and the one it advertises.
+
+`kafab.model` has the nodes that they belong to. Nothing here does I/O.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A TCP address. ``str()`` gives ``host:port``, with an IPv6 address in brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Use(str, Enum):
+    """Who uses a listener. A listener may be for several of them."""
+
+    BROKERS = "brokers"
+    CONTROLLERS = "controllers"
+    CLIENTS = "clients"
+    OPERATOR = "operator"
+    """kafab itself."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Protocol(str, Enum):
+    """Kafka's security protocol of a listener."""
+
+    PLAINTEXT = "PLAINTEXT"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+PLAINTEXT = "PLAINTEXT"
+"""The name of the only listener of a broker whose inventory names none."""
+CONTROLLER = "CONTROLLER"
+"""The name of the controllers' listener."""
+CLIENT = "CLIENT"
+"""What stands for a name with ZooKeeper's client port."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port on which a node answers: its name, where it listens, where others are told to connect, and who uses it."""
+
+    name: str
+    port: int
+    advertised: str
+    """The name or address that others reach it at."""
+    bind: str | None = None
+    """The address it listens on; None: on every interface, or on the advertised address where that is loopback."""
+    protocol: Protocol = Protocol.PLAINTEXT
+    uses: frozenset[Use] = frozenset({Use.BROKERS, Use.CLIENTS})
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where others connect."""
+        return Endpoint(self.advertised, self.port)
+
+    @property
+    def address(self) -> str | None:
+        """The address it listens on, also 0.0.0.0 where that was asked for; None: left to the process, on every interface."""
+        return self.bind or (self.advertised if is_loopback(self.advertised) else None)
+
+    @property
+    def everywhere(self) -> bool:
+        """True where it listens on every interface of its host."""
+        return self.address is None or is_wildcard(self.address)
+
+
+def controller_listener(address: str, port: int, bind: str | None = None) -> Listener:
+    """Return the listener of a KRaft controller."""
+    return Listener(CONTROLLER, port, address, bind, uses=frozenset({Use.CONTROLLERS}))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether this is an address of the machine itself, or ``localhost``."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_wildcard(host: str) -> bool:
+    """Tell whether this is 0.0.0.0 or ::, which stand for every interface."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
