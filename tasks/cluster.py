@@ -1,14 +1,15 @@
 """The life of a cluster: on, plan, deploy, start, stop, restart, status, logs."""
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from kafab.errors import UsageError
-from kafab.model import Cluster
-
 from .boundary import task
 from .chain import CHAIN
+
+if TYPE_CHECKING:
+    from kafab.model import Cluster
 
 LIMIT = "Only these hosts and nodes, comma-separated: node1,node2/broker."
 JSON = "Print one JSON document."
@@ -169,8 +170,10 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
         run.last_lines(found, wanted, session.fleet, console.piecewise())
 
 
-def _anew(cluster: Cluster, name: str | None) -> bool:
+def _anew(cluster: "Cluster", name: str | None) -> bool:
     """Tell whether an empty ensemble was asked for. Raises UsageError for another name, and where there is none."""
+    from kafab.errors import UsageError
+
     if name is None:
         return False
     if cluster.kraft:

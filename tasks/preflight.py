@@ -1,17 +1,14 @@
 """The check of hosts before anything is put on them."""
 
-from invoke.context import Context
+from typing import TYPE_CHECKING
 
-from kafab.console import Console
-from kafab.errors import UsageError
-from kafab.model import Supervisor
-from kafab.ops import preflight as checks
-from kafab.preflight.sysctl import FILE
-from kafab.preflight_screens import show_preflight
-from kafab.wiring import Session
+from invoke.context import Context
 
 from .boundary import task
 from .chain import CHAIN
+
+if TYPE_CHECKING:
+    from kafab.ops.preflight import Preflight
 
 
 @task(
@@ -32,22 +29,26 @@ def preflight(
     yes: bool = False,
 ) -> int:
     """Check hosts before a deploy: login, Java, disks, ports, names, network, clocks, limits, kernel."""
-    session, console = CHAIN.session(), Console(json)
-    found = _look(session, limit)
+    from kafab.ops import preflight as checks
+    from kafab.preflight_screens import show_preflight
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
+    found = checks.preflight(session.cluster, limit, session)
     refused: tuple[str, ...] = ()
-    if fix and _agreed(session, console, found, yes=yes):
+    if fix and _agreed(found, yes=yes, json=json):
         refused = checks.fix(found.fixes, session)
-        found = _look(session, limit)
+        found = checks.preflight(session.cluster, limit, session)
     show_preflight(console, session.cluster, found.report, each=all)
     return found.exit_code or int(bool(refused))
 
 
-def _look(session: Session, limit: str | None) -> checks.Preflight:
-    return checks.preflight(session.cluster, limit, session)
-
-
-def _agreed(session: Session, console: Console, found: checks.Preflight, *, yes: bool) -> bool:
+def _agreed(found: "Preflight", *, yes: bool, json: bool) -> bool:
     """Show what would be written, and ask. Returns False where there is nothing to do."""
+    from kafab.errors import UsageError
+    from kafab.model import Supervisor
+    from kafab.preflight.sysctl import FILE
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
     if session.cluster.supervisor is not Supervisor.SYSTEMD:
         raise UsageError(
             "--fix needs root on the hosts, which `supervisor: process` does not have",

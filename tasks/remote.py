@@ -2,10 +2,6 @@
 
 from invoke.context import Context
 
-from kafab.command import Outcome, Unknown
-from kafab.ops import remote as operation
-from kafab.ops.outputs import Kept, Shown
-
 from .boundary import task
 from .chain import CHAIN
 
@@ -34,6 +30,10 @@ def exec_(
     json: bool = False,
 ) -> None:
     """Run a shell command on every host, side by side; each line begins with its host."""
+    from kafab.ops import remote as operation
+    from kafab.ops.outputs import Kept, Shown
+    from kafab.remote_screens import exec_document
+
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts, patience = operation.hosts_of(session.cluster, limit), operation.seconds(timeout)
 
@@ -42,8 +42,7 @@ def exec_(
     fleet = session.fleet_as(root=as_root)
     answers = operation.execute(command, hosts, fleet, timeout=patience, listener=listener)
     if json:
-        said = [_said(host, outcome, kept) for host, outcome in answers.outcomes.items()]
-        console.data({"schema": "kafab.exec/1", "command": command, "hosts": said}, "")
+        console.data(exec_document(command, answers.outcomes, kept), "")
     answers.raise_unless_done("the command")
 
 
@@ -69,6 +68,8 @@ def push(
     json: bool = False,
 ) -> None:
     """Put a file on every host, whole or not at all; where it is already, nothing is written."""
+    from kafab.ops import remote as operation
+
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
     done = operation.push(local, remote, hosts, session.fleet_as(root=as_root), console.emit, mode=mode)
@@ -105,36 +106,12 @@ def pull(
     json: bool = False,
 ) -> None:
     """Get a file from every host, whole or not at all, each into a folder of the host's name."""
+    from kafab.ops import remote as operation
+    from kafab.remote_screens import pull_document
+
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
     done = operation.pull(remote, folder, hosts, session.fleet_as(root=as_root), console.emit)
-    console.data(
-        {
-            "schema": "kafab.pull/1",
-            "hosts": [
-                {**_fate(host, outcome), "file": str(done.files[host]) if host in done.files else None}
-                for host, outcome in done.answers.outcomes.items()
-            ],
-        },
-        "".join(f"{host}: {file}\n" for host, file in done.files.items()),
-    )
+    text = "".join(f"{host}: {file}\n" for host, file in done.files.items())
+    console.data(pull_document(done.answers.outcomes, done.files), text)
     done.answers.raise_unless_done("pull")
-
-
-def _fate(host: str, outcome: Outcome) -> dict[str, object]:
-    if isinstance(outcome, Unknown):
-        return {"host": host, "exit_code": None, "unknown": outcome.reason}
-    return {"host": host, "exit_code": outcome.code, "unknown": None}
-
-
-def _said(host: str, outcome: Outcome, kept: Kept) -> dict[str, object]:
-    """Return what a host said, null where nothing is known; ``…_cut`` are the bytes behind those that are there."""
-    out, err = kept.streams[host]
-    nothing = isinstance(outcome, Unknown) and not (out.text or err.text)
-    return {
-        **_fate(host, outcome),
-        "stdout": None if nothing else out.text,
-        "stderr": None if nothing else err.text,
-        "stdout_cut": out.cut,
-        "stderr_cut": err.cut,
-    }

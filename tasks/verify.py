@@ -1,16 +1,15 @@
 """The check of a running cluster: as the inventory says, and doing what a Kafka cluster is for."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from kafab.errors import Failed
-from kafab.findings import Report
-from kafab.junit import junit as junit_xml
-from kafab.ops import verify as checks
-
 from .boundary import task
 from .chain import CHAIN
+
+if TYPE_CHECKING:
+    from kafab.findings import Report
 
 
 @task(
@@ -36,6 +35,8 @@ def verify(
     junit: str | None = None,
 ) -> int:
     """Check the ensemble or quorum, brokers and partitions, and prove replication with records of its own."""
+    from kafab.ops import verify as checks
+
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
     if election:
@@ -48,7 +49,10 @@ def verify(
     return report.exit_code
 
 
-def _write(file: Path, report: Report) -> None:
+def _write(file: Path, report: "Report") -> None:
+    from kafab.errors import Failed
+    from kafab.junit import junit as junit_xml
+
     try:
         file.write_text(junit_xml(report, "kafab.verify"), encoding="utf-8")
     except OSError as error:

@@ -80,6 +80,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.cluster_screens",
             "kafab.topic_screens",
             "kafab.destroy_screens",
+            "kafab.remote_screens",
             "kafab.preflight_screens",
             "kafab.testing.*",
         ),
