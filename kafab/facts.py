@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from kafab.command import Unknown
-from kafab.model import Endpoint, Node, Quorum
+from kafab.model import Endpoint, Node, Quorum, Supervisor
 
 
 @dataclass(frozen=True)
@@ -114,4 +114,5 @@ class HostFacts:
 
 def node_directories(node: Node) -> tuple[PurePosixPath, ...]:
     """Return the folders a node needs, its data directories last."""
-    return (node.config, node.logs, node.run, *node.data)
+    own = (node.scratch,) if node.host.supervisor is Supervisor.SYSTEMD else ()
+    return (node.config, node.logs, node.run, *own, *node.data)

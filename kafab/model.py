@@ -231,6 +231,11 @@ class Node:
         return self.host.paths.run / self.instance
 
     @property
+    def scratch(self) -> PurePosixPath:
+        """The folder of Java's temporary files; under systemd all of the run folder that the service may write."""
+        return self.run / "tmp"
+
+    @property
     def current(self) -> PurePosixPath:
         """The link to the release this node starts from."""
         return self.host.paths.releases / f"current-{self.instance}"

@@ -1,13 +1,14 @@
 """What a host says: one POSIX sh script, one round trip, and the pure parser of its answer.
 
 The script starts no JVM and few processes: one `sha256sum` and one `stat` for all files, and shell built-ins for the rest.
-It carries the digests that are expected, and returns the content of those files only that differ.
+It carries the digests that are expected, and returns the content of those files only that differ. Where nodes have a
+service account, root reads what is root's own, and a shell with that account's rights reads the marks of its data.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -15,12 +16,15 @@ from pathlib import PurePosixPath
 from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.facts import FileFact, HostFacts, Identity, NodeFacts, Process, node_directories
 from kafab.model import Host, Node, Role, Supervisor
+from kafab.ownership import AS_ACCOUNT, PLAIN, READY, ROOTED
 from kafab.properties import parse_properties
 from kafab.quorum_files import formed
 from kafab.render import MANIFEST, RenderedFile
-from kafab.supervisor import ALIVE, SETTLED
+from kafab.supervisor import ALIVE, MAIN_PROCESS, SETTLED
 
 TIMEOUT = timedelta(seconds=30)
+EXPOSED = 78
+"""Exit code of the script where an account could change what root reads as its own; its words are on stderr."""
 TICKS_A_SECOND = (
     100  # USER_HZ, the unit of start times in /proc, is 100 on every Linux architecture that runs Java
 )
@@ -30,11 +34,21 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     """Return the script that observes these nodes of one host, given the files each should have."""
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
-    parts = [ALIVE, SETTLED, _PRELUDE, _java(host), Cmd("releases", host.paths.releases).sh]
-    parts += [Cmd("account", host.user).sh] if host.user else []
-    roots = {path.parent for node in nodes for path in node_directories(node)}
-    looked_at = [*sorted(roots), *(path for node in nodes for path in _looked_at(node)), *paths]
-    parts.append(Cmd("readable", *looked_at).sh)
+    data = [path for node in nodes for path in node.data]
+    parts = [PLAIN, ALIVE, _READABLE, _REFUSE, _PRELUDE]
+    if host.supervisor is Supervisor.SYSTEMD:
+        configs = [node.config for node in nodes]
+        parts += [ROOTED, READY, AS_ACCOUNT, MAIN_PROCESS, Cmd("exposed", host.paths.releases, *configs).sh]
+    parts += [_java(host), Cmd("releases", host.paths.releases).sh]
+    if host.user:
+        marks = [path / name for path in data for name in ("", "myid", "meta.properties")]
+        closed = Cmd("readable", *marks, *(path for node in nodes for path in _written(node)))
+        theirs = "\n".join([PLAIN, _READABLE, closed.sh, _marks(nodes), "echo whole"])
+        parts.append(Cmd("account", host.user, theirs, *data).sh)
+    else:
+        roots = {path.parent for node in nodes for path in node_directories(node)}
+        looked_at = [*sorted(roots), *(path for node in nodes for path in _looked_at(node)), *paths]
+        parts += [Cmd("readable", *looked_at).sh, _marks(nodes)]
     parts += [_node(node) for node in nodes]
     if paths:
         parts += [f"wanted={Cmd(wanted).sh}", Cmd("files", *paths).sh]
@@ -47,14 +61,24 @@ METADATA = "__cluster_metadata-0"
 
 
 def _node(node: Node) -> str:
-    words = [Cmd("node", node.instance, node.current, node.run / "process", node.config / MANIFEST).sh]
-    words += [Cmd("folder", path).sh for path in node_directories(node)]
-    words += [Cmd("unit", node.unit).sh] if node.host.supervisor is Supervisor.SYSTEMD else []
-    reader = "myid" if node.role is Role.ZOOKEEPER else "meta"
-    words += [Cmd(reader, path).sh for path in node.data]
-    words += [Cmd("quorum", path / METADATA).sh for path in node.data[:1] if node.role is not Role.ZOOKEEPER]
-    words += [Cmd("history", *_written(node)).sh] if node.role is Role.ZOOKEEPER else []
+    systemd = node.host.supervisor is Supervisor.SYSTEMD
+    unit = (node.unit,) if systemd else ()
+    words = [Cmd("node", node.instance, node.current, node.run, node.config / MANIFEST, *unit).sh]
+    # Under systemd `node` itself says whether the run folder is there: it has to be root's.
+    words += [Cmd("folder", path).sh for path in node_directories(node) if not systemd or path != node.run]
+    words += [Cmd("unit", node.unit).sh] if systemd else []
     return "\n".join(words)
+
+
+def _marks(nodes: Collection[Node]) -> str:
+    """Return shell that says whose data these nodes' data directories hold."""
+    calls = []
+    for node in nodes:
+        server = node.role is Role.ZOOKEEPER
+        calls.append(Cmd("echo", "about", node.instance))
+        calls += [Cmd("myid" if server else "meta", path) for path in node.data]
+        calls.append(Cmd("history", *_written(node)) if server else Cmd("quorum", node.data[0] / METADATA))
+    return "\n".join([SETTLED, _MARKS, *(call.sh for call in calls)])
 
 
 def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
@@ -82,14 +106,19 @@ def _java(host: Host) -> str:
     return 'java_at "$(command -v java || :)" /usr/lib/jvm/*/bin/java'
 
 
-# Every function prints whole lines; a path is always the last word of its line.
-_PRELUDE = r"""
+_READABLE = r"""
 readable() {  # what is there and closed to us must not look absent
   for path do
     [ ! -e "$path" ] || [ -r "$path" ] || echo "unreadable $path"
     [ ! -d "$path" ] || [ -x "$path" ] || echo "unreadable $path"
   done
 }
+""".strip()
+
+_REFUSE = f'refuse() {{ echo "$1" >&2; exit {EXPOSED}; }}'
+
+# In every function a line is whole; a path is always the last word of its line.
+_PRELUDE = r"""
 java_at() {
   for candidate do
     [ -x "$candidate" ] || continue
@@ -113,26 +142,83 @@ releases() {
     [ ! -f "$found" ] || stat -c 'part %s %n' -- "$found"
   done
 }
-account() { ! id -u -- "$1" >/dev/null 2>&1 || echo "account $1"; }
+exposed() {  # FOLDER...: nothing is read where somebody else could have put a link
+  why=$(rooted "$@") || refuse "$(echo $why): there root works only where it alone can write; \`chown root\` or \`chmod go-w\` mends it"
+}
+account() {  # USER SCRIPT FOLDER...: the script is its account's, and of what that says only such lines are believed
+  user=$1 script=$2
+  shift 2
+  if id -u -- "$user" >/dev/null 2>&1; then
+    echo "account $user"
+    set -- as_account "$user" "$script"
+  else
+    for path do
+      [ ! -e "$path" ] || why=$(rooted "$path") || refuse "$(echo $why), and there is no account $user to look into it: make that account"
+    done
+    set -- sh -euc "$script"
+  fi
+  "$@" < /dev/null | {
+    whole=no
+    while IFS= read -r line; do
+      case $line in
+        "about "* | "myid "* | "meta "* | "joined "* | "quorumstate "* | "quorumvoters "* | history | \
+          "unreadable "* | "odd "*) printf '%s\n' "$line" ;;
+        whole) whole=yes ;;
+      esac
+    done
+    [ "$whole" = yes ]
+  }
+}
 unit() {
   [ ! -L "/etc/systemd/system/multi-user.target.wants/$1" ] || echo "enabled $1"
-  [ "$state" = alive ] || echo "unit $(systemctl show --value -p SubState "$1" 2>/dev/null || :)"
+  [ "$state" != alive ] || return 0
+  # A record is missing on a host that was deployed before root kept them: systemd knows its processes all the same.
+  said=$(systemctl show -p MainPID -p SubState "$1" 2>&1) || [ ! -d /run/systemd/system ] || { echo "$said" >&2; exit 1; }
+  for word in $said; do
+    case $word in
+      SubState=*) echo "unit ${word#*=}" ;;
+      MainPID=*) ! main_process "${word#*=}" || told "$pid $start unknown unknown" alive ;;
+    esac
+  done
 }
-node() {
+told() { read -r up _ < /proc/uptime; echo "process $1 $2 $up ${3-}"; }
+node() {  # INSTANCE CURRENT RUN MANIFEST [UNIT]
   echo "node $1"
   state=none
+  run=$3
+  if [ -n "${5-}" ]; then
+    # What is not root's own says nothing about a process.
+    if rooted "$run" > /dev/null && ready "$run"; then folder "$run"; else run=; fi
+  fi
   target=$(cd -P -- "$2" 2>/dev/null && pwd -P) && echo "link ${target##*/}" || :
-  if [ -r "$3" ] && read -r pid start release digest asked < "$3"; then
+  if [ -n "$run" ] && plain "$run/process" && [ -r "$run/process" ] &&
+    { [ -z "${5-}" ] || [ -O "$run/process" ]; } && read -r pid start release digest asked < "$run/process"; then
     state=gone
     ! alive "$pid" "$start" || state=alive
-    read -r up _ < /proc/uptime
-    echo "process $pid $start $release $digest $state $up $asked"
+    told "$pid $start $release $digest" "$state" "$asked"
   fi
   [ ! -r "$4" ] || while read -r line || [ -n "$line" ]; do echo "deployed $line"; done < "$4"
 }
 folder() { [ ! -d "$1" ] || echo "folder $1"; }
+files() {
+  sha256sum -- "$@" 2>/dev/null </dev/null | while read -r sum path; do
+    echo "sha $sum $path"
+    case $wanted in
+      *"$sum  $path"*) ;;
+      *) echo "content $path"; head -c 1048576 -- "$path" | base64; echo . ;;
+    esac
+  done
+  stat -c 'stat %a %U:%G %n' -- "$@" 2>/dev/null </dev/null || :
+}
+""".strip()
+
+_MARKS = r"""
+there() {  # FILE: it can be read; what is no file must not look absent
+  if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then echo "odd $1"; return 1; fi
+  [ -r "$1" ]
+}
 myid() {  # with or without a newline at its end; a file without a number is somebody's all the same
-  [ -r "$1/myid" ] || return 0
+  there "$1/myid" || return 0
   id=
   read -r id < "$1/myid" || :
   echo "myid $1 $id"
@@ -153,7 +239,6 @@ quorum() {  # FOLDER: how the quorum that a KRaft node follows was formed: its s
   # A snapshot is due after 20 MB of log, and begins with the voters: what is older than that, it has.
   voters ends "$before" "$log" || voters head -c 65536 -- "${snapshot:-/dev/null}" || :
 }
-plain() { [ -f "$1" ] && [ ! -L "$1" ]; }
 ends() { for file do [ -z "$file" ] || tail -c 33554432 -- "$file"; done; }
 voters() {  # COMMAND...: print the last record of voters in its output, from the record's key on; 1 where there is none
   # The key is 8 0 0 0 6; then come the value's length, version 0, the count of voters and the first one's id.
@@ -169,21 +254,11 @@ voters() {  # COMMAND...: print the last record of voters in its output, from th
 }
 meta() {
   [ -e "$1/meta.properties" ] || [ ! -d "$1" ] || { settled "$1" -s 20; exec 8<&-; }
-  [ -r "$1/meta.properties" ] || return 0
+  there "$1/meta.properties" || return 0
   while IFS= read -r line || [ -n "$line" ]; do echo "meta $1 $line"; done < "$1/meta.properties"
   for log in "$1"/__cluster_metadata-0/*.log; do
-    [ ! -s "$log" ] || { echo "joined $1"; break; }
+    ! plain "$log" || [ ! -s "$log" ] || { echo "joined $1"; break; }
   done
-}
-files() {
-  sha256sum -- "$@" 2>/dev/null </dev/null | while read -r sum path; do
-    echo "sha $sum $path"
-    case $wanted in
-      *"$sum  $path"*) ;;
-      *) echo "content $path"; head -c 1048576 -- "$path" | base64; echo . ;;
-    esac
-  done
-  stat -c 'stat %a %U:%G %n' -- "$@" 2>/dev/null </dev/null || :
 }
 """.strip()
 
@@ -192,18 +267,28 @@ def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> HostFacts | Un
     """Read the answer to `observation`. A cut-off, failed or unreadable answer is Unknown."""
     if isinstance(outcome, Unknown):
         return outcome
+    if outcome.code == EXPOSED:
+        return Unknown(outcome.err.strip())
     lines = outcome.text.splitlines()
     if outcome.code != 0 or not lines or lines[-1] != "end":
         return Unknown(
             f"the observation script ended with {outcome.code}: {outcome.err.strip() or 'no message'}"
         )
-    closed = [line.partition(" ")[2] for line in lines if line.startswith("unreadable ")]
-    if closed:
-        return Unknown(f"the login user may not read {', '.join(dict.fromkeys(closed))}")
+    if hidden := _hidden(lines):
+        return Unknown(hidden)
     try:
         return _Reader(host, nodes).read(lines)
     except (ValueError, IndexError, binascii.Error) as error:
         return Unknown(f"the observation script's answer cannot be read: {error!r}")
+
+
+def _hidden(lines: Sequence[str]) -> str:
+    """Return why something that is there could not be read; empty where all could."""
+    closed = [line.partition(" ")[2] for line in lines if line.startswith("unreadable ")]
+    if closed:
+        return f"the login user may not read {', '.join(dict.fromkeys(closed))}"
+    odd = [line.partition(" ")[2] for line in lines if line.startswith("odd ")]
+    return f"no file, or a link, which kafab does not follow: {', '.join(odd)}" if odd else ""
 
 
 class _Reader:
@@ -262,6 +347,9 @@ class _Reader:
         reader(value)
 
     def _node(self, value: str) -> None:
+        self.node = value
+
+    def _about(self, value: str) -> None:
         self.node = value
 
     def _java(self, value: str) -> None:

@@ -186,11 +186,10 @@ def _configuration_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Itera
 
 
 def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iterator[Step]:
-    node, user = wanted.node, wanted.node.host.user
+    node = wanted.node
     for path in wanted.directories:
         if path not in facts.directories:
-            owner = f"{'root' if path == node.config else user}:{user}" if user else None
-            yield MakeDirectory(node.host.name, node.name, path, owner=owner)
+            yield _directory(node, path)
     if wanted.identity and wanted.identity.path.parent not in facts.identities:
         yield WriteFile(node.host.name, node.name, wanted.identity, None)
     for file in wanted.files:
@@ -200,6 +199,16 @@ def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iter
             yield WriteFile(node.host.name, node.name, file, _before(file, found), edited)
     if desired.artifact is not None and facts.release != desired.artifact.folder:
         yield FlipLink(node.host.name, node.name, node.current, desired.artifact.folder, facts.release)
+
+
+def _directory(node: Node, path: PurePosixPath) -> MakeDirectory:
+    """Return the step that makes a folder: the service account reads its configuration and has its logs and data."""
+    user, step = node.host.user, MakeDirectory(node.host.name, node.name, path)
+    if user is None:
+        return step
+    if path == node.run:
+        return replace(step, mode="755", owner="root:root")
+    return replace(step, owner=f"{'root' if path == node.config else user}:{user}")
 
 
 def _unit_steps(wanted: DesiredNode, facts: NodeFacts, written: set[PurePosixPath]) -> Iterator[Step]:

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from kafab.masking import holds_secret
-from kafab.model import Cluster, Node, Role
+from kafab.model import Cluster, Node, Role, Supervisor
+from kafab.ownership import ROOTED
 from kafab.properties import broker_properties, format_properties, zookeeper_properties
 from kafab.releases import FIRST_LOG4J2
 
@@ -69,6 +70,8 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     main = MAIN_FILE[node.role]
     log4j2 = cluster.version >= FIRST_LOG4J2
     logging = "log4j2.yaml" if log4j2 else "log4j.properties"
+    # Under systemd root keeps the record, so that the service cannot forge it.
+    record = ("record",) if node.host.supervisor is Supervisor.SYSTEMD else ()
     launch_values: dict[str, object] = {
         "lab": cluster.lab,
         "main_class": MAIN_CLASS[node.role],
@@ -76,13 +79,15 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
         "logging": f"log4j2.configurationFile=$config/{logging}"
         if log4j2
         else f"log4j.configuration=file:$config/{logging}",
-        "names": sorted((main, "launch", logging)),
+        "names": sorted((main, "launch", logging, *record)),
     }
     texts = {
         main: fill(f"{main}.j2", node=node, lines=format_properties(mapping)),
         logging: fill(_LOGGING[node.role, log4j2], node=node),
         "launch": fill("launch.j2", node=node, **launch_values),
     }
+    for name in record:
+        texts[name] = fill("record.j2", node=node, names=launch_values["names"], rooted=ROOTED)
     texts[MANIFEST] = manifest({name: _sha256(text) for name, text in texts.items()})
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None

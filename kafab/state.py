@@ -73,7 +73,7 @@ def desire(cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None)
 def _identity(node: Node) -> RenderedFile | None:
     if node.role is not Role.ZOOKEEPER:
         return None
-    owner = f"root:{node.host.user}" if node.host.user else None
+    owner = f"{node.host.user}:{node.host.user}" if node.host.user else None
     return RenderedFile(node.data[0] / "myid", f"{node.id}\n", "640" if owner else "644", owner)
 
 

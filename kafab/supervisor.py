@@ -1,9 +1,11 @@
 """How a node's process is started, recognised and stopped: shell for the host, and its answers read back.
 
-Under either supervisor the node's launch script records pid, start time, release and configuration digest in
-``<run>/process`` and then becomes the Java process: under `process` in a session of its own that outlives the SSH
-connection, under `systemd` as its unit. So a restart by hand with systemctl is seen like any other. A process is
-stopped by its unit, or by its pid where that still has the recorded start time; never by name.
+Under either supervisor ``<run>/process`` has the process's pid, start time, release and configuration digest: under
+`process` the node's launch script writes it and then becomes Java, in a session of its own that outlives the SSH
+connection; under `systemd` root writes it, from the unit, into a folder that is root's alone (`ownership`). So a restart
+by hand with systemctl is seen like any other. Where such a record is missing, or could be another's, systemd itself is
+asked whether the unit has a process. A process is stopped by its unit, or by its pid where that still has the recorded
+start time; never by name.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ from enum import Enum
 
 from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.model import Node, Supervisor
+from kafab.ownership import AS_ACCOUNT, PLAIN, READY, ROOTED
 
 TIMEOUT = timedelta(seconds=30)
 LOOK_TIMEOUT = timedelta(seconds=5)
@@ -27,12 +30,21 @@ alive() {  # PID START: that very process runs; a zombie has ended and only wait
 }
 """.strip()
 
+MAIN_PROCESS = r"""
+main_process() {  # PID: set pid and start of the process that systemd names as a unit's own; 0 is none
+  [ "${1:-0}" -gt 0 ] && read -r stat 2>/dev/null < "/proc/$1/stat" || return 1
+  pid=$1
+  set -- ${stat##*) }
+  [ "$1" != Z ] && start=${20}
+}
+""".strip()
+
 LET_GO = r"""
 let_go() {  # wait until kafab lets go of a script that it holds, or is gone
   # A host whose peer has silently gone learns it only when it sends: the beat is for that, nobody reads it.
   ( exec 9>&- < /dev/null 2> /dev/null; while sleep 5 > /dev/null && kill -0 "$$"; do echo; done ) &
   beat=$!
-  cat > /dev/null
+  cat > /dev/null 9>&-
   kill "$beat" 2> /dev/null || :
 }
 """.strip()
@@ -51,14 +63,14 @@ settled() {  # FOLDER -s|-x SECONDS: wait until nobody formats it, though whoeve
 """.strip()
 
 _COMMON = (
-    ALIVE
-    + r"""
+    f"{PLAIN}\n{ALIVE}"
+    r"""
 closed() {  # RUN: a run record that we may not read must not look absent
   [ ! -e "$1" ] || { [ -r "$1" ] && [ -x "$1" ]; } || return 0
   [ -e "$1/process" ] && [ ! -r "$1/process" ]
 }
 recorded() {  # RUN: read the run record; "asked" is set where kafab has asked the process to stop
-  [ -r "$1/process" ] && read -r pid start release digest asked < "$1/process"
+  plain "$1/process" && [ -r "$1/process" ] && own "$1" && read -r pid start release digest asked < "$1/process"
 }
 say() { printf '%s %s %s\n' "$node" "$1" "${2-}"; }
 quoted() { while IFS= read -r line; do printf '| %s\n' "$line"; done; }
@@ -95,12 +107,14 @@ _START = (
     HOLDER
     + r"""
 start() {  # NODE RUN LAUNCH UNIT PORT...: one start at a time, also when an earlier one lost its connection
-  ( flock -w 20 8 && start_locked "$@" ) 8>> "$2/starting" || { node=$1; say failed "another start is at work"; }
+  fit "$2" || { node=$1; say failed "$why"; return; }
+  ( flock -w 20 8 || { node=$1; say failed "another start is at work"; exit 0; }
+    start_locked "$@" ) 8>> "$2/starting" || exit 1
 }
 start_locked() {
   node=$1 run=$2 launch=$3 unit=$4
   shift 4
-  if recorded "$run" && alive "$pid" "$start"; then
+  if lives "$run" "$unit"; then
     if [ -n "$asked" ]; then say failed "pid $pid is still shutting down"; else say running "$pid"; fi
     return
   fi
@@ -119,7 +133,7 @@ start_locked() {
     fi
     sleep 0.05
   done
-  if [ -e "$run/classes/list" ]; then say recording "$pid"; else say started "$pid"; fi
+  if lists "$run"; then say recording "$pid"; else say started "$pid"; fi
 }
 """
 )
@@ -128,28 +142,26 @@ _CHECK = r"""
 check() {  # NODE RUN LOGS UNIT
   node=$1
   if closed "$2"; then say unreadable "$2"
-  elif ! recorded "$2"; then say stopped
-  elif alive "$pid" "$start"; then
+  elif lives "$2" "$4"; then
     # What is frozen (SIGSTOP, a debugger) answers nobody and cannot end: proc(5), state T or t.
     case ${stat##*) } in [Tt]*) pid="$pid frozen" ;; esac
     if [ -n "$asked" ]; then say stopping "$pid"; else say running "$pid"; fi
-  elif [ -n "$asked" ]; then say stopped
+  elif ! recorded "$2" || [ -n "$asked" ]; then say stopped
   else after_exit "$3" "$4" "$2"
   fi
 }
 """
 
 _STOP = r"""
-no_archive() {  # RUN: who makes one writes his record and then looks whether the node was asked to stop
-  { read -r maker start < "$1/classes/making"; } 2>/dev/null && alive "$maker" "$start" || return 0
-  give_up "$maker" "$1" || :  # it may have ended by itself in this very moment
-}
 stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check`
   node=$1
   if closed "$2"; then say unreadable "$2"
-  elif recorded "$2" && alive "$pid" "$start"; then
-    printf '%s %s %s %s asked-to-stop\n' "$pid" "$start" "$release" "$digest" > "$2/process.new"
-    mv -f -- "$2/process.new" "$2/process"
+  elif lives "$2" "$3"; then
+    # Without a folder of our own the unit alone knows it.
+    ! fit "$2" || {
+      printf '%s %s %s %s asked-to-stop\n' "$pid" "$start" "$release" "$digest" > "$2/process.asked"
+      mv -f -- "$2/process.asked" "$2/process"
+    }
     finish "$pid" "$3"
     say stopping "$pid"
   else
@@ -181,13 +193,28 @@ archives() {  # USER LAUNCH...: one after another, once the machine has a proces
 }
 """
 
-_PROCESS = r"""
+_MAKER = r"""
+maker() {  # CLASSES: end who makes an archive there; he writes his record and then looks whether the node was asked to stop
+  plain "$1/making" && { read -r maker start < "$1/making"; } 2>/dev/null && alive "$maker" "$start" || return 0
+  kill "$maker" || :  # it may have ended by itself in this very moment
+}
+"""
+
+_MAKING = f'{PLAIN}\n{ALIVE}\n{_MAKER}\nmaker "$1"'
+
+_PROCESS = (
+    _MAKER
+    + r"""
+fit() { :; }
+own() { :; }  # the run folder is the login user's, like everything else
+lives() { recorded "$1" && alive "$pid" "$start"; }
+lists() { [ -e "$1/classes/list" ]; }
+no_archive() { maker "$1/classes"; }
 begin() { setsid sh "$1" > "$2/launch.out" 2>&1 < /dev/null 8>&- & begun=$!; }
 ended() { ! kill -0 "$begun" 2>/dev/null; }
 reason() { tail -n 3 -- "$1/launch.out"; }
 finish() { kill -TERM "$1" || :; }  # it may have ended by itself in this very moment
 rest() { :; }
-give_up() { kill "$1"; }
 after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
   say exited "$pid"
   for log in "$1/stdout.log" "$1/server.log"; do
@@ -195,8 +222,33 @@ after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
   done
 }
 """
+)
 
-_SYSTEMD = r"""
+_SYSTEMD = (
+    "\n".join(["", ROOTED, READY, AS_ACCOUNT, MAIN_PROCESS, f"making={Cmd(_MAKING).sh}"])
+    + r"""
+own() { [ -O "$1" ] && [ -O "$1/process" ]; }
+fit() {  # RUN: root's own folder, where nobody else takes the lock of a start, either; else `why` it is not
+  if ! why=$(rooted "$1"); then why="root keeps its run record only where it alone can write: $(echo $why)"
+  elif ! ready "$1"; then why="$1 is missing, or not as a deploy makes it"
+  else
+    [ -e "$1/starting" ] || (umask 077; : >> "$1/starting")
+    chmod 600 -- "$1/starting"
+    return
+  fi
+  why="$why; \`fab deploy\` mends it or tells how"
+  return 1
+}
+lives() {  # RUN UNIT
+  { recorded "$1" && alive "$pid" "$start"; } && return
+  main=$(shown MainPID "$2") || { echo "systemd does not say whether $2 runs" >&2; exit 1; }
+  main_process "$main" || return
+  release=unknown digest=unknown asked=
+}
+lists() { [ -d "$1/tmp/classes" ] && as_account "$user" '[ -f "$1/tmp/classes/list" ]' "$1" < /dev/null; }
+no_archive() {  # RUN: that folder is the service account's, and so is who makes one
+  [ ! -d "$1/tmp/classes" ] || as_account "$user" "$making" "$1/tmp/classes" < /dev/null || :
+}
 shown() { systemctl show --value -p "$1" "$2"; }
 begin() {  # a unit that has reached its start limit stays failed until it is reset
   systemctl reset-failed "$3" 2>/dev/null || :
@@ -207,10 +259,7 @@ ended() { case $(shown SubState "$1") in failed | auto-restart) ;; *) return 1 ;
 reason() { journalctl -q -o cat -n 3 -u "$2"; }
 finish() { systemctl stop --no-block "$2"; }
 rest() {  # nothing runs: let systemd not start it again either
-  case $(shown SubState "$1") in auto-restart) systemctl stop "$1" ;; esac
-}
-give_up() {  # PID RUN: with the service account's rights, for it is that account who wrote the record
-  runuser -u "$(stat -c %U -- "$2")" -- sh -c 'kill "$1"' sh "$1"
+  case $(shown SubState "$1") in auto-restart | start*) systemctl stop "$1" ;; esac
 }
 synced() {  # let journald write what it has received; for all nodes of a host once, and it is no reason to wait long
   [ -z "${journal_synced-}" ] || return 0
@@ -228,6 +277,7 @@ after_exit() {  # LOGS UNIT
   journalctl -q -o cat -n 30 -u "$2" | quoted
 }
 """
+)
 
 
 class State(str, Enum):
@@ -290,7 +340,9 @@ def _script(
     nodes: Sequence[Node], functions: str, calls: Sequence[Cmd], timeout: timedelta = TIMEOUT
 ) -> Script:
     kept_by = {Supervisor.PROCESS: _PROCESS, Supervisor.SYSTEMD: _SYSTEMD}[nodes[0].host.supervisor]
-    return Script("\n".join([_COMMON, kept_by, functions, *(call.sh for call in calls)]) + "\n", timeout)
+    user = f"user={Cmd(nodes[0].host.user or '').sh}"
+    parts = [user, _COMMON, kept_by, functions, *(call.sh for call in calls)]
+    return Script("\n".join(parts) + "\n", timeout)
 
 
 def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]:

@@ -1,11 +1,15 @@
-"""The log files of a node, as they stand or as they grow."""
+"""The log files of a node, as they stand or as they grow.
+
+Their folder is the service account's, so that account reads them, and no link: whoever may write there could name any file.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from kafab.command import Cmd, Raw, Script, Unknown
+from kafab.command import Cmd, Script, Unknown
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.model import Cluster, Node
+from kafab.ownership import AS_ACCOUNT, PLAIN, as_account
 from kafab.ports import Fleet
 from kafab.state import limited
 
@@ -52,7 +56,23 @@ def follow(node: Node, lines: int, fleet: Fleet) -> Iterator[bytes]:
 
 def _tail(node: Node, lines: int, *, follow: bool) -> str:
     log, printed = (node.logs / name for name in FILES)
-    if follow:
-        return Cmd("exec", "tail", "-n", lines, "-F", "--", log, Raw("2>/dev/null")).sh + "\n"
-    shown = Cmd("tail", "-n", lines, "--", log).sh
-    return f"{shown}\n[ ! -s {Cmd(printed).sh} ] || {Cmd('tail', '-n', lines, '--', printed).sh}\n"
+    call = Cmd("grows", lines, log) if follow else Cmd("last", lines, log, printed)
+    read = as_account(node.host.user, f"{PLAIN}\n{_READ}\n{call.sh}")
+    return f"{AS_ACCOUNT}\n{read}\n"
+
+
+_READ = r"""
+readable() {  # FILE: it is one, and no link
+  [ ! -e "$1" ] && [ ! -L "$1" ] || plain "$1" || { echo "$1 is a link or no file, and is not followed" >&2; exit 1; }
+}
+last() {  # LINES LOG PRINTED
+  readable "$2"
+  tail -n "$1" -- "$2"
+  readable "$3"
+  [ ! -s "$3" ] || tail -n "$1" -- "$3"
+}
+grows() {  # LINES LOG
+  readable "$2"
+  exec tail -n "$1" -F -- "$2" 2>/dev/null
+}
+""".strip()

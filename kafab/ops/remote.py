@@ -1,7 +1,8 @@
 """What an operator does on hosts by hand, on all of them at once: run a command, put a file there, get one.
 
 A file is whole under its name or not there at all, on either side. `push` looks first: where a host is silent or has no
-such folder nothing is sent to any, and a file that is there already is not written again.
+such folder nothing is sent to any, and a file that is there already is not written again. Root follows only links of its
+own: in a folder of another account both work as that account.
 """
 
 import hashlib
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from kafab.command import Cmd, Outcome, Result, Script, Unknown
+from kafab.command import Cmd, Outcome, Raw, Result, Script, Unknown
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.events import Emit
 from kafab.model import Cluster
 from kafab.ops.outputs import Listener
+from kafab.ownership import AS_ACCOUNT, ROOTED, WHOSE
 from kafab.ports import Download, Fleet, Upload
 from kafab.state import limited
 
@@ -144,7 +146,25 @@ def _found(outcome: Outcome) -> _There:
 
 
 def _look(remote: str, name: str) -> Script:
-    return Script(f"{_LOOK}\n{Cmd('look', remote, name).sh}\n", LOOK_TIMEOUT)
+    return Script(_as_owner(_LOOK, "look", remote, name), LOOK_TIMEOUT)
+
+
+def _as_owner(functions: str, name: str, path: str, *words: str) -> str:
+    """Return shell that calls one of these functions about a file, with the rights of the account that owns the way to it."""
+    itself = f'{functions}\n{name} "$@"'
+    call = Cmd("as_account", Raw('"$account"'), itself, path, *words)
+    return "\n".join(
+        (
+            ROOTED,
+            AS_ACCOUNT,
+            WHOSE,
+            functions,
+            f"account=$({Cmd('whose', path).sh})",
+            f'if [ -z "$account" ]; then {Cmd(name, path, *words).sh}; else',
+            f"{call.sh}; fi",
+            "",
+        )
+    )
 
 
 _LOOK = r"""
@@ -162,7 +182,7 @@ look() {  # PATH NAME: the file's real path, then its digest and mode if it is t
 
 
 def _write(at: _There, mode: str, digest: str) -> Script:
-    return Script(f"{_WRITE}\n{Cmd('write', at.path, mode, digest).sh}\n", WRITE_TIMEOUT)
+    return Script(_as_owner(_WRITE, "write", at.path, mode, digest), WRITE_TIMEOUT)
 
 
 # An upload that is cut off ends like one that is done: the digest tells them apart.
@@ -171,7 +191,8 @@ write() {  # PATH MODE SHA256, the content on stdin
   new=$1.kafab-new.$$
   trap 'rm -f -- "$new"' EXIT
   trap 'exit 1' HUP INT TERM PIPE
-  (umask 077; cat > "$new")
+  # A file of our own: not through a link that lies there.
+  (umask 077; set -C; cat > "$new")
   sum=$(sha256sum < "$new")
   [ "${sum%% *}" = "$3" ] || { echo "it arrived with sha256 ${sum%% *}, not $3; nothing was replaced" >&2; exit 1; }
   if [ -e "$1" ] && [ "$(id -u)" -eq 0 ]; then chown "$(stat -c %u:%g -- "$1")" "$new"; fi
@@ -197,7 +218,7 @@ def pull(remote: str, folder: str, hosts: Sequence[str], fleet: Fleet, emit: Emi
         raise UsageError(f"found {remote!r} as the path of a file; expected one that ends in a name")
     targets = {host: Path(folder).expanduser() / host / name for host in hosts}
     with _beside(targets, Path(folder).expanduser()) as partial:
-        script = Script(f"{_READ}\n{Cmd('read_file', remote).sh}\n", SILENCE)
+        script = Script(_as_owner(_READ, "read_file", remote), SILENCE)
         wanted = {host: Download(file, script, name) for host, file in partial.items()}
         answers = Answers(fleet.receive(wanted, emit))
         whole = [host for host, got in answers.outcomes.items() if isinstance(got, Result) and not got.code]

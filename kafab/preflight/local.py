@@ -171,7 +171,12 @@ nofile() {  # INSTANCE SOURCE PID: the hard limit, which a JVM makes its own (-X
   done < "/proc/$3/limits"
 }
 open_files() {  # INSTANCE RUN UNIT
-  if [ -r "$2/process" ] && read -r pid start _ < "$2/process" && alive "$pid" "$start"; then
+  if [ "$3" != - ]; then
+    main_process "$(systemctl show --value -p MainPID "$3" 2>/dev/null)" || pid=
+  else
+    { plain "$2/process" && [ -r "$2/process" ] && read -r pid start _ < "$2/process" && alive "$pid" "$start"; } || pid=
+  fi
+  if [ -n "$pid" ]; then
     nofile "$1" process "$pid"
     return
   fi
@@ -211,6 +216,8 @@ def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> Look | Unknown
     """Read the answer to `probe`. A cut-off, failed or unreadable answer is Unknown."""
     if isinstance(outcome, Unknown):
         return outcome
+    if outcome.code == observation.EXPOSED:
+        return Unknown(outcome.err.strip())
     lines = outcome.text.splitlines()
     if outcome.code != 0 or lines.count("end") < 2 or lines[-1] != "end":
         reason = outcome.err.strip() or "no message"

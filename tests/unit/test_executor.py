@@ -1,6 +1,9 @@
 """The scripts that change a host, run in a real shell against a temporary folder."""
 
+import os
+import pwd
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -10,6 +13,7 @@ from kafab.events import Event
 from kafab.executor import Fate, HostResult, _read, compile_steps, worst
 from kafab.render import RenderedFile
 from kafab.steps import Configuring, FlipLink, MakeDirectory, WriteFile
+from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]
 NASTY = "a $(touch pwned) `id` 'quoted' \"double\" \\ back {{ braces }}\nEOF\n-leading\n"
@@ -115,3 +119,108 @@ def test_each_done_step_is_told(tmp_path: Path) -> None:
 def test_worst_fate_decides(fates: list[Fate], expected: Fate) -> None:
     """A certain failure outweighs what is not known, and that outweighs what was not begun."""
     assert worst(HostResult(fate) for fate in fates) is expected
+
+
+# where the service has an account of its own
+
+
+def owned(path: Path, mode: int) -> None:
+    """Make a folder of another account."""
+    path.mkdir(parents=True)
+    path.chmod(mode)
+    os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+
+
+@pytest.fixture
+def as_root() -> None:
+    """These tests need accounts to work as."""
+    if os.geteuid() != 0:
+        cannot_run("it takes root to work with another account's rights")
+
+
+def ran(shell: Shell, *steps: Configuring) -> HostResult:
+    """Carry out these steps as root on a host has its PATH, and read the answer."""
+    script = compile_steps(steps)
+    return fate(list(steps), shell(replace(script, text=f"PATH=$PATH:/usr/sbin\n{script.text}")))
+
+
+def run_folder(path: Path) -> MakeDirectory:
+    """Return the step that makes a run folder under systemd."""
+    return MakeDirectory("node1", "node1/broker", PurePosixPath(path), "755", "root:root")
+
+
+@pytest.mark.usefixtures("as_root")
+def test_run_folder_of_the_service_becomes_roots(tmp_path: Path, shell: Shell) -> None:
+    """Of what the service had there only its temporary files stay, where a running process has them; no link is followed."""
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    owned(run, 0o750)
+    owned(run / "tmp", 0o750)
+    (run / "tmp" / "libsnappy.so").touch()
+    (run / "process").write_text("1 1 release digest\n")
+    os.chown(run / "process", pwd.getpwnam("nobody").pw_uid, -1)
+    outside.mkdir()
+    (outside / "kept").touch()
+    (run / "classes").symlink_to(outside)
+    os.mkfifo(run / "starting")
+    done = ran(shell, run_folder(run))
+    stat = run.stat()
+    assert (done.fate, stat.st_uid, stat.st_mode & 0o7777) == (Fate.DONE, 0, 0o755)
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["outside", "outside/kept", "run", "run/tmp", "run/tmp/libsnappy.so"]
+
+
+@pytest.mark.usefixtures("as_root")
+def test_half_made_run_folder_keeps_roots_record(tmp_path: Path, shell: Shell) -> None:
+    """An interruption leaves a folder that is not ready: the next deploy goes on, and root's own record stays."""
+    run = tmp_path / "run"
+    run.mkdir(mode=0o700)
+    (run / "process").write_text("1 1 release digest\n")
+    assert (ran(shell, run_folder(run)).fate, (run / "process").exists()) == (Fate.DONE, True)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_run_folder_below_a_folder_of_the_service_is_refused(tmp_path: Path, shell: Shell) -> None:
+    """Its owner could exchange it: whose the folder is and where are told."""
+    owned(tmp_path / "above", 0o755)
+    done = ran(shell, run_folder(tmp_path / "above" / "run"))
+    assert (done.fate, f"{tmp_path}/above belongs to nobody" in done.detail) == (Fate.FAILED, True)
+    assert not (tmp_path / "above" / "run").exists()
+
+
+@pytest.mark.usefixtures("as_root")
+def test_data_folder_below_a_folder_of_the_service_is_made_by_it(tmp_path: Path, shell: Shell) -> None:
+    """Root makes nothing where another account could put a link in its way: that account makes it itself."""
+    tmp_path.chmod(0o755)
+    for above in tmp_path.parents:
+        above.chmod(above.stat().st_mode | 0o011)
+    owned(tmp_path / "disk", 0o755)
+    (tmp_path / "disk" / "broker.kafab-new").symlink_to(tmp_path)
+    data = tmp_path / "disk" / "broker"
+    done = ran(shell, MakeDirectory("node1", "node1/broker", PurePosixPath(data), owner="nobody:nogroup"))
+    assert done.fate is Fate.DONE, done.detail
+    assert (data.owner(), data.stat().st_mode & 0o777, tmp_path.owner()) == ("nobody", 0o750, "root")
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("name", ["myid", "myid.kafab-new"])
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_file_of_the_service_is_written_by_it_through_no_link(
+    kind: str, name: str, tmp_path: Path, shell: Shell
+) -> None:
+    """Whatever lies there under the file's own or its temporary name, the file is written and nothing outside is."""
+    tmp_path.chmod(0o755)
+    for above in tmp_path.parents:
+        above.chmod(above.stat().st_mode | 0o011)
+    data, outside = tmp_path / "data", tmp_path / "outside"
+    owned(data, 0o755)
+    outside.write_text("as it was")
+    outside.chmod(0o666)
+    (data / name).symlink_to(outside) if kind == "link" else os.mkfifo(data / name)
+    file = RenderedFile(PurePosixPath(data / "myid"), "1\n", "640", "nobody:nogroup")
+    done = ran(shell, WriteFile("node1", "node1/zookeeper", file, None))
+    assert done.fate is Fate.DONE, done.detail
+    assert ((data / "myid").read_text(), (data / "myid").owner(), outside.read_text()) == (
+        "1\n",
+        "nobody",
+        "as it was",
+    )

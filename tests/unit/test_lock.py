@@ -1,5 +1,7 @@
 """The operator's lock, taken by real shells."""
 
+import fcntl
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,21 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Cmd
-from kafab.ops.lock import _LOCK
+from kafab.command import Cmd, Result
+from kafab.errors import Locked
+from kafab.model import Cluster
+from kafab.ops.lock import _LOCK, _check
 
 WAIT = 10
 
 
 @contextmanager
-def contender(run: Path, owner: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def contender(run: Path, owner: str, whose: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a shell that tries to take the lock; yields it and its first line. Its stdin is closed at the end."""
-    text = f"{_LOCK}\n{Cmd('lock', run, owner).sh}\n"
+    text = f"{_LOCK}\n{Cmd('lock', run, owner, whose).sh}\n"
     with subprocess.Popen(
         ["sh", "-euc", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as shell:
         assert shell.stdout is not None
         yield shell, shell.stdout.readline().strip()
+
+
+def began(pid: int) -> str:
+    """Return a process's start time."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19]
 
 
 def test_second_operator_is_told_the_first(tmp_path: Path) -> None:
@@ -61,7 +70,7 @@ def test_of_many_at_once_one_wins(tmp_path: Path, before: str | None) -> None:
     """Eight operators at the same moment, also over a file that was left behind: exactly one is locked in."""
     if before:
         (tmp_path / "lock").write_text(before)
-    text = f"{_LOCK}\n{Cmd('lock', tmp_path, 'one of many').sh}\n"
+    text = f"{_LOCK}\n{Cmd('lock', tmp_path, 'one of many', '').sh}\n"
     shells = [
         subprocess.Popen(["sh", "-euc", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(8)
@@ -70,3 +79,74 @@ def test_of_many_at_once_one_wins(tmp_path: Path, before: str | None) -> None:
     for shell in shells:
         shell.communicate(timeout=WAIT)
     assert sorted(answers) == ["held"] * 7 + ["locked"]
+
+
+def test_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """A file that all may read is one that all may lock: an older one is closed, and so is a new one."""
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "lock").touch(0o644)
+    modes = []
+    for run in (tmp_path / "old", tmp_path / "new"):
+        with contender(run, "ann"):
+            modes.append((run / "lock").stat().st_mode & 0o777)
+    assert modes == [0o600, 0o600]
+
+
+def test_holder_that_says_nothing_is_looked_up(tmp_path: Path) -> None:
+    """A process that holds the lock and has not recorded itself is named by pid, user and command, whatever the file says."""
+    (tmp_path / "lock").write_text(f"{os.getpid()} {began(os.getpid())} ann on desk\n")
+    with (
+        (tmp_path / "lock").open() as held,
+        subprocess.Popen(["sleep", "60"], stdin=held) as stranger,
+    ):
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.close()
+        try:
+            with contender(tmp_path, "bob") as (_, answer):
+                assert answer.split()[:2] + answer.split()[3:] == ["taken", str(stranger.pid), "sleep", "60"]
+        finally:
+            stranger.kill()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "folder"])
+def test_what_is_no_file_is_refused(kind: str, tmp_path: Path) -> None:
+    """A link, a fifo or a folder in its place is told, and neither followed nor waited for."""
+    outside = tmp_path / "outside"
+    run = tmp_path / "run"
+    run.mkdir()
+    if kind in ("link", "dangling"):
+        if kind == "link":
+            outside.touch()
+        (run / "lock").symlink_to(outside)
+    elif kind == "fifo":
+        os.mkfifo(run / "lock")
+    else:
+        (run / "lock").mkdir()
+    with contender(run, "ann") as (_, answer):
+        assert (answer, outside.exists() and outside.read_text() != "") == (
+            f"unfit {run}/lock is a link or no file",
+            False,
+        )
+
+
+def test_folder_of_another_account_is_refused(tmp_path: Path) -> None:
+    """Root keeps the lock in a folder of its own: in another one somebody could exchange it."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
+    with contender(tmp_path / "run", "ann", "root") as (_, answer):
+        assert answer.startswith(f"unfit {tmp_path}/run holds the lock")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "hint"),
+    [
+        ("held 12 ann on desk", "small is being changed by ann on desk", "`kill 12` on node1 frees the lock"),
+        ("taken 34,35 eve sleep 60", "by pid 34,35 of eve on node1, which does not say for whom: sleep 60", "`kill 34 35`"),
+        ("taken", "held by a process that is not known", "sudo fuser -v"),
+    ],
+)  # fmt: skip
+def test_taken_lock_is_told(answer: str, message: str, hint: str, small: Cluster) -> None:
+    """The holder is named as far as it is known, with a hint that can be typed as it stands."""
+    with pytest.raises(Locked) as told:
+        _check(small, small.hosts[0], Result(0, f"{answer}\n".encode(), ""))
+    assert (message in told.value.message, hint in (told.value.hint or "")) == (True, True), told.value

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafab.command import Result, Unknown
+from kafab.command import Cmd, Result, Unknown
 from kafab.executor import compile_steps
 from kafab.facts import HostFacts, Identity
-from kafab.model import Cluster
+from kafab.model import Cluster, Host, Node, Supervisor
 from kafab.observation import observation, parse
 from kafab.plan import Plan, diff
 from kafab.releases import Artifact, ReleaseName
 from kafab.state import Desired, desire
 from kafab.steps import InstallRelease
+from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]
 
@@ -169,8 +170,6 @@ def test_unreadable_answer_is_unknown(small: Cluster, outcome: Result | Unknown,
 @given(st.binary(max_size=400))
 def test_no_answer_crashes_the_parser(noise: bytes) -> None:
     """Law: whatever comes over the wire is facts or Unknown."""
-    from kafab.model import Host
-
     assert isinstance(parse(Host("n", "n"), (), Result(0, noise + b"\nend\n", "")), (HostFacts, Unknown))
 
 
@@ -202,3 +201,122 @@ def test_closed_folder_of_a_server_is_unknown(desired: Desired, shell: Shell) ->
     finally:
         folder.chmod(0o700)
     assert isinstance(told, Unknown)
+
+
+# where nodes have an account of their own
+
+
+@pytest.fixture
+def under_systemd(desired: Desired) -> tuple[Host, Node]:
+    """Return a host under systemd whose service account is `nobody`, and its broker, with its folders made."""
+    if os.geteuid() != 0:
+        cannot_run("it takes root to work with another account's rights")
+    host = replace(desired.cluster.hosts[0], supervisor=Supervisor.SYSTEMD, user="nobody")
+    node = replace(desired.cluster.brokers[0], host=host)
+    for folder in (node.config, node.run, node.data[0]):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    for path in Path(node.data[0]).parents:
+        path.chmod(path.stat().st_mode | 0o011)
+    os.chown(node.data[0], 65534, 65534)
+    return host, node
+
+
+def seen(host: Host, node: Node, shell: Shell) -> HostFacts | Unknown:
+    """Observe the host as root, whose PATH has runuser."""
+    script = observation(host, {node: ()})
+    return parse(host, [node], shell(replace(script, text=f"PATH=$PATH:/usr/sbin\n{script.text}")))
+
+
+def test_marks_are_read_by_the_account(under_systemd: tuple[Host, Node], shell: Shell) -> None:
+    """The service account looks into its own folder; the answer is the one that a login user would give."""
+    host, node = under_systemd
+    Path(node.data[0] / "meta.properties").write_text("version=0\nbroker.id=7\ncluster.id=abc\n")
+    facts = seen(host, node, shell)
+    assert isinstance(facts, HostFacts)
+    assert (facts.account, facts.nodes[node.instance].identities) == (
+        True,
+        {node.data[0]: Identity(7, "abc")},
+    )
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "fifo", "folder"])
+def test_mark_that_is_no_file_is_unknown(kind: str, under_systemd: tuple[Host, Node], shell: Shell) -> None:
+    """A link is not followed and a fifo not waited for; neither looks like an empty folder."""
+    host, node = under_systemd
+    mark = Path(node.data[0] / "meta.properties")
+    secret = mark.parent.parent / "secret"
+    secret.write_text("node.id=7\n")
+    if kind in ("link", "dangling"):
+        mark.symlink_to(secret if kind == "link" else "nowhere")
+    elif kind == "fifo":
+        os.mkfifo(mark)
+    else:
+        mark.mkdir()
+    assert seen(host, node, shell) == Unknown(f"no file, or a link, which kafab does not follow: {mark}")
+
+
+def test_account_is_believed_about_its_data_only(under_systemd: tuple[Host, Node], shell: Shell) -> None:
+    """Whatever a shell of the service account prints, it is no process, no digest and no release."""
+    host, node = under_systemd
+    script = observation(host, {node: ()})
+    lies = [
+        "process 1 1 release digest alive 5",
+        "release kafka_x",
+        f"meta {node.data[0]} node.id=7",
+        "whole",
+    ]
+    liar = "as_account() { printf '%s\\n' " + Cmd(*lies).sh + "; }"
+    text = script.text.replace("\nexposed ", f"\n{liar}\nexposed ", 1)
+    facts = parse(host, [node], shell(replace(script, text=f"PATH=$PATH:/usr/sbin\n{text}")))
+    assert isinstance(facts, HostFacts)
+    assert ("kafka_x" in facts.releases, facts.nodes[node.instance].process) == (False, None)
+    assert facts.nodes[node.instance].identities == {node.data[0]: Identity(7)}
+
+
+def test_account_that_says_half_is_unknown(under_systemd: tuple[Host, Node], shell: Shell) -> None:
+    """A look that was cut off does not say that there is no data."""
+    host, node = under_systemd
+    script = observation(host, {node: ()})
+    text = script.text.replace("\nexposed ", "\nas_account() { return 1; }\nexposed ", 1)
+    assert isinstance(parse(host, [node], shell(replace(script, text=text))), Unknown)
+
+
+@pytest.mark.parametrize("whose", ["config", "releases"])
+def test_folder_of_roots_that_is_anothers_is_unknown(
+    whose: str, under_systemd: tuple[Host, Node], shell: Shell
+) -> None:
+    """Nothing is read where another account could have put a link: whose it is and how to mend it are told."""
+    host, node = under_systemd
+    folder = node.config if whose == "config" else host.paths.releases
+    os.chown(folder, 65534, -1)
+    facts = seen(host, node, shell)
+    assert isinstance(facts, Unknown)
+    assert facts.reason.startswith(
+        f"{folder} belongs to nobody: there root works only where it alone can write"
+    )
+
+
+def test_run_folder_that_is_anothers_is_none(under_systemd: tuple[Host, Node], shell: Shell) -> None:
+    """The record in it is not believed, and the next deploy has the folder to make."""
+    host, node = under_systemd
+    start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
+    Path(node.run / "process").write_text(f"{os.getpid()} {start} release digest\n")
+    before = seen(host, node, shell)
+    os.chown(node.run, 65534, -1)
+    after = seen(host, node, shell)
+    assert isinstance(before, HostFacts)
+    assert isinstance(after, HostFacts)
+    known = [facts.nodes[node.instance] for facts in (before, after)]
+    assert [(facts.running, node.run in facts.directories) for facts in known] == [
+        (True, True),
+        (False, False),
+    ]
+
+
+def test_data_without_its_account_is_unknown(under_systemd: tuple[Host, Node], shell: Shell) -> None:
+    """Where the account is gone and its data is there, root does not look into it in its place."""
+    host, node = under_systemd
+    host = replace(host, user="no-such-account")
+    facts = seen(host, replace(node, host=host), shell)
+    assert isinstance(facts, Unknown)
+    assert "there is no account no-such-account" in facts.reason

@@ -1,5 +1,6 @@
 """exec, push and pull against a shell: what the scripts do, and what is said of hosts that do not play along."""
 
+import os
 import stat
 import subprocess
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from kafab.ops import remote
 from kafab.ops.outputs import Kept
 from kafab.ops.remote import Answers
 from kafab.testing.fleet import FakeFleet
-from tests.conftest import cluster_in
+from tests.conftest import cannot_run, cluster_in
 
 MINUTE = timedelta(minutes=1)
 HOSTS = ("node1", "node2")
@@ -286,3 +287,45 @@ def test_folder_that_cannot_be_made_is_told(fleet: FakeFleet, local: Path) -> No
     """The place here is at fault, and named."""
     with pytest.raises(Failed, match=str(local)):
         remote.pull(str(local), str(local), HOSTS, fleet, silent)
+
+
+# root in a folder of another account
+
+
+@pytest.fixture
+def theirs(there: Path) -> Path:
+    """A folder of another account's, on a way that it may go."""
+    if os.geteuid() != 0:
+        cannot_run("it takes root to work with another account's rights")
+    for above in there.parents:
+        above.chmod(above.stat().st_mode | 0o011)
+    there.chmod(0o755)
+    os.chown(there, 65534, 65534)
+    return there
+
+
+def test_root_pushes_through_no_link_of_another_account(theirs: Path, local: Path, fleet: FakeFleet) -> None:
+    """What the account itself may not write is refused, and what it may is written as it would write it."""
+    outside = theirs.parent / "outside"
+    outside.write_text("as it was")
+    (theirs / "leads.conf").symlink_to(outside)
+    with pytest.raises(Failed) as refused:
+        _push(fleet, local, theirs / "leads.conf")
+    done = _push(fleet, local, theirs / "new.conf")
+    assert (outside.read_text(), "cannot be written by nobody" in refused.value.message) == (
+        "as it was",
+        True,
+    )
+    assert (done.answers.failed, (theirs / "new.conf").owner()) == ({}, "nobody")
+
+
+def test_root_pulls_through_no_link_of_another_account(
+    theirs: Path, fleet: FakeFleet, tmp_path: Path
+) -> None:
+    """A link to what the account may not read is as good as none."""
+    secret = theirs.parent / "secret"
+    secret.write_text("what only root may know")
+    secret.chmod(0o600)
+    (theirs / "server.log").symlink_to(secret)
+    got = remote.pull(str(theirs / "server.log"), str(tmp_path / "here"), ["node1"], fleet, silent)
+    assert (got.files, "ermission denied" in got.answers.failed["node1"]) == ({}, True)

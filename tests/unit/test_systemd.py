@@ -2,19 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kafab import supervisor
-from kafab.command import Result
+from kafab.command import Result, Script, Unknown
 from kafab.model import Cluster, Node, Supervisor
 from kafab.supervisor import Report, State
+from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]
-SYSTEMCTL = """case $4 in SubState) echo auto-restart ;; NRestarts) echo 3 ;; esac"""
+SYSTEMCTL = """case $4 in MainPID) MAIN ;; SubState) echo auto-restart ;; NRestarts) echo 3 ;; esac"""
 JOURNALCTL = """
 case " $* " in *" --sync "*) echo sync >> SYNCS; SYNC; exit ;; esac
 while [ "$1" != -n ]; do shift; done
@@ -29,6 +30,7 @@ class Host:
     def __init__(self, folder: Path, node: Node, shell: Shell) -> None:
         self.node = replace(node, host=replace(node.host, supervisor=Supervisor.SYSTEMD))
         self._bin, self._syncs, self._shell = folder / "bin", folder / "syncs", shell
+        self._main = "echo 0"
         self._bin.mkdir()
         Path(node.run).mkdir(parents=True)
         self.recorded("1 0")
@@ -40,10 +42,16 @@ class Host:
     def journal(self, written: str = "echo 'the reason'", *, sync: str = ":") -> None:
         """Let the journal have what a shell command prints, and a sync do another one."""
         journalctl = JOURNALCTL.replace("WRITTEN", written).replace("SYNCS", str(self._syncs))
-        for name, text in {"systemctl": SYSTEMCTL, "journalctl": journalctl.replace("SYNC", sync)}.items():
+        systemctl = SYSTEMCTL.replace("MAIN", self._main)
+        for name, text in {"systemctl": systemctl, "journalctl": journalctl.replace("SYNC", sync)}.items():
             program = self._bin / name
             program.write_text(f"#!/bin/sh\n{text}\n")
             program.chmod(0o755)
+
+    def main_process(self, said: str) -> None:
+        """Let systemd say this of the unit's own process."""
+        self._main = said
+        self.journal()
 
     @property
     def syncs(self) -> int:
@@ -52,12 +60,16 @@ class Host:
 
     def check(self, *nodes: Node) -> Report:
         """Look at the broker, or at some nodes; return what is said of the first."""
-        looked = nodes or (self.node,)
-        script = supervisor.check(looked)
-        result = self._shell(replace(script, text=f"PATH={self._bin}:$PATH\n{script.text}"))
-        report = supervisor.read(result, looked)[looked[0].name]
+        report = self.asked(supervisor.check, *nodes)
         assert isinstance(report, Report)
         return report
+
+    def asked(self, make: Callable[[Sequence[Node]], Script], *nodes: Node) -> Report | Unknown:
+        """Run a script of the supervisor's; return what is said of the first node."""
+        looked = nodes or (self.node,)
+        script = make(looked)
+        result = self._shell(replace(script, text=f"PATH={self._bin}:$PATH\n{script.text}"))
+        return supervisor.read(result, looked)[looked[0].name]
 
 
 @pytest.fixture
@@ -102,3 +114,45 @@ def test_running_node_waits_for_no_journal(host: Host) -> None:
     start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
     host.recorded(f"{os.getpid()} {start}")
     assert (host.check().state, host.syncs) == (State.RUNNING, 0)
+
+
+def mine() -> str:
+    """Return this process's start time."""
+    return Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
+
+
+def test_record_in_the_services_own_folder_is_not_believed(host: Host) -> None:
+    """Whoever may write there could name any process: systemd says what runs, and nothing does."""
+    if os.geteuid() != 0:
+        cannot_run("it takes root to give a folder away")
+    host.recorded(f"{os.getpid()} {mine()}")
+    os.chown(host.node.run, 65534, 65534)
+    assert host.check() == Report(State.STOPPED, "")
+
+
+def test_process_without_a_record_runs(host: Host) -> None:
+    """A node that was started before root kept the records must not look stopped: systemd knows its process."""
+    Path(host.node.run / "process").unlink()
+    host.main_process(f"echo {os.getpid()}")
+    assert host.check() == Report(State.RUNNING, str(os.getpid()))
+
+
+def test_silent_systemd_is_unknown(host: Host) -> None:
+    """Where neither the record nor systemd says that it runs, and systemd does not answer, it is not stopped either."""
+    host.main_process("echo 'Failed to connect to bus' >&2; exit 1")
+    report = host.asked(supervisor.check)
+    assert isinstance(report, Unknown)
+    assert "systemd does not say whether kafka-broker@broker.service runs" in report.reason
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o700])
+def test_start_is_refused_where_no_record_can_be_kept(mode: int, host: Host) -> None:
+    """In a folder that others can write in, or that a deploy has not finished, nothing is started; a deploy mends it."""
+    Path(host.node.run).chmod(mode)
+    report = host.asked(supervisor.start)
+    assert isinstance(report, Report)
+    assert (report.state, str(host.node.run) in report.detail, "`fab deploy`" in report.detail) == (
+        State.FAILED,
+        True,
+        True,
+    )

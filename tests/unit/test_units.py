@@ -40,7 +40,9 @@ def directives(text: str) -> dict[str, list[str]]:
     [
         ("Type", "simple"),
         ("User", "kafka"),
+        ("ExecStartPre", "+/bin/sh /etc/kafka/%i/record begin"),
         ("ExecStart", "/bin/sh /etc/kafka/%i/launch"),
+        ("ExecStartPost", "+/bin/sh /etc/kafka/%i/record started $MAINPID"),
         ("Restart", "on-failure"),
         ("SuccessExitStatus", "143"),
         ("KillMode", "mixed"),
@@ -95,10 +97,10 @@ def test_nodes_of_one_role_share_the_unit(tmp_path: Path) -> None:
 
 
 def test_drop_in_opens_the_nodes_own_folders_only(tmp_path: Path) -> None:
-    """Under ProtectSystem=strict a node may write its logs, its run record and its data."""
+    """Under ProtectSystem=strict a node may write its logs, Java's temporary files and its data, and not its run record."""
     found = cluster(tmp_path)
     paths = directives(unit_files(found, found.brokers[0])[1].text)["ReadWritePaths"][0].split()
-    assert paths == ["/var/log/kafka/broker-1", "/var/lib/kafka/run/broker-1", "/disk1", "/disk2"]
+    assert paths == ["/var/log/kafka/broker-1", "/var/lib/kafka/run/broker-1/tmp", "/disk1", "/disk2"]
 
 
 def test_process_supervisor_has_no_unit(tmp_path: Path) -> None:
