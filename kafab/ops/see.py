@@ -1,8 +1,8 @@
 """Look at a running cluster once: all questions side by side, each node on its own; one value comes back."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeAlias, TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from kafab import supervisor
 from kafab.command import Script, Unknown
@@ -18,6 +18,7 @@ SETTINGS = ("min.insync.replicas",)
 """The topic properties that safety needs."""
 MOST_AT_ONCE = 64
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Pending: TypeAlias = Callable[[], T]
 """Gives an answer once it is there."""
@@ -28,8 +29,7 @@ def see(cluster: Cluster, world: World, ask: Ask) -> Seen:
 
     Only the topics' settings are read after the views, which say what topics there are.
     """
-    questions = 5 + sum(map(len, (ask.views, ask.listeners, ask.voters, ask.reached)))
-    with ThreadPoolExecutor(max_workers=min(questions, MOST_AT_ONCE)) as pool:
+    with _beside(ask) as pool:
         pending = {
             node.id: pool.submit(world.brokers.metadata, node.endpoint, timeout=ask.timeout)
             for node in ask.views
@@ -42,6 +42,24 @@ def see(cluster: Cluster, world: World, ask: Ask) -> Seen:
         configs = _settings(views.values(), ask, world)
         shown = {at: answer.result() for at, answer in others.items()}
         return Seen(processes, views, shown, ensemble(), controllers(), configs)
+
+
+class _AtOnce(Executor):
+    """Answers a single question in the caller's thread: a gate that looks ten times a second starts no threads for it."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """Call it, and return its answer as one that is there."""
+        done: Future[T] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def _beside(ask: Ask) -> Executor:
+    """Return what asks these questions beside each other."""
+    each = sum(map(len, (ask.views, ask.listeners, ask.voters, ask.reached)))
+    whole = sum((ask.registrations, ask.controller, ask.identity, ask.features))
+    questions = each + whole + bool(ask.processes)
+    return ThreadPoolExecutor(min(questions, MOST_AT_ONCE)) if questions > 1 else _AtOnce()
 
 
 def reports(
@@ -65,7 +83,7 @@ def by_host(nodes: Iterable[Node]) -> dict[str, list[Node]]:
     return grouped
 
 
-def _ensemble(world: World, ask: Ask, pool: ThreadPoolExecutor) -> Pending[EnsembleAnswers]:
+def _ensemble(world: World, ask: Ask, pool: Executor) -> Pending[EnsembleAnswers]:
     """Begin to ask ZooKeeper; an ``ask`` that asks nothing does not touch the port."""
     members = {node.name: pool.submit(world.zookeeper.member, node.endpoint) for node in ask.voters}
     sessions = pool.submit(world.zookeeper.registrations) if ask.registrations else None
@@ -76,7 +94,7 @@ def _ensemble(world: World, ask: Ask, pool: ThreadPoolExecutor) -> Pending[Ensem
     )
 
 
-def _controllers(world: World, ask: Ask, pool: ThreadPoolExecutor) -> Pending[ControllerAnswers]:
+def _controllers(world: World, ask: Ask, pool: Executor) -> Pending[ControllerAnswers]:
     """Begin to ask KRaft's controllers; an ``ask`` that asks nothing does not touch the port."""
     limit = ask.timeout
     leaders = {

@@ -1,5 +1,6 @@
 """The law of interruption: from each state that Ctrl-C can leave, the moves left are the tail of the undisturbed run."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -44,8 +45,9 @@ def _interrupted(cosmos: Cosmos, run: Callable[[Cosmos], None], done: int) -> No
     cosmos.calls.clear()
 
 
-def _undisturbed(root: Path, mode: str, run: Callable[[Cosmos], None], *, runs: bool) -> Moves:
-    cosmos = _cosmos(root, mode, runs=runs)
+@functools.cache
+def _undisturbed(mode: str, run: Callable[[Cosmos], None], *, runs: bool) -> Moves:
+    cosmos = _cosmos(Path("/nowhere"), mode, runs=runs)
     run(cosmos)
     return cosmos.moves
 
@@ -53,7 +55,7 @@ def _undisturbed(root: Path, mode: str, run: Callable[[Cosmos], None], *, runs: 
 @pytest.mark.parametrize(("mode", "done"), CUTS)
 def test_start_goes_on_with_the_tail(tmp_path: Path, mode: str, done: int) -> None:
     """An interrupted start that is run again starts what is left, in the same order, and nothing twice."""
-    whole = _undisturbed(tmp_path, mode, _started, runs=False)
+    whole = _undisturbed(mode, _started, runs=False)
     cosmos = _cosmos(tmp_path, mode, runs=False)
     _interrupted(cosmos, _started, done)
     _started(cosmos)
@@ -63,7 +65,7 @@ def test_start_goes_on_with_the_tail(tmp_path: Path, mode: str, done: int) -> No
 @pytest.mark.parametrize(("mode", "done"), CUTS)
 def test_stop_goes_on_with_the_tail(tmp_path: Path, mode: str, done: int) -> None:
     """An interrupted stop that is run again stops what is left, in the same order, and nothing twice."""
-    whole = _undisturbed(tmp_path, mode, _stopped, runs=True)
+    whole = _undisturbed(mode, _stopped, runs=True)
     cosmos = _cosmos(tmp_path, mode, runs=True)
     _interrupted(cosmos, _stopped, done)
     _stopped(cosmos)
@@ -73,7 +75,7 @@ def test_stop_goes_on_with_the_tail(tmp_path: Path, mode: str, done: int) -> Non
 @pytest.mark.parametrize(("mode", "done"), CUTS_OF_A_RESTART)
 def test_start_ends_an_interrupted_restart(tmp_path: Path, mode: str, done: int) -> None:
     """`fab start`, which the message names, starts exactly what the restart has stopped and not yet started, in its order."""
-    whole = _undisturbed(tmp_path, mode, _restarted, runs=True)
+    whole = _undisturbed(mode, _restarted, runs=True)
     cosmos = _cosmos(tmp_path, mode, runs=True)
     _interrupted(cosmos, _restarted, done)
     down = {name for call, name in whole[:done] if call == "stop"}
