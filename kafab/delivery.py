@@ -25,6 +25,7 @@ from kafab.events import Emit, Event, Note, Transfer
 from kafab.model import Cluster
 from kafab.ports import Fleet, Upload
 from kafab.steps import InstallRelease, with_offset_zero
+from kafab.words import plural
 
 NAMED = 4
 """So many hosts are told by name; more are counted."""
@@ -190,4 +191,4 @@ def _why(seed: Seed, outcome: Outcome) -> str:
 def _hosts(steps: Sequence[InstallRelease], named: int = NAMED) -> str:
     if len(steps) <= named:
         return ", ".join(step.host for step in steps)
-    return f"{len(steps)} host{'s' if len(steps) > 1 else ''}"
+    return plural(len(steps), "host")

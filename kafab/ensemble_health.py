@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.health import Registrations, Views, few
 from kafab.metadata import Controller, Member, Metadata
 from kafab.model import Cluster, Node
+from kafab.seen import Registrations, Views
+from kafab.words import few
 
 OK, UNKNOWN, CRIT = Severity.OK, Severity.UNKNOWN, Severity.CRIT
 

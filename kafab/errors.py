@@ -7,6 +7,8 @@ Exit codes: 0 done, 1 failed, 2 usage or inventory, 3 refused for safety, 4 host
 
 from collections.abc import Mapping
 
+from kafab.words import plural
+
 
 class KafabError(Exception):
     """The root: a message for the operator, a hint at the next step, and the process's exit code."""
@@ -43,8 +45,8 @@ class Unreachable(KafabError):
     def __init__(self, reasons: Mapping[str, str], *, hint: str | None = None) -> None:
         self.reasons = dict(reasons)
         lines = "".join(f"\n  {host}: {reason}" for host, reason in self.reasons.items())
-        count = len(self.reasons)
-        super().__init__(f"{count} host{'s' if count > 1 else ''} did not answer:{lines}", hint=hint)
+        hosts = plural(len(self.reasons), "host")
+        super().__init__(f"{hosts} did not answer:{lines}", hint=hint)
 
 
 class OutcomeUnknown(KafabError):

@@ -28,6 +28,7 @@ from kafab.steps import (
 )
 from kafab.storage import initial_controllers
 from kafab.supervisor import SETTLED
+from kafab.words import plural
 
 SCRIPT_TIMEOUT = timedelta(minutes=2)
 
@@ -288,7 +289,7 @@ def _told(steps: Sequence[Configuring]) -> dict[str, str]:
         told.setdefault(step.subject, []).extend(_done(step))
     for subject, parts in told.items():
         if made := sum(isinstance(step, MakeDirectory) and step.subject == subject for step in steps):
-            parts.insert(0, f"made {made} folder{'s' if made > 1 else ''}")
+            parts.insert(0, f"made {plural(made, 'folder')}")
     return {subject: ", ".join(parts) for subject, parts in told.items() if parts}
 
 

@@ -4,40 +4,22 @@ Every check always gives the same findings' names, also when its input is Unknow
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeAlias
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.metadata import ConfigEntry, Metadata, Partition
 from kafab.model import Cluster, Endpoint, Node, Version
+from kafab.seen import Configs, Registered, Registrations, Views
+from kafab.words import SHOWN, few
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
-NAMES_SHOWN = 5
 IMBALANCE_LIMIT = 10
 """Per cent of a broker's preferred leaderships that others may hold: Kafka's leader.imbalance.per.broker.percentage."""
 MIN_ISR_CAPPED = Version(3, 7, 0)
 """From here on min.insync.replicas above the replication factor counts as the replication factor (KIP-966's
 `Partition.effectiveMinIsr`); before, every acks=all write is refused."""
-
-Views: TypeAlias = Mapping[int, Metadata | Unknown]
-"""broker id -> what that broker alone answered."""
-
-
-@dataclass(frozen=True)
-class Registered:
-    """A broker's registration in either mode: where it says it listens, and what else is known of it."""
-
-    endpoints: tuple[Endpoint, ...]
-    fenced: bool = False
-    """The KRaft controllers let it serve nobody."""
-    evidence: Mapping[str, object] = field(default_factory=dict)
-
-
-Registrations: TypeAlias = Mapping[int, Registered] | Unknown
-Configs: TypeAlias = Mapping[str, Mapping[str, ConfigEntry]] | Unknown
 
 
 def judge_registrations(
@@ -192,7 +174,7 @@ class _Counted:
         self._total = total
 
     def __call__(self, check: str, bad: Severity, found: Sequence[Partition], what: str) -> Finding:
-        names = [partition.name for partition in found[:NAMES_SHOWN]]
+        names = [partition.name for partition in found[:SHOWN]]
         evidence: dict[str, object] = {"partitions": self._total, "count": len(found), "names": names}
         if not found:
             return Finding(check, self._cluster.name, OK, f"0 of {self._total} {what}", evidence)
@@ -247,7 +229,7 @@ def _preferred_leaders(cluster: Cluster, partitions: Sequence[Partition]) -> Fin
     evidence: dict[str, object] = {
         "percent": percent,
         "count": len(elsewhere),
-        "names": [p.name for p in elsewhere[:NAMES_SHOWN]],
+        "names": [p.name for p in elsewhere[:SHOWN]],
         "percent_by_broker": {str(broker): value for broker, value in share.items()},
     }
     detail = f"{len(elsewhere)} of {len(led)} ({percent:g} %) are not led by their preferred leader"
@@ -281,10 +263,3 @@ def without(metadata: Metadata | Unknown, leave_out: Callable[[str], bool]) -> M
         return metadata
     kept = tuple(partition for partition in metadata.partitions if not leave_out(partition.topic))
     return Metadata(metadata.cluster_id, metadata.controller, metadata.brokers, kept)
-
-
-def few(names: Iterable[str]) -> str:
-    """Return the first five names and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - NAMES_SHOWN} more" if len(every) > NAMES_SHOWN else ""
-    return ", ".join(every[:NAMES_SHOWN]) + more

@@ -4,37 +4,23 @@ A broker tells its clients where the brokers listen under the name of the listen
 for a listener can be read at that listener alone in KRaft mode; in ZooKeeper mode the registrations have them all.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Iterator
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.health import Views
 from kafab.listeners import Listener, Use
 from kafab.metadata import Metadata
-from kafab.model import Cluster, Endpoint, Node
-
-Answers: TypeAlias = Mapping[Endpoint, Metadata | Unknown]
-"""Where a broker was asked -> what it answered there."""
+from kafab.model import Cluster, Node
+from kafab.seen import ListenerAnswers, Views
 
 
-def endpoints(cluster: Cluster) -> tuple[Endpoint, ...]:
-    """Return where brokers are to be asked besides kafab's own listener."""
-    return tuple(
-        listener.endpoint
-        for node in cluster.brokers
-        for listener in node.broker_listeners
-        if listener.endpoint != node.endpoint
-    )
-
-
-def judge_listeners(cluster: Cluster, answers: Answers, views: Views) -> tuple[Finding, ...]:
+def judge_listeners(cluster: Cluster, answers: ListenerAnswers, views: Views) -> tuple[Finding, ...]:
     """Return one finding for each broker with several listeners; ``views`` are the brokers' answers on kafab's own."""
     several = (node for node in cluster.brokers if len(node.broker_listeners) > 1)
     return tuple(_judged(cluster, node, {node.endpoint: views[node.id], **answers}) for node in several)
 
 
-def _judged(cluster: Cluster, node: Node, answers: Answers) -> Finding:
+def _judged(cluster: Cluster, node: Node, answers: ListenerAnswers) -> Finding:
     wrong, silent, apart, good = [], [], [], []
     for listener in node.broker_listeners:
         place, view = f"{listener.name} {listener.endpoint}", answers[listener.endpoint]

@@ -35,6 +35,7 @@ from kafab.steps import (
 )
 from kafab.storage import cluster_ids, format_steps
 from kafab.voters import asks_others, guard_majority
+from kafab.words import plural
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Plan:
             if counts[kind]
         ]
         hosts = len({step.host for step in self.steps})
-        return f"{', '.join(parts)} to change on {hosts} host{'s' if hosts > 1 else ''}"
+        return f"{', '.join(parts)} to change on {plural(hosts, 'host')}"
 
     @property
     def formats(self) -> tuple[FormatStorage, ...]:
@@ -290,7 +291,7 @@ def guard_identities(
     ]
     problems: list[str] = []
     if strangers:
-        count = f"{len(strangers)} data director{'ies' if len(strangers) > 1 else 'y'}"
+        count = plural(len(strangers), "data directory", "data directories")
         problems += ["\n  ".join([f"{count} of something else:", *strangers])]
     if len(ids) > 1:
         problems += ["\n  ".join([f"{len(ids)} cluster ids, where there must be one:", *table])]

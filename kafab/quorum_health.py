@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.health import Views, few
 from kafab.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.model import Cluster, Node, Version
-from kafab.seen import ControllerAnswers
+from kafab.seen import ControllerAnswers, Views
+from kafab.words import few
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 

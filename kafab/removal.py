@@ -19,6 +19,7 @@ from kafab.plan import by_hand, guard_identities
 from kafab.remains import DROP_IN, INCOMING, NEW, HostRemains, Place, drop_in, roots, template
 from kafab.render import MANIFEST
 from kafab.state import Desired, DesiredNode
+from kafab.words import plural
 
 RELEASE = re.compile(r"kafka_\d\.\d{1,2}-\d{1,3}\.\d{1,3}\.\d{1,3}-[0-9a-f]{12}", re.ASCII)
 """The name of a release's folder; see `releases.Artifact.folder`."""
@@ -147,7 +148,7 @@ def _guard_stopped(
     ]
     if running:
         raise Unsafe(
-            f"{len(running)} node{'s' * (len(running) > 1)} of {desired.cluster.name} run: {', '.join(running)}",
+            f"{plural(len(running), 'node')} of {desired.cluster.name} run: {', '.join(running)}",
             hint="`fab stop` first; nothing was changed",
         )
 
@@ -161,7 +162,7 @@ def _guard_data(desired: Desired, hosts: Mapping[str, HostFacts], remains: Mappi
     ]
     if problems:
         raise Unsafe(
-            f"{len(problems)} data director{'ies' if len(problems) > 1 else 'y'} cannot be removed:\n  "
+            f"{plural(len(problems), 'data directory', 'data directories')} cannot be removed:\n  "
             + "\n  ".join(problems),
             hint="look there, move away by hand what is yours, or leave the data (no --data); nothing was changed",
         )
@@ -179,7 +180,7 @@ def _data_problem(
         return f"has file systems mounted inside: {', '.join(map(str, below))}"
     content = _content(there, path, place)
     if content and path not in hosts[node.host.name].nodes[node.instance].identities:
-        count = f"{len(content)} entr{'ies' if len(content) > 1 else 'y'}"
+        count = plural(len(content), "entry", "entries")
         return f"has {count} and no {MARKS[node.role]} that says whose they are"
     return None
 

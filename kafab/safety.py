@@ -8,7 +8,7 @@ A whole cluster may be stopped: nobody is left to be served.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kafab.command import Unknown
@@ -17,8 +17,8 @@ from kafab.metadata import Metadata, Partition
 from kafab.model import Cluster, Node, Role
 from kafab.seen import Ask, Seen
 from kafab.supervisor import Report, State
+from kafab.words import SHOWN, few, plural
 
-SHOWN = 5
 OVERRIDE = "--unsafe"
 OVERRIDDEN = f"{OVERRIDE} overrides"
 MIN_ISR = "min.insync.replicas"
@@ -136,7 +136,7 @@ def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen:
     configs = seen.configs
     unread = [] if isinstance(configs, Unknown) else sorted(concerned - configs.keys())
     if isinstance(configs, Unknown) or unread:
-        reason = configs.reason if isinstance(configs, Unknown) else ", ".join(unread[:SHOWN])
+        reason = configs.reason if isinstance(configs, Unknown) else few(unread)
         text = f"{doubt}: {MIN_ISR} cannot be read: {reason}"
         return Verdict(Failed(text, hint=OVERRIDDEN), final=False)
     min_isr = {topic: int(configs[topic][MIN_ISR].value or 1) for topic in concerned}
@@ -217,13 +217,9 @@ def guard_brokers(
     more = f"\n  and {len(dangers) - SHOWN} more" if len(dangers) > SHOWN else ""
     shown = "".join(f"\n  {danger}" for danger in dangers[:SHOWN])
     raise Unsafe(
-        f"stopping {', '.join(stopping.values())} would cost {len(dangers)} partition{_s(dangers)} of {len(topics)} topic{_s(topics)}:{shown}{more}",
+        f"stopping {', '.join(stopping.values())} would cost {plural(len(dangers), 'partition')} of {plural(len(topics), 'topic')}:{shown}{more}",
         hint=f"{flag} overrides; stopping the whole cluster (no --limit) needs no override",
     )
-
-
-def _s(counted: Sized) -> str:
-    return "" if len(counted) == 1 else "s"
 
 
 def guard_quorum(
@@ -238,6 +234,6 @@ def guard_quorum(
     if stopping and brokers_running and left < majority:
         raise Unsafe(
             f"stopping {', '.join(stopping)} would leave {left} of {members} {what}, fewer than the majority "
-            f"of {majority}, under {brokers_running} running broker{'s' if brokers_running > 1 else ''}",
+            f"of {majority}, under {plural(brokers_running, 'running broker')}",
             hint=f"`fab start` brings up those that are down; to stop everything leave out --limit; {flag} overrides",
         )

@@ -10,9 +10,15 @@ from datetime import timedelta
 from typing import TypeAlias, TypeVar
 
 from kafab.command import Unknown
-from kafab.health import Configs, Registered, Registrations, Views
-from kafab.listener_health import Answers, endpoints
-from kafab.metadata import Controller, KraftBroker, Member, Metadata, QuorumState, Registration
+from kafab.metadata import (
+    ConfigEntry,
+    Controller,
+    KraftBroker,
+    Member,
+    Metadata,
+    QuorumState,
+    Registration,
+)
 from kafab.model import Cluster, Endpoint, Node
 from kafab.supervisor import Report, State
 
@@ -20,6 +26,24 @@ NOT_ASKED = Unknown("it was not asked")
 ANSWER = timedelta(seconds=5)
 """How long one question to one node may take, unless it is asked again and again."""
 
+Views: TypeAlias = Mapping[int, Metadata | Unknown]
+"""broker id -> what that broker alone answered."""
+ListenerAnswers: TypeAlias = Mapping[Endpoint, Metadata | Unknown]
+"""Where a broker was asked, besides kafab's own listener -> what it answered there."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A broker's registration in either mode: where it says it listens, and what else is known of it."""
+
+    endpoints: tuple[Endpoint, ...]
+    fenced: bool = False
+    """The KRaft controllers let it serve nobody."""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+Registrations: TypeAlias = Mapping[int, Registered] | Unknown
+Configs: TypeAlias = Mapping[str, Mapping[str, ConfigEntry]] | Unknown
 Leader: TypeAlias = int | Unknown | None
 """Whom a controller takes for the leader; None: it knows none."""
 _V = TypeVar("_V")
@@ -60,7 +84,7 @@ class Seen:
     """Node name -> what its host says of its process."""
     views: Views = field(default_factory=dict)
     """Broker id -> the metadata as that broker alone shows it."""
-    listeners: Answers = field(default_factory=dict)
+    listeners: ListenerAnswers = field(default_factory=dict)
     """Where brokers were asked besides kafab's own listener -> the metadata as clients are shown it there."""
     ensemble: EnsembleAnswers = field(default_factory=EnsembleAnswers)
     controllers: ControllerAnswers = field(default_factory=ControllerAnswers)
@@ -175,12 +199,22 @@ class Ask:
         return replace(self, timeout=timeout)
 
 
+def other_listeners(cluster: Cluster) -> tuple[Endpoint, ...]:
+    """Return where brokers are to be asked besides kafab's own listener."""
+    return tuple(
+        listener.endpoint
+        for node in cluster.brokers
+        for listener in node.broker_listeners
+        if listener.endpoint != node.endpoint
+    )
+
+
 def everything(cluster: Cluster) -> Ask:
     """Return every question that `verify` asks of a cluster's own words; processes are asked by other means."""
     kraft = cluster.kraft
     return Ask(
         views=cluster.brokers,
-        listeners=endpoints(cluster),
+        listeners=other_listeners(cluster),
         voters=cluster.controllers if kraft else cluster.zookeepers,
         reached=cluster.brokers if kraft else (),
         registrations=True,

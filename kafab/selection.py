@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kafab.errors import UsageError
 from kafab.folders import state_folder
-from kafab.inventory.sections import nearest
+from kafab.words import nearest
 
 
 def find_inventory(wanted: str | None, environ: Mapping[str, str], folder: Path) -> Path:

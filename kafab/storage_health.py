@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from kafab.command import Unknown
 from kafab.facts import HostFacts
 from kafab.findings import Finding, Severity
-from kafab.health import few
 from kafab.model import Cluster, Node
+from kafab.words import few
 
 OK, UNKNOWN, CRIT = Severity.OK, Severity.UNKNOWN, Severity.CRIT
 

@@ -1,8 +1,10 @@
 """Counts and lists of names as text for people: one spelling of each for the whole project."""
 
+import difflib
 from collections.abc import Iterable
 
 SHOWN = 5
+"""How many names of a list are shown, where a list may be long."""
 
 
 def plural(count: int, noun: str, many: str = "") -> str:
@@ -15,3 +17,10 @@ def few(names: Iterable[str], shown: int = SHOWN) -> str:
     every = list(names)
     more = f" and {len(every) - shown} more" if len(every) > shown else ""
     return ", ".join(every[:shown]) + more
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt one was probably meant to be."""
+    names = {word.lower(): word for word in known}
+    found = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.6)
+    return names[found[0]] if found else None

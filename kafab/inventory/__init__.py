@@ -17,6 +17,7 @@ from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOO
 from kafab.inventory.sections import Section
 from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Ssh, Supervisor
 from kafab.problems import START, Problem, Problems
+from kafab.words import plural
 
 
 class InventoryError(UsageError):
@@ -25,7 +26,7 @@ class InventoryError(UsageError):
     def __init__(self, file: Path, problems: tuple[Problem, ...], warnings: tuple[Problem, ...]) -> None:
         self.problems = problems
         self.warnings = warnings
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {file}"
+        count = f"{plural(len(problems), 'problem')} in {file}"
         super().__init__(
             "\n".join([f"{count}; no host was contacted", *(f"  {found}" for found in problems)])
         )

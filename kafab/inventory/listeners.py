@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafab.inventory.rules import Draft, PlacedNode
-from kafab.inventory.sections import Section, nearest
+from kafab.inventory.sections import Section
 from kafab.listeners import (
     CLIENT,
     CONTROLLER,
@@ -23,6 +23,7 @@ from kafab.listeners import (
 )
 from kafab.model import Host, Role
 from kafab.problems import Place, Problems
+from kafab.words import nearest
 
 
 @dataclass(frozen=True)

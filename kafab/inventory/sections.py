@@ -1,8 +1,7 @@
 """Kinds of mappings an inventory holds: with known keys, with names of the user's, with properties of Kafka's own."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +11,7 @@ from kafab.inventory.texts import PLAIN_TEXT_FOUND, is_secret
 from kafab.inventory.yamltree import Scalar, Table, Tree, describe, joined, meaning, shortened
 from kafab.model import Role
 from kafab.problems import Place, Problems
+from kafab.words import nearest
 
 
 @dataclass(frozen=True)
@@ -234,13 +234,6 @@ class Properties:
             "type": "object",
             "additionalProperties": {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]},
         }
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a misspelt one was probably meant to be."""
-    names = {word.lower(): word for word in known}
-    found = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.6)
-    return names[found[0]] if found else None
 
 
 def _sentence(key: Key) -> str:

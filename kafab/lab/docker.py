@@ -31,6 +31,7 @@ from kafab.lab.machine import Machine
 from kafab.lab.named import NamedLab, write
 from kafab.lab.shape import ANY, Shape, Wish
 from kafab.ports import Clock
+from kafab.words import plural
 
 BASE_IMAGE = "debian:bookworm-slim"
 BUILD_PATIENCE = timedelta(minutes=15)
@@ -151,9 +152,7 @@ class DockerLab(NamedLab):
         write(self.inventory, inventory(self._addresses(), shape))
         count = shape.hosts
         first, *_, last = [*self._addresses().values()] * 2
-        self._emit(
-            Note(self.name, f"{count} host{'s' * (count > 1)} up, {first} to {last}, in {self.folder}")
-        )
+        self._emit(Note(self.name, f"{plural(count, 'host')} up, {first} to {last}, in {self.folder}"))
 
     def _mend(self) -> None:
         if not self._engine.networks(self._label):

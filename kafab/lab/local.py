@@ -20,6 +20,7 @@ from kafab.lab.kinds import Kind
 from kafab.lab.machine import Process
 from kafab.lab.named import NamedLab, write
 from kafab.lab.shape import ANY, Shape, Wish
+from kafab.words import plural
 
 MAX_HOSTS = 50
 FIRST_PORT, SLOT, SLOTS = 20000, 100, 120
@@ -124,7 +125,7 @@ class LocalLab(NamedLab):
         write(self.inventory, inventory(hosts, shape, java))
         count = shape.hosts
         ports = f"{hosts[0].port}-{hosts[-1].port + PORTS_PER_HOST - 1}"
-        self._emit(Note(self.name, f"{count} host{'s' * (count > 1)} up, ports {ports}, in {self.folder}"))
+        self._emit(Note(self.name, f"{plural(count, 'host')} up, ports {ports}, in {self.folder}"))
 
     def _mend(self) -> None:
         processes = self._machine.processes()

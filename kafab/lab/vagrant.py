@@ -20,6 +20,7 @@ from kafab.lab.machine import Machine
 from kafab.lab.named import NamedLab, write
 from kafab.lab.shape import ANY, Shape, Wish
 from kafab.ports import Clock
+from kafab.words import plural
 
 FIRST_NETWORK, NETWORKS = 56, 8
 """192.168.56.0 to 192.168.63.255: the addresses that VirtualBox gives host-only networks without further leave."""
@@ -145,9 +146,7 @@ class VagrantLab(NamedLab):
         write(self.inventory, self._inventory(addresses, logins))
         first, *_, last = [*addresses.values()] * 2
         count = len(addresses)
-        self._emit(
-            Note(self.name, f"{count} host{'s' * (count > 1)} up, {first} to {last}, in {self.folder}")
-        )
+        self._emit(Note(self.name, f"{plural(count, 'host')} up, {first} to {last}, in {self.folder}"))
 
     def _pinned(self, host: str, address: str) -> str:
         """Ask a host for its keys over Vagrant's own channel; whoever answers at the address must have one of them."""

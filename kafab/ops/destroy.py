@@ -25,6 +25,7 @@ from kafab.removal import GONE, LOCK, Removal, Removals, What, removals
 from kafab.state import Desired, desire, limited
 from kafab.supervisor import ALIVE
 from kafab.units import UNITS
+from kafab.words import plural
 
 TIMEOUT = timedelta(minutes=10)
 DATA_TIMEOUT = timedelta(hours=1)
@@ -97,8 +98,7 @@ def destroy(cluster: Cluster, limit: str | None, world: World, agreed: Removals,
         results |= _seen(cluster, limit, world, _carry_out(cluster, limit, last, world.fleet), data=data)
     for host, result in results.items():
         if result.fate is Fate.DONE:
-            count = len(found.on(host))
-            world.emit(Note(host, f"{count} thing{'s' * (count > 1)} removed"))
+            world.emit(Note(host, f"{plural(len(found.on(host)), 'thing')} removed"))
     return Destroyed(found, results)
 
 

@@ -6,12 +6,11 @@ from typing import ParamSpec, TypeAlias, TypeVar
 
 from kafab import supervisor
 from kafab.command import Script, Unknown
-from kafab.health import Configs
 from kafab.metadata import Metadata, QuorumState
 from kafab.model import Cluster, Node
 from kafab.ops.world import World
 from kafab.ports import Fleet
-from kafab.seen import NOT_ASKED, Ask, ControllerAnswers, EnsembleAnswers, Seen
+from kafab.seen import NOT_ASKED, Ask, Configs, ControllerAnswers, EnsembleAnswers, Seen
 from kafab.supervisor import Report
 
 SETTINGS = ("min.insync.replicas",)

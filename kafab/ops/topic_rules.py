@@ -6,10 +6,10 @@ Each check raises UsageError with the numbers and the nearest right name. The ru
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 
 from kafab.errors import UsageError
 from kafab.metadata import Metadata
+from kafab.words import nearest, plural
 
 PROPERTIES = (
     "cleanup.policy",
@@ -153,7 +153,7 @@ def check_properties(configs: Iterable[str], known: Sequence[str]) -> None:
     """Raise UsageError for a property that is not among the known ones."""
     unknown = [name for name in configs if name not in known]
     if unknown:
-        hints = [hint for name in unknown if (hint := nearest(name, known))]
+        hints = [hint for name in unknown if (hint := meant(name, known))]
         raise UsageError(
             f"this Kafka version knows no topic property {' and no '.join(repr(name) for name in unknown)}",
             hint=" ".join(hints) or f"it knows {', '.join(sorted(known))}",
@@ -169,12 +169,7 @@ def check_min_isr(text: str | None, factor: int | None) -> None:
         )
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def meant(name: str, known: Iterable[str]) -> str | None:
     """Return the hint that names the nearest known name, or None where none is near."""
-    close = get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else None
-
-
-def plural(number: int, noun: str) -> str:
-    """Return ``1 partition`` or ``3 partitions``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else None

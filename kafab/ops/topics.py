@@ -21,7 +21,7 @@ from kafab.ops.topic_rules import (
     check_min_isr,
     check_name,
     check_properties,
-    nearest,
+    meant,
 )
 from kafab.ops.world import World
 
@@ -194,7 +194,7 @@ def _partitions(metadata: Metadata, name: str) -> tuple[Partition, ...]:
     if not found:
         known = sorted({partition.topic for partition in metadata.partitions})
         raise UsageError(
-            f"there is no topic {name!r}", hint=nearest(name, known) or "`topics.list` shows all names"
+            f"there is no topic {name!r}", hint=meant(name, known) or "`topics.list` shows all names"
         )
     return tuple(sorted(found, key=lambda partition: partition.number))
 

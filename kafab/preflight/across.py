@@ -14,11 +14,11 @@ from kafab.model import Cluster, Node, Role
 from kafab.preflight.local import Look
 from kafab.preflight.network import names, targets
 from kafab.preflight.sizes import heap_bytes, size
+from kafab.words import few, plural
 
 SKEW_WARN, SKEW_FAIL = 1.0, 30.0
 """Seconds. Kafka orders records by time stamps of many machines, and expires tokens and segments by them."""
 HERE = "this machine"
-SHOWN = 5
 _NOTHING = NodeFacts()
 
 
@@ -127,7 +127,7 @@ def judge_memory(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Findin
 
 def _memory(cluster: Cluster, nodes: list[Node], total: int, *, host: str, subject: str) -> Finding:
     heaps = sum(heap_bytes(node.heap) for node in nodes)
-    detail = f"{size(total)} memory, {size(heaps)} heaps of {len(nodes)} node{'s' if len(nodes) > 1 else ''}"
+    detail = f"{size(total)} memory, {size(heaps)} heaps of {plural(len(nodes), 'node')}"
     evidence = {"host": host, "found": total, "heaps": heaps, "wanted": heaps * 2, "unit": "bytes"}
     hint = "make heap: smaller, or move nodes: Kafka reads and writes through the memory that is left"
     if heaps > 0.9 * total:
@@ -171,7 +171,7 @@ def judge_names(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding
         if wanted and not bad:
             yield Finding("names", name, Severity.OK, f"{len(wanted)} names resolve", {"host": name})
     for word, hosts in missing.items():
-        detail = f"{word} ({_whose(cluster, word)}) does not resolve on {_some(hosts)}; wanted: on every host"
+        detail = f"{word} ({_whose(cluster, word)}) does not resolve on {few(hosts)}; wanted: on every host"
         yield Finding(
             "names",
             word,
@@ -181,7 +181,7 @@ def judge_names(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding
             f"add {word} to DNS or to /etc/hosts of these hosts",
         )
     for word, hosts in astray.items():
-        detail = f"{word} ({_whose(cluster, word)}) is a loopback address on {_some(hosts)}; wanted: an address peers reach"
+        detail = f"{word} ({_whose(cluster, word)}) is a loopback address on {few(hosts)}; wanted: an address peers reach"
         yield Finding(
             "names",
             word,
@@ -227,7 +227,3 @@ def _right_cluster_id(cluster: Cluster, found: Sequence[str]) -> tuple[str | Non
     if most == second:
         return None, f"one cluster.id on every {'node' if cluster.kraft else 'broker'}"
     return usual, f"{usual}, as on {most} other directories"
-
-
-def _some(words: list[str]) -> str:
-    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")

@@ -16,13 +16,13 @@ from kafab.listeners import is_loopback
 from kafab.model import Cluster, Endpoint, Host, Node, Role
 from kafab.preflight.local import chosen
 from kafab.supervisor import ALIVE, HOLDER
+from kafab.words import SHOWN, few
 
 LISTENER = "KAFAB_PREFLIGHT"
 """In the command line of a temporary listener, so that nobody takes it for a stranger."""
 LISTEN_SECONDS = 60
 TRY_SECONDS = 3
 AT_ONCE = 50
-SHOWN = 5
 
 
 class Answer(str, Enum):
@@ -256,7 +256,7 @@ def judge(cluster: Cluster, trial: Trial) -> tuple[Finding, ...]:
         detail = f"reaches {len(wanted) - len(untried)} of {len(wanted)} addresses of its peers"
         evidence = {"host": name, "tried": len(wanted), "not_proven": len(untried)}
         if untried:
-            places = _some([str(target.endpoint) for target in untried])
+            places = few([str(target.endpoint) for target in untried])
             detail += f"; {places} refuse, and nothing listens there yet: run this again after the start"
         findings.append(Finding("network", name, silent if untried else Severity.OK, detail, evidence))
     return (*findings, *_not_reached(failed))
@@ -282,7 +282,7 @@ def _unproven(target: Target, answers: Mapping[Endpoint, Answer], trial: Trial) 
 
 
 def _cut_off(name: str, bad: Mapping[Target, Answer]) -> Finding:
-    ways = _some([f"{target.endpoint}" for target in bad])
+    ways = few([f"{target.endpoint}" for target in bad])
     kinds = ", ".join(sorted({answer.value for answer in bad.values()}))
     return Finding(
         "network", name, Severity.CRIT, f"reaches no other host: {ways} ({kinds}); wanted: every peer's ports",
@@ -299,7 +299,7 @@ def _not_reached(failed: Mapping[str, Mapping[Target, Answer]]) -> Iterator[Find
             by_host.setdefault(target.node.host.name, {}).setdefault(target, {})[source] = answer
     for host, missed in by_host.items():
         ways = [
-            f"{target.endpoint} ({target.node.name} {target.use}) from {_some(list(sources))}: "
+            f"{target.endpoint} ({target.node.name} {target.use}) from {few(list(sources))}: "
             + ", ".join(sorted({answer.value for answer in sources.values()}))
             for target, sources in missed.items()
         ]
@@ -315,7 +315,3 @@ def _not_reached(failed: Mapping[str, Mapping[Target, Answer]]) -> Iterator[Find
         yield Finding(
             "network", host, Severity.CRIT, f"not reached at {'; '.join(ways[:SHOWN])}", evidence, hint
         )
-
-
-def _some(words: Sequence[str]) -> str:
-    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")

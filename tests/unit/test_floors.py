@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A name with a star stands for the modules of a folder, which may import each other as long as no circle arises.
 FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (0, ("kafab", "kafab.errors")),
-    (1, ("kafab.words", "kafab.command", "kafab.listeners", "kafab.model")),
+    (0, ("kafab", "kafab.words", "kafab.errors")),
+    (1, ("kafab.command", "kafab.listeners", "kafab.model")),
     (
         2,
         (
@@ -52,9 +52,9 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.plan",
             "kafab.remains",
             "kafab.removal",
+            "kafab.seen",
             "kafab.health",
             "kafab.listener_health",
-            "kafab.seen",
             "kafab.safety",
             "kafab.readiness",
             "kafab.ensemble_health",

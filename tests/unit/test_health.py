@@ -10,7 +10,7 @@ from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
 from kafab.model import Cluster, Endpoint, Version
-from kafab.seen import registered_with_zookeeper
+from kafab.seen import Views, registered_with_zookeeper
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -152,7 +152,7 @@ def test_unknown_registrations_are_unknown_for_every_broker() -> None:
 def test_every_broker_names_the_one_controller(
     controller: Controller | Unknown,
     known: dict[int, Registration] | Unknown,
-    seen: health.Views,
+    seen: Views,
     expected: list[Severity],
 ) -> None:
     """The elected controller is registered, and what each broker names is held against it."""
@@ -172,7 +172,7 @@ def test_every_broker_names_the_one_controller(
     ],
 )
 def test_the_cluster_id_is_the_same_everywhere(
-    cluster_id: str | Unknown | None, seen: health.Views, severity: Severity
+    cluster_id: str | Unknown | None, seen: Views, severity: Severity
 ) -> None:
     """ZooKeeper and all brokers say one id; two ids are two clusters."""
     assert health.judge_identity(CLUSTER, {"zookeeper": cluster_id}, seen).severity is severity
@@ -278,7 +278,7 @@ def test_imbalance_is_told_in_per_cent_by_broker() -> None:
         ([1], {1: GONE, 2: GONE}, None),
     ],
 )
-def test_the_preferred_view_comes_first(preferred: list[int], seen: health.Views, chosen: str | None) -> None:
+def test_the_preferred_view_comes_first(preferred: list[int], seen: Views, chosen: str | None) -> None:
     """Partitions are judged by the preferred broker's view, then by any; none at all is Unknown."""
     view = health.choose_view(preferred, seen)
     assert (None if isinstance(view, Unknown) else view.cluster_id) == chosen

@@ -8,14 +8,14 @@ import pytest
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.health import Registered, judge_registrations
-from kafab.listener_health import endpoints, judge_listeners
+from kafab.health import judge_registrations
+from kafab.listener_health import judge_listeners
 from kafab.listeners import Listener, Use
 from kafab.metadata import Metadata
 from kafab.model import Cluster, Endpoint, Node
 from kafab.ops.see import see
 from kafab.ops.status import NodeStatus
-from kafab.seen import everything
+from kafab.seen import Registered, everything, other_listeners
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.quorum import FakeQuorum
 from kafab.testing.world import FakeWorld
@@ -54,7 +54,7 @@ def _shown(name: str, **moved: Endpoint | None) -> Metadata:
 
 def _judged(internal: Metadata | Unknown, external: Metadata | Unknown) -> Finding:
     """Return the finding about broker 1, whose listeners answer so; kafab's own is the external one."""
-    answers = dict.fromkeys(endpoints(CLUSTER), internal)
+    answers = dict.fromkeys(other_listeners(CLUSTER), internal)
     views: Mapping[int, Metadata | Unknown] = dict.fromkeys((1, 2, 3), external)
     return judge_listeners(CLUSTER, answers, views)[0]
 
@@ -87,14 +87,14 @@ def test_each_listener_shows_its_own_addresses(
 def test_one_listener_is_not_judged() -> None:
     """Where brokers have one listener nothing is asked, and nothing told."""
     cluster = cluster_in(Path("/srv"), hosts=3)
-    assert (endpoints(cluster), judge_listeners(cluster, {}, {})) == ((), ())
+    assert (other_listeners(cluster), judge_listeners(cluster, {}, {})) == ((), ())
 
 
 def test_fake_brokers_answer_by_listener() -> None:
     """The fake that other tests use shows the addresses of the listener that was asked, kafab's own without one."""
     admin = FakeAdmin(FakeKafka(CLUSTER))
     views = {node.id: admin.metadata(node.endpoint) for node in CLUSTER.brokers}
-    answers = {at: admin.metadata(at) for at in endpoints(CLUSTER)}
+    answers = {at: admin.metadata(at) for at in other_listeners(CLUSTER)}
     assert [found.severity for found in judge_listeners(CLUSTER, answers, views)] == [OK] * 3
     assert admin.metadata() == views[1]
 
