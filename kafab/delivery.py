@@ -28,7 +28,7 @@ from kafab.steps import InstallRelease, with_offset_zero
 from kafab.words import plural
 
 NAMED = 4
-"""So many hosts are told by name; more are counted."""
+"""So many hosts are named; more are counted."""
 
 _Way: TypeAlias = Callable[[InstallRelease], Upload]
 _Refused: TypeAlias = list[tuple[InstallRelease, str]]
@@ -38,9 +38,9 @@ _Refused: TypeAlias = list[tuple[InstallRelease, str]]
 def deliver(
     steps: Sequence[InstallRelease], cluster: Cluster, fleet: Fleet, emit: Emit
 ) -> dict[str, Outcome]:
-    """Install a release on each step's host; return the outcome of each. Where a seed fails, the next host of its site is it.
+    """Install a release on each step's host; return the outcome of each. If a seed fails, the next host of its site replaces it.
 
-    Tells each host that is done, which were served from here instead and why, and how many bytes left this machine.
+    Notes name each host that is done, which hosts were served from here instead and why, and the bytes that left this machine.
     """
     delivery = _Delivery(cluster, fleet, emit)
     outcomes: dict[str, Outcome] = {}
@@ -68,7 +68,7 @@ class _Delivery:
         return _one_time_keys()
 
     def round(self, ways: Sequence[Route]) -> dict[str, Outcome]:
-        """Go all routes side by side. Hosts whose seed failed are not in the answer: they have to go again."""
+        """Serve all sites side by side. Hosts whose seed failed are missing from the answer: call again for them."""
         with ExitStack() as held:
             seeds: list[tuple[Route, Seed]] = []
             uploads: dict[InstallRelease, _Way] = {}

@@ -63,9 +63,9 @@ class Member:
 
 
 CAUGHT_UP = timedelta(seconds=5)
-"""A replica of the metadata log that had everything this short a while ago counts as caught up. The leader writes every
-half second (metadata.max.idle.interval.ms) and takes one that has not fetched for 2 s (controller.quorum.fetch.timeout.ms)
-for lost, so this is neither a pause for breath nor a dead one."""
+"""A replica of the metadata log that had everything this short a while ago counts as caught up. 5 s tolerate a short pause:
+the leader writes every half second (metadata.max.idle.interval.ms). They exclude a dead replica, which the leader drops after
+2 s without a fetch (controller.quorum.fetch.timeout.ms)."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""decide what a destroy takes away: the nodes as wanted, what was observed -> Removals, as frozen values.
+"""Decide what a destroy removes: the nodes as wanted, what was observed -> Removals, as frozen values.
 
 Invariant: only what kafab placed is removed, and only where that can be told. A file is kafab's when the manifest
 beside it lists it, or, where a deploy was interrupted before it wrote one, when its content is what kafab would write.
-A release is one's own to remove when no link and no process uses it. Data goes only when it was asked for and its own
+A release may be removed once no link and no process uses it. Data is removed only when that was asked for and the data's own
 mark says that it is this node's. No link is ever followed.
 """
 

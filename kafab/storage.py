@@ -78,7 +78,7 @@ def format_steps(
             directories=missing,
             java=java[node.host.name] or "java",
             cluster_id=cluster_id,
-            # A voter that comes to a quorum that has run takes no vote it may have had: it waits to be added.
+            # A controller that joins a quorum which has run must not vote as a founder: it is formatted as a non-voter, to be added later.
             voters={} if not voter or ran else voters,
             joins=voter and ran,
         )

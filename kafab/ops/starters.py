@@ -31,7 +31,7 @@ _KRAFT = """\
 
 kafka:
   version: {version}                # 3.9.0 or newer in KRaft mode
-  heap: 1g                      # a broker's; Kafka lives of the page cache, so leave memory to the system
+  heap: 1g                      # a broker's; Kafka relies on the page cache: leave memory to the system
   # port: 9092
   # bind: address               # listen on the host's own address only; without it on every interface
   # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
@@ -72,7 +72,7 @@ _ZOOKEEPER = """\
 
 kafka:
   version: {version}                # 2.4.1 to 3.9.x in ZooKeeper mode
-  heap: 1g                      # a broker's; Kafka lives of the page cache, so leave memory to the system
+  heap: 1g                      # a broker's; Kafka relies on the page cache: leave memory to the system
   # port: 9092
   # bind: address               # listen on the host's own address only; without it on every interface
   # Several listeners, for clients on another network: docs/inventory.md, "Listeners".

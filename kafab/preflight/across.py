@@ -26,14 +26,14 @@ _NOTHING = NodeFacts()
 class Ahead:
     """Seconds that a host's clock is ahead of ours: ``least`` if it was read as the answer came, ``most`` as we asked.
 
-    When in between it was read nobody knows: a slow answer is no wrong clock.
+    When it was read in between is unknown, so a slow answer must not look like a wrong clock.
     """
 
     least: float
     most: float
 
     def beyond(self, reference: float) -> float:
-        """Return by how much it differs from ``reference`` at least: above 0 is ahead, and 0 is where it may be that."""
+        """Return the smallest difference from ``reference`` that fits, in seconds: positive is ahead, 0 means they may agree."""
         return max(self.least - reference, 0.0) or min(self.most - reference, 0.0)
 
 
