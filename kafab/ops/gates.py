@@ -22,7 +22,8 @@ from kafab.words import plural
 ASK = timedelta(seconds=2)
 """How long one question to one node may take where it is asked again and again."""
 LOOK_AT_HOSTS_EVERY = 0.3
-QUORUM_LIMIT = timedelta(seconds=60)
+QUORUM_LIMIT = timedelta(minutes=2)
+"""A JVM on a busy host has taken 50 s to listen; one that exits is noticed at once all the same."""
 OLD_SESSION_LIMIT = timedelta(seconds=60)
 SILENCE_LIMIT = timedelta(seconds=20)
 """How long after its last answer a host's silence makes the outcome unknown; with the look that finds it out, 30 s at most."""

@@ -24,7 +24,6 @@ from tests.two_listeners import connected_to, give_two_listeners, listeners, sho
 
 pytestmark = pytest.mark.e2e
 VERSIONS = ("3.9.2", "2.4.1")
-WITH_TWO_LISTENERS = "3.9.2"
 """The other version's brokers have the only listener that an inventory without listeners gives them."""
 ARCHIVE_LIMIT = 240  # seconds
 ARCHIVE_PATIENCE = 30  # seconds for the one that a start has left behind
@@ -91,21 +90,12 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         fab.must("lab.up", "--version", request.param)
         document = yaml.safe_load(inventory.read_text())
         document["kafka"]["properties"]["zookeeper.session.timeout.ms"] = SESSION_MS
-        if request.param == WITH_TWO_LISTENERS:
-            give_two_listeners(document)
+        give_two_listeners(document)
         inventory.write_text(yaml.safe_dump(document, sort_keys=False))
         fab.must("deploy", "start")
         yield Lab(fab, inventory)
     finally:
         fab("lab.down")
-
-
-@pytest.fixture
-def two(lab: Lab) -> Lab:
-    """The lab whose brokers have two listeners."""
-    if len(lab.cluster.brokers[0].broker_listeners) == 1:
-        pytest.skip(f"the brokers of {lab.cluster.version} have one listener here")
-    return lab
 
 
 def test_started_cluster_verifies(lab: Lab) -> None:
@@ -117,33 +107,33 @@ def test_started_cluster_verifies(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("name", ["INTERNAL", "EXTERNAL"])
-def test_client_stays_on_its_listener(two: Lab, name: str) -> None:
+def test_client_stays_on_its_listener(lab: Lab, name: str) -> None:
     """A client that comes to a listener is told the addresses of that listener, of every broker, and no other ones."""
-    known = listeners(two.cluster, name)
+    known = listeners(lab.cluster, name)
     assert {id_: shown_to_a_client(at) for id_, at in known.items()} == dict.fromkeys(known, known)
 
 
-def test_brokers_use_the_internal_listener(two: Lab) -> None:
+def test_brokers_use_the_internal_listener(lab: Lab) -> None:
     """Every broker is connected to the internal listener of each other one, and to no external listener."""
-    cluster = two.cluster
+    cluster = lab.cluster
     internal, external = (listeners(cluster, name) for name in ("INTERNAL", "EXTERNAL"))
-    two.fab.must("topics.create", "orders", "--partitions", "6", "--replication-factor", "3")
+    lab.fab.must("topics.create", "orders", "--partitions", "6", "--replication-factor", "3")
     try:
-        peers = {node.id: connected_to(two.pid(node.name)) for node in cluster.brokers}
+        peers = {node.id: connected_to(lab.pid(node.name)) for node in cluster.brokers}
     finally:
-        two.fab.must("topics.delete", "orders", "--yes")
+        lab.fab.must("topics.delete", "orders", "--yes")
     others = {id_: {at.port for other, at in internal.items() if other != id_} for id_ in internal}
     assert {id_: ports & others[id_] for id_, ports in peers.items()} == others
     assert not set().union(*peers.values()) & {at.port for at in external.values()}
 
 
-def test_verify_asks_both_listeners(two: Lab) -> None:
+def test_verify_asks_both_listeners(lab: Lab) -> None:
     """`verify` says of each broker that both listeners answer, each with its own addresses."""
-    findings = two.fab.must("verify", "--read-only", "--json").document["findings"]
+    findings = lab.fab.must("verify", "--read-only", "--json").document["findings"]
     found = {f["subject"]: f["evidence"]["answering"] for f in findings if f["check"] == "broker.listeners"}
     assert found == {
         node.name: [f"{own.name} {own.endpoint}" for own in node.broker_listeners]
-        for node in two.cluster.brokers
+        for node in lab.cluster.brokers
     }
 
 

@@ -111,7 +111,7 @@ def test_no_quorum_is_told_at_the_deadline(cosmos: Cosmos) -> None:
     """Servers that run and do not serve are named with what they say, and the deadline is in the message."""
     for name in names("zookeeper"):
         cosmos.answers["start", name] = cosmos.answers["check", name] = "running 123"
-    with pytest.raises(Failed, match=r"(?s)ZooKeeper quorum: not within 60 s:.*node3/zookeeper"):
+    with pytest.raises(Failed, match=r"(?s)ZooKeeper quorum: not within 120 s:.*node3/zookeeper"):
         start(cosmos.cluster, None, cosmos.world)
 
 

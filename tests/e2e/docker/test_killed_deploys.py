@@ -246,9 +246,9 @@ def test_hosts_down_are_named_at_once(lab: DockerLab) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("mount -t tmpfs -o size=30m tmpfs /opt/kafka", "No space left on device"),
-        ("mount -t tmpfs -o nr_inodes=60 tmpfs /opt/kafka", "No space left on device"),
-        ("mount -t tmpfs -o ro tmpfs /opt/kafka", "Read-only file system"),
+        ("mount -t tmpfs -o mode=755,size=30m tmpfs /opt/kafka", "No space left on device"),
+        ("mount -t tmpfs -o mode=755,nr_inodes=60 tmpfs /opt/kafka", "No space left on device"),
+        ("mount -t tmpfs -o mode=755,ro tmpfs /opt/kafka", "Read-only file system"),
     ],
     ids=["disk full", "no inodes", "read-only"],
 )

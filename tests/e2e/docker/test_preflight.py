@@ -106,7 +106,7 @@ def test_java_too_old(lab: DockerLab) -> None:
 
 def test_disk_full(lab: DockerLab) -> None:
     """The file system, what is left of it, and what it is for."""
-    full = "mkdir /var/lib/kafka; mount -t tmpfs -o size=10m tmpfs /var/lib/kafka"
+    full = "mkdir /var/lib/kafka; mount -t tmpfs -o mode=755,size=10m tmpfs /var/lib/kafka"
     with on_node1(lab, full, "umount /var/lib/kafka; rmdir /var/lib/kafka"):
         (finding,) = failed(lab)
     assert (finding["check"], finding["subject"]) == ("disk", "node1")
