@@ -40,6 +40,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.units",
             "kafab.supervisor",
             "kafab.facts",
+            "kafab.profile",
             "kafab.quorum_files",
             "kafab.observation",
             "kafab.identities",
