@@ -64,6 +64,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.junit",
             "kafab.archive",
             "kafab.launchers",
+            "kafab.tools",
             "kafab.unpacked",
             "kafab.ports",
             "kafab.distribution",
