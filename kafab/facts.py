@@ -110,6 +110,8 @@ class HostFacts:
     java_version: str | None = None
     account: bool = False
     """The service account exists."""
+    profile: FileFact | None = None
+    """What login shells read, under systemd; see `profile`."""
 
 
 def node_directories(node: Node) -> tuple[PurePosixPath, ...]:

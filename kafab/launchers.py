@@ -58,10 +58,13 @@ CLASSES: Mapping[str, tuple[str, ...]] = {
 }
 """Script without its ``.sh`` -> its class, where versions differ the newest first (bin/ of Apache's archives, 2.4 to 4.4)."""
 
+_OPTIONS: Mapping[str, str] = {"zookeeper-shell": " -server"}
+"""What Apache's own script gives its class before the words of its caller: there the first word is the server."""
+
 _TOOL = """\
 #!/bin/sh
 # Made by kafab: this release was put together from its Maven artifacts, which have no bin/ of their own.
-exec "$(dirname -- "$0")/kafka-run-class.sh" {main} "$@"
+exec "$(dirname -- "$0")/kafka-run-class.sh" {main}{options} "$@"
 """
 
 _RUN_CLASS = """\
@@ -120,6 +123,9 @@ def files(classes: Container[str], *, log4j2: bool) -> dict[str, str]:
     logging = (
         f"log4j2.configurationFile=$base/{config}" if log4j2 else f"log4j.configuration=file:$base/{config}"
     )
-    scripts = {f"bin/{name}.sh": _TOOL.format(main=main) for name, main in found.items()}
+    scripts = {
+        f"bin/{name}.sh": _TOOL.format(main=main, options=_OPTIONS.get(name, ""))
+        for name, main in found.items()
+    }
     scripts["bin/kafka-run-class.sh"] = _RUN_CLASS.format(logging=logging)
     return {config: _LOG4J2 if log4j2 else _LOG4J, **scripts}

@@ -17,6 +17,7 @@ from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.facts import FileFact, HostFacts, Identity, NodeFacts, Process, node_directories
 from kafab.model import Host, Node, Role, Supervisor
 from kafab.ownership import AS_ACCOUNT, PLAIN, READY, ROOTED
+from kafab.profile import PROFILE
 from kafab.properties import parse_properties
 from kafab.quorum_files import formed
 from kafab.render import MANIFEST, RenderedFile
@@ -338,6 +339,7 @@ class _Reader:
             java=self.java,
             java_version=self.java_version,
             account=self.account,
+            profile=self.file(PROFILE) if PROFILE in self.digests else None,
         )
 
     def take(self, word: str, value: str) -> None:

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from kafab import profile
 from kafab.command import Unknown
 from kafab.errors import Unreachable, Unsafe
 from kafab.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.identities import id_key, stranger
-from kafab.model import Node
+from kafab.model import Cluster, Node
 from kafab.quorum_guard import guard_formed
 from kafab.render import RenderedFile
 from kafab.state import Desired, DesiredNode, Observed
@@ -184,6 +185,7 @@ def _configuration_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Itera
             if wanted.node.host.name == name:
                 yield from _node_steps(desired, wanted, _facts(wanted, hosts))
                 yield from _unit_steps(wanted, _facts(wanted, hosts), written)
+                yield from _profile_steps(desired.cluster, wanted, hosts[name].profile, written)
 
 
 def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iterator[Step]:
@@ -222,6 +224,20 @@ def _unit_steps(wanted: DesiredNode, facts: NodeFacts, written: set[PurePosixPat
             yield WriteFile(node.host.name, node.name, file, _before(file, facts.units.get(file.path)))
     if wanted.units and (changed or not facts.enabled):
         yield UseUnit(node.host.name, node.name, node.unit)
+
+
+def _profile_steps(
+    cluster: Cluster, wanted: DesiredNode, found: FileFact | None, written: set[PurePosixPath]
+) -> Iterator[WriteFile]:
+    """Write what login shells read, once a host and not where it is another cluster's."""
+    node, file = wanted.node, wanted.profile
+    if file is None or file.path in written or not differs(file, found):
+        return
+    if found is not None and profile.whose(file, cluster, found) not in (None, cluster.name):
+        return
+    written.add(file.path)
+    edited = found is not None and profile.edited(file, found)
+    yield WriteFile(node.host.name, node.name, file, _before(file, found), edited)
 
 
 def _storage_steps(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
 
+from kafab import profile
 from kafab.errors import Unsafe
 from kafab.facts import HostFacts, NodeFacts, NodesFacts
 from kafab.model import Cluster, Host, Node, Role, Supervisor
@@ -209,6 +210,7 @@ class _OneHost:
             self._node(wanted, self.facts.nodes[wanted.node.instance])
         self._releases()
         self._units()
+        self._profile()
         self._folders()
 
     def _add(self, what: What, path: PurePosixPath, details: Collection[str] = (), *, note: str = "") -> None:
@@ -329,6 +331,28 @@ class _OneHost:
                 self._keep(unit, f"{', '.join(others)} use{'s' * (len(others) == 1)} it")
             elif unit in self.there.made:
                 self._add(What.UNIT, unit)
+
+    def _profile(self) -> None:
+        """What login shells read goes with the last node of its cluster on the host."""
+        wanted, found = self.wanted[0].profile, self.facts.profile
+        if wanted is None or found is None:
+            return
+        whose = profile.whose(wanted, self.cluster, found)
+        removed = {wanted.node for wanted in self.wanted}
+        left = [node for node in self.cluster.on(self.host) if node not in removed and self._is_left(node)]
+        if whose is None:
+            self._keep(wanted.path, "not kafab's")
+        elif whose != self.cluster.name:
+            self._keep(wanted.path, f"the cluster {whose} has it")
+        elif left:
+            self._keep(wanted.path, f"it is for {', '.join(node.name for node in left)}, too")
+        else:
+            name = wanted.path.name
+            note = f"{name}: edited by hand" if profile.edited(wanted, found) else ""
+            self._add(What.FILES, wanted.path.parent, (name, name + NEW), note=note)
+
+    def _is_left(self, node: Node) -> bool:
+        return node.current.name in self.there.links or node.unit in self.there.instances
 
     def _folders(self) -> None:
         """Folders that are empty, or will be: those of the nodes, then those that hold them, innermost first."""

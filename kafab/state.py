@@ -8,6 +8,7 @@ from kafab.command import Unknown
 from kafab.errors import UsageError
 from kafab.facts import HostFacts, node_directories
 from kafab.model import Cluster, Node, Role
+from kafab.profile import profile_file
 from kafab.releases import Artifact
 from kafab.render import RenderedFile, configuration_digest, configuration_files, node_files
 from kafab.units import unit_files
@@ -26,11 +27,18 @@ class DesiredNode:
     """ZooKeeper's myid, which lives in the data directory and is written once."""
     units: tuple[RenderedFile, ...] = ()
     """Its systemd unit, which nodes of its role on the host share, and its drop-in."""
+    profile: RenderedFile | None = None
+    """What login shells of its host read, which all nodes of the host share; None without systemd."""
 
     @property
     def directories(self) -> tuple[PurePosixPath, ...]:
         """Folders that must exist."""
         return node_directories(self.node)
+
+    @property
+    def placed(self) -> tuple[RenderedFile, ...]:
+        """Every file that a host is asked about for this node."""
+        return (*self.files, *self.units, *([self.profile] if self.profile else []))
 
     @property
     def configuration(self) -> str:
@@ -48,9 +56,7 @@ class Desired:
 
     def files(self, host: str) -> dict[Node, tuple[RenderedFile, ...]]:
         """Return the files of one host, by node, as `observation.observation` takes them."""
-        return {
-            wanted.node: wanted.files + wanted.units for wanted in self.nodes if wanted.node.host.name == host
-        }
+        return {wanted.node: wanted.placed for wanted in self.nodes if wanted.node.host.name == host}
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -63,7 +69,13 @@ def desire(cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None)
     return Desired(
         cluster,
         tuple(
-            DesiredNode(node, node_files(cluster, node), _identity(node), unit_files(cluster, node))
+            DesiredNode(
+                node,
+                node_files(cluster, node),
+                _identity(node),
+                unit_files(cluster, node),
+                profile_file(cluster, node.host),
+            )
             for node in nodes
         ),
         artifact,

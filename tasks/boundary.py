@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, overload
 
@@ -46,13 +46,23 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
     @functools.wraps(body)
     def run(context: Context, *args: Any, **kwargs: Any) -> None:
         # A chain ends with an error: whoever asked any task of it for JSON reads that.
-        json = bool(kwargs.get("json")) or "--json" in sys.argv[1:]
+        json = bool(kwargs.get("json")) or "--json" in before_dashes(sys.argv)
         code = _guarded(lambda: _called(body, context, *args, **kwargs), json=json)
         if code:
             raise Exit(code=code)
 
     # Short flags made from parameter names would shadow Fabric's own -i, -t, -H and -c.
     return invoke_task(run, auto_shortflags=False, **options)
+
+
+def before_dashes(argv: Sequence[str]) -> Sequence[str]:
+    """Return the words of a command line that are kafab's: those before ``--``."""
+    return argv[1 : argv.index("--")] if "--" in argv else argv[1:]
+
+
+def after_dashes(argv: Sequence[str]) -> Sequence[str]:
+    """Return the words behind ``--``, each of them whole."""
+    return argv[argv.index("--") + 1 :] if "--" in argv else ()
 
 
 def _called(body: Callable[..., int | None], context: Context, *args: Any, **kwargs: Any) -> int:

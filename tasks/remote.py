@@ -1,8 +1,10 @@
-"""Hosts by hand, all of them at once: exec, push, pull."""
+"""Hosts by hand: exec, push and pull on all of them at once, and a tool of Kafka's on one."""
+
+import sys
 
 from invoke.context import Context
 
-from .boundary import task
+from .boundary import after_dashes, task
 from .chain import CHAIN
 
 _LIMIT = "Only these hosts (a node names its host), comma-separated: node1,node2/broker."
@@ -115,3 +117,21 @@ def pull(
     text = "".join(f"{host}: {file}\n" for host, file in done.files.items())
     console.data(pull_document(done.answers.outcomes, done.files), text)
     done.answers.raise_unless_done("pull")
+
+
+@task(positional=["node"], help={"node": "A node's name: node1/broker."})
+def tool(_context: Context, node: str) -> int:
+    """Run a script of Kafka's own on a node: fab tool node1/broker -- kafka-topics.sh --list.
+
+    It is one of bin/ of the node's release and runs as the node's account. Where it takes the cluster's addresses and
+    none was given they are filled in. Its output and its exit code are passed on; input it has none.
+    """
+    from kafab.ops import tool as operation
+
+    session, console = CHAIN.session(), CHAIN.console()
+
+    def complain(text: str) -> None:
+        console.lines(text, errors=True)
+
+    command = after_dashes(sys.argv)
+    return operation.run(session.cluster, node, command, session, out=console.piecewise(), err=complain)

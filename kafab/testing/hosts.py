@@ -39,12 +39,12 @@ class FakeHost:
         if self.deployed.artifact:
             lines.append(f"release {self.deployed.artifact.folder}")
         before = {wanted.node.name: wanted for wanted in self.deployed.nodes if wanted.node.host.name == host}
-        expected = {file.path: file.sha256 for wanted in asked.nodes for file in wanted.files + wanted.units}
+        expected = {file.path: file.sha256 for wanted in asked.nodes for file in wanted.placed}
         for wanted in asked.nodes:
             if wanted.node.host.name == host:
                 lines.append(f"node {wanted.node.instance}")
                 lines += self._node(before[wanted.node.name])
-        files = {file.path: file for old in before.values() for file in old.files + old.units}
+        files = {file.path: file for old in before.values() for file in old.placed}
         lines += [line for file in files.values() for line in self._file(file, expected)]
         return Result(0, "\n".join([*lines, "end", ""]).encode(), "")
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import xml.etree.ElementTree as ET
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kafab import launchers
 from kafab.inventory import load
 from kafab.model import Cluster, Node
 from kafab.ops.election import CHECK
@@ -265,6 +267,50 @@ def test_logs_show_the_last_lines(lab: Lab) -> None:
     shown = lab.fab.must("logs", "node1/broker", "--lines", "5").out
     log = Path(lab.cluster.brokers[0].logs / "server.log").read_text().splitlines()  # it may grow meanwhile
     assert shown.splitlines()[0] in log
+
+
+@pytest.fixture
+def with_tools(lab: Lab) -> Iterator[Lab]:
+    """The lab with bin/ in the release of its first host, also where the stored one was put together before there was any."""
+    libs = Path(lab.cluster.brokers[0].current) / "libs"
+    made: list[Path] = []
+    if not (libs.parent / "bin").is_dir():
+        jars = [zipfile.ZipFile(jar) for jar in libs.glob("*.jar")]
+        names = {name for jar in jars for name in jar.namelist()}
+        classes = {name.removesuffix(".class").replace("/", ".") for name in names}
+        for name, text in launchers.files(classes, log4j2=False).items():
+            made.append(libs.parent / name)
+            made[-1].parent.mkdir(exist_ok=True)
+            made[-1].write_text(text)
+            made[-1].chmod(0o755)
+    yield lab
+    for path in made:
+        path.unlink()
+    for folder in {path.parent for path in made}:
+        folder.rmdir()
+
+
+def test_kafkas_own_tool_lists_the_topics(with_tools: Lab) -> None:
+    """What a guide tells to type runs on a node, with the brokers' addresses filled in."""
+    fab = with_tools.fab
+    fab.must("topics.create", "orders", "--partitions", "1", "--replication-factor", "3")
+    try:
+        done = fab.must("tool", "node1/broker", "--", "kafka-topics.sh", "--list")
+    finally:
+        fab.must("topics.delete", "orders")
+    assert "orders" in done.out.splitlines(), done.out + done.err
+
+
+def test_kafkas_own_tool_passes_its_exit_code_on(with_tools: Lab) -> None:
+    """What the tool takes for a failure is one here."""
+    done = with_tools.fab("tool", "node1/broker", "--", "kafka-topics.sh", "--no-such-option")
+    assert (done.code, "no-such-option is not a recognized option" in done.err) == (1, True)
+
+
+def test_shell_of_zookeeper_is_below_the_chroot(with_tools: Lab) -> None:
+    """The servers are filled in with the cluster's own path: its brokers' ids are where Kafka has them."""
+    done = with_tools.fab.must("tool", "node1/broker", "--", "zookeeper-shell.sh", "ls", "/brokers/ids")
+    assert done.out.splitlines()[-1] == "[1, 2, 3]", done.out + done.err
 
 
 def test_start_after_kill_waits_for_the_old_session(lab: Lab) -> None:

@@ -56,6 +56,13 @@ def test_tool_runs_the_class_that_is_there(tmp_path: Path, version: Version, top
     assert said(program, "--list", "a b")[-3:] == [topics, "--list", "a b"]
 
 
+def test_shell_of_zookeeper_takes_the_server_first(tmp_path: Path) -> None:
+    """Apache's script names the option itself, so a guide's first word is the server."""
+    main = "org.apache.zookeeper.ZooKeeperMain"
+    program = release(tmp_path, Version(2, 4, 1), main) / "bin" / "zookeeper-shell.sh"
+    assert said(program, "node1:2181", "ls", "/")[-5:] == [main, "-server", "node1:2181", "ls", "/"]
+
+
 def test_tools_without_a_class_have_no_script(tmp_path: Path) -> None:
     """A release shows no command that it cannot run."""
     made = release(tmp_path, Version(3, 9, 2), "org.apache.kafka.tools.TopicCommand")

@@ -8,7 +8,7 @@ from tests.docker_hosts import DockerLab
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker_host")]  # one host for both modules
 
 LOOK = """\
-find /opt/kafka /etc/kafka /var/lib/kafka /var/log/kafka /etc/systemd/system/kafka-* 2>/dev/null | sort
+find /opt/kafka /etc/kafka /var/lib/kafka /var/log/kafka /etc/profile.d/kafab* /etc/systemd/system/kafka-* 2>/dev/null | sort
 find /etc/systemd/system -name 'kafka-*' -path '*.wants/*'
 systemctl list-units --all --plain --no-legend 'kafka-*'
 """
@@ -25,7 +25,7 @@ systemctl daemon-reload
 
 
 def test_host_is_as_before_the_first_deploy(docker_host: DockerLab) -> None:
-    """Units, start at boot, releases, configuration, and with --data data and logs: nothing of kafab is left."""
+    """Units, start at boot, what login shells read, releases, configuration, and with --data data and logs: nothing of kafab is left."""
     lab = docker_host
     must_soon(lab.fab, "deploy", "start")  # whose lock a start that was cut off may hold
     refused = lab.fab("destroy", "--data", "lab")

@@ -43,13 +43,13 @@ MOMENTS = tuple(round(_RANDOM.uniform(0.15, 1), 3) for _ in range(3))
 
 FRESH = """\
 systemctl disable --quiet kafka-broker@broker.service kafka-zookeeper@zookeeper.service 2>/dev/null || :
-rm -rf /opt/kafka /etc/kafka /var/lib/kafka /var/log/kafka /etc/systemd/system/kafka-*
+rm -rf /opt/kafka /etc/kafka /var/lib/kafka /var/log/kafka /etc/profile.d/kafab* /etc/systemd/system/kafka-*
 systemctl daemon-reload
 ! id -u kafka >/dev/null 2>&1 || userdel kafka
 """
 TREE = """\
 cd /
-all='opt/kafka etc/kafka var/lib/kafka var/log/kafka etc/systemd/system home/ops/.ssh'
+all='opt/kafka etc/kafka var/lib/kafka var/log/kafka etc/profile.d etc/systemd/system home/ops/.ssh'
 find $all -printf '%p %y %m %u:%g %l\\n' | sort
 find $all -type f -print0 | sort -z | xargs -0 sha256sum
 getent passwd kafka | cut -d: -f5-

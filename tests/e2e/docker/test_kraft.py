@@ -107,5 +107,5 @@ def test_rebooted_host_starts_its_controller_first(lab: DockerLab) -> None:
 def test_destroyed_with_data_leaves_nothing(lab: DockerLab) -> None:
     """Units, releases, configuration and formatted storage of all nodes are gone; it is the last test for that reason."""
     lab.fab.must("stop", "destroy", "--data", "lab")
-    look = "ls -d /opt/kafka /etc/kafka /var/lib/kafka /var/log/kafka /etc/systemd/system/kafka-* 2>/dev/null || :"
+    look = "ls -d /opt/kafka /etc/kafka /var/lib/kafka /var/log/kafka /etc/profile.d/kafab* /etc/systemd/system/kafka-* 2>/dev/null || :"
     assert [lab.on(host, look) for host in HOSTS] == ["", "", ""]

@@ -29,6 +29,7 @@ ROOTS = (
     *(f"/opt/kafka/{name}" for name in ("current-broker", "current-broker.kafab-new", ".incoming/x.part")),
     *(f"{folder}/{name}" for folder in (DATA, LOGS) for name in ("broker.kafab-new", "new")),
     *(f"/etc/systemd/system/kafka-broker@.service{name}" for name in ("", ".kafab-new")),
+    *(f"/etc/profile.d/kafab.sh{name}" for name in ("", ".kafab-new")),
     "/etc/sysctl.d/60-kafab.conf.kafab-new",
 )  # fmt: skip
 """What root writes or reads, by every name that it has in a script."""

@@ -106,6 +106,23 @@ def test_journal_has_the_brokers_log(cluster: DockerLab) -> None:
     assert "kafka-broker[" in cluster.on("node1", f"journalctl -q -n 3 -u {BROKER}")
 
 
+def test_login_shell_has_the_release_and_its_tools(cluster: DockerLab) -> None:
+    """The login user's shell has KAFKA_HOME, and the tools at the end of its PATH."""
+    home = "/opt/kafka/current-broker"
+    said = cluster.on("node1", "runuser -l ops -c 'echo $KAFKA_HOME; echo ${PATH##*:}'")
+    assert said.splitlines() == [home, f"{home}/bin"]
+
+
+def test_tool_runs_as_the_account(cluster: DockerLab) -> None:
+    """A script of the release's bin/ runs as the node's account, with its words, and gives its exit code."""
+    tools = "/opt/kafka/current-broker/bin"
+    said = """printf '#!/bin/sh\\nid -un\\necho "$@"\\nexit 9\\n' > who.sh"""
+    cluster.on("node1", f"mkdir -p {tools}; cd {tools}; {said}; chmod 755 who.sh")
+    done = cluster.fab("tool", "node1/broker", "--", "who.sh", "a  b")
+    cluster.on("node1", f"rm {tools}/who.sh; rmdir --ignore-fail-on-non-empty {tools}")
+    assert (done.code, done.out) == (9, "kafka\na  b\n"), done.err
+
+
 def test_killed_broker_comes_back_by_itself(cluster: DockerLab) -> None:
     """After kill -9 systemd starts it again until its old session has ended, and it serves."""
     killed = pid(cluster, "node2")
