@@ -10,12 +10,14 @@ from pathlib import PurePath
 from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.delivery import deliver
 from kafab.events import Emit, Note
+from kafab.hosts.layout import MANIFEST
+from kafab.hosts.shell import compose
 from kafab.interruption import interruptible
 from kafab.model import Cluster
-from kafab.ownership import AS_ACCOUNT, PLAIN, ROOTED, as_account
+from kafab.ownership import as_account
 from kafab.plan import Plan, Stage
 from kafab.ports import Fleet
-from kafab.render import MANIFEST, RenderedFile
+from kafab.render import RenderedFile
 from kafab.steps import (
     Configuring,
     FlipLink,
@@ -27,7 +29,6 @@ from kafab.steps import (
     WriteFile,
 )
 from kafab.storage import initial_controllers
-from kafab.supervisor import SETTLED
 from kafab.words import plural
 
 SCRIPT_TIMEOUT = timedelta(minutes=2)
@@ -118,107 +119,7 @@ def compile_steps(steps: Sequence[Configuring]) -> Script:
     """Return one script for one host: each step in a subshell, its exit code in a line of its own, none after a failure."""
     functions = [f"step{number}() {{\n{_body(step)}\n}}" for number, step in enumerate(steps)]
     calls = [f"run {number}" for number in range(len(steps))]
-    return Script("\n".join([ROOTED, AS_ACCOUNT, _PUT, _STEPS, *functions, *calls]) + "\n", SCRIPT_TIMEOUT)
-
-
-_PUT = r"""
-put() {  # PATH MODE SHA256 [OWNER], the content on stdin: whole under its name, or not at all
-  new=$1.kafab-new
-  [ ! -d "$1" ] || { echo "$1 is a directory"; return 1; }
-  [ -d "${1%/*}" ] || (umask 022; mkdir -p -- "${1%/*}")
-  # A file of our own: not through a link that lies there.
-  rm -f -- "$new"
-  (set -C; cat > "$new") || { rm -f -- "$new"; return 1; }
-  sum=$(sha256sum < "$new")
-  [ "${sum%% *}" = "$3" ] || { rm -f -- "$new"; echo "$1 did not arrive as it was sent"; return 1; }
-  [ -z "${4-}" ] || chown "$4" "$new"
-  chmod "$2" "$new"
-  mv -f -T -- "$new" "$1"
-}
-""".strip()
-
-_STEPS = r"""
-umask 027
-run() {  # a plain assignment keeps `set -e` at work inside; in a condition the shell would ignore it
-  set +e
-  said=$(set -e; "step$1" 2>&1)
-  code=$?
-  set -e
-  printf 'step %s %s\n' "$1" "$code"
-  [ "$code" -eq 0 ] || { printf '%s\n' "$said"; exit 0; }
-}
-folder() {  # PATH MODE [OWNER]: the parents keep the mode of the place
-  new=$1.kafab-new up=${1%/*} owner=${3-}
-  [ "$owner" != root:root ] || [ ! -d "$1" ] || { take "$1" "$2"; return; }
-  [ ! -d "$1" ] || return 0
-  if [ -n "$owner" ] && ! why=$(rooted "$up"); then
-    case $owner in root:*) echo "root makes $1 only where it alone can write:" $why; return 1 ;; esac
-    as_account "${owner%:*}" 'umask 022; mkdir -p -- "${1%/*}"; mkdir -m "$2" -- "$1"' "$1" "$2" < /dev/null
-    return
-  fi
-  (umask 022; mkdir -p -- "$up")
-  # Its final name only when it is its owner's: a folder that is there is never given to anybody.
-  [ -d "$new" ] || mkdir -- "$new"
-  [ -z "$owner" ] || chown "$owner" "$new"
-  chmod "$2" "$new"
-  mv -T -- "$new" "$1"
-}
-take() {  # FOLDER MODE: it becomes root's; of what another account has left in it only that account's own tmp stays
-  why=$(rooted "${1%/*}") || { echo "root takes $1 only where it alone can write:" $why; return 1; }
-  [ ! -L "$1" ] || { echo "$1 is a link"; return 1; }
-  chown root:root -- "$1"
-  # Not yet the mode of a folder that is ready: an interruption from here on is seen, and begins again.
-  chmod 700 -- "$1"
-  for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-    [ -e "$entry" ] || [ -L "$entry" ] || continue
-    # A process that runs has its temporary files there.
-    [ "$entry" != "$1/tmp" ] || [ -L "$entry" ] || [ ! -d "$entry" ] || continue
-    [ -f "$entry" ] && [ ! -L "$entry" ] && [ -O "$entry" ] || rm -rf -- "$entry"
-  done
-  chmod "$2" -- "$1"
-}
-account() {  # USER, with a group of the same name
-  id -u -- "$1" >/dev/null 2>&1 ||
-    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin -- "$1"
-}
-enable() {  # UNIT: at boot; it is neither started nor restarted
-  systemctl daemon-reload
-  systemctl enable --quiet "$1"
-}
-flip() {  # LINK TARGET: readers see the old or the new release, never none
-  ln -s -f -n -- "$2" "$1.kafab-new"
-  mv -f -T -- "$1.kafab-new" "$1"
-}
-""".strip()
-
-
-_FORMAT = r"""
-bare() {  # ID FOLDER...: whether one has no meta.properties yet
-  id=$1
-  shift
-  # The lock is inherited by the tool, and held for as long as it works, whatever becomes of us.
-  settled "$1" -x 60
-  bare=1
-  for path do
-    [ -e "$path/meta.properties" ] || [ -L "$path/meta.properties" ] || { bare=0; continue; }
-    plain "$path/meta.properties" || { echo "$path/meta.properties is a link or no file"; exit 1; }
-    grep -qxF "cluster.id=$id" "$path/meta.properties" ||
-      { echo "$path was formatted for another cluster id in the meantime"; exit 1; }
-  done
-  return "$bare"
-}
-storage() {  # JAVA RELEASE WORDS...: one short JVM; a folder that has a meta.properties is left as it is
-  java=$1 release=$2
-  shift 2
-  # Log4j's own start would take a quarter of the time, for a tool that prints what it does.
-  set -- "$java" -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData -Xms64m -Xmn48m -Xmx256m \
-    -Dlog4j2.disable.jmx=true \
-    -Dlog4j2.loggerContextFactory=org.apache.logging.log4j.simple.SimpleLoggerContextFactory \
-    -cp "$release/libs/*" kafka.tools.StorageTool format "$@"
-  cd /
-  "$@"
-}
-""".strip()
+    return Script(compose(("rooted", "as_account", "put", "steps"), *functions, *calls), SCRIPT_TIMEOUT)
 
 
 def _body(step: Configuring) -> str:
@@ -244,7 +145,7 @@ def _put(file: RenderedFile) -> Cmd:
     account, _, _ = (file.owner or "root").partition(":")
     if account == "root":
         return Cmd("put", file.path, file.mode, file.sha256, file.owner or "")
-    return Cmd("as_account", account, f'{_PUT}\nput "$@"', file.path, file.mode, file.sha256)
+    return Cmd("as_account", account, compose(("put",), 'put "$@"'), file.path, file.mode, file.sha256)
 
 
 def _format(step: FormatStorage) -> str:
@@ -257,7 +158,7 @@ def _format(step: FormatStorage) -> str:
         words.append("--no-initial-controllers")
     call = Cmd("storage", step.java, step.release, *words).sh
     calls = f"if {Cmd('bare', id_, *step.data).sh}; then\n{call}\nfi"
-    return as_account(step.user, f"{PLAIN}\n{SETTLED}\n{_FORMAT}\n{calls}")
+    return as_account(step.user, compose(("plain", "settled", "format"), calls))
 
 
 def _read(steps: Sequence[Configuring], outcome: Outcome, emit: Emit) -> HostResult:

@@ -1,4 +1,4 @@
-"""What a host says: one POSIX sh script, one round trip, and the pure parser of its answer.
+"""What a host says: one POSIX sh script (`observe.sh`, `marks.sh`), one round trip, and the pure parser of its answer.
 
 The script starts no JVM and few processes: one `sha256sum` and one `stat` for all files, and shell built-ins for the rest.
 It carries the digests that are expected, and returns the content of those files only that differ. Where nodes have a
@@ -15,13 +15,13 @@ from pathlib import PurePosixPath
 
 from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.facts import FileFact, HostFacts, Identity, NodeFacts, Process, node_directories
+from kafab.hosts.layout import MANIFEST, META_PROPERTIES, METADATA, MYID, PROCESS, VERSION_2
+from kafab.hosts.shell import compose
 from kafab.model import Host, Node, Role, Supervisor
-from kafab.ownership import AS_ACCOUNT, PLAIN, READY, ROOTED
 from kafab.profile import PROFILE
 from kafab.properties import parse_properties
 from kafab.quorum_files import formed
-from kafab.render import MANIFEST, RenderedFile
-from kafab.supervisor import ALIVE, MAIN_PROCESS, SETTLED
+from kafab.render import RenderedFile
 
 TIMEOUT = timedelta(seconds=30)
 EXPOSED = 78
@@ -29,6 +29,7 @@ EXPOSED = 78
 TICKS_A_SECOND = (
     100  # USER_HZ, the unit of start times in /proc, is 100 on every Linux architecture that runs Java
 )
+_MARKS = ("plain", "readable", "settled", "marks")
 
 
 def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Script:
@@ -36,58 +37,54 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
     data = [path for node in nodes for path in node.data]
-    parts = [PLAIN, ALIVE, _READABLE, _REFUSE, _PRELUDE]
+    libraries, calls = ["plain", "alive", "observe"], list[Cmd | str]()
     if host.supervisor is Supervisor.SYSTEMD:
         configs = [node.config for node in nodes]
-        parts += [ROOTED, READY, AS_ACCOUNT, MAIN_PROCESS, Cmd("exposed", host.paths.releases, *configs).sh]
-    parts += [_java(host), Cmd("releases", host.paths.releases).sh]
+        libraries += ["rooted", "ready", "as_account", "main_process"]
+        calls.append(Cmd("exposed", host.paths.releases, *configs))
+    calls += [_java(host), Cmd("releases", host.paths.releases)]
     if host.user:
-        marks = [path / name for path in data for name in ("", "myid", "meta.properties")]
+        marks = [path / name for path in data for name in ("", MYID, META_PROPERTIES)]
         closed = Cmd("readable", *marks, *(path for node in nodes for path in _written(node)))
-        theirs = "\n".join([PLAIN, _READABLE, closed.sh, _marks(nodes), "echo whole"])
-        parts.append(Cmd("account", host.user, theirs, *data).sh)
+        theirs = compose(_MARKS, closed, *_marks(nodes), "echo whole")
+        calls.append(Cmd("account", host.user, theirs, *data))
     else:
         roots = {path.parent for node in nodes for path in node_directories(node)}
         looked_at = [*sorted(roots), *(path for node in nodes for path in _looked_at(node)), *paths]
-        parts += [Cmd("readable", *looked_at).sh, _marks(nodes)]
-    parts += [_node(node) for node in nodes]
+        libraries += _MARKS
+        calls += [Cmd("readable", *looked_at), *_marks(nodes)]
+    calls += [call for node in nodes for call in _node(node)]
     if paths:
-        parts += [f"wanted={Cmd(wanted).sh}", Cmd("files", *paths).sh]
-    parts.append("echo end")
-    return Script("\n".join(parts) + "\n", TIMEOUT)
+        calls.append(Cmd("files", *paths))
+    return Script(compose(libraries, *calls, "echo end", given={"wanted": wanted}), TIMEOUT)
 
 
-METADATA = "__cluster_metadata-0"
-"""The folder of KRaft's metadata log, in the first of a node's data directories."""
-
-
-def _node(node: Node) -> str:
+def _node(node: Node) -> list[Cmd]:
     systemd = node.host.supervisor is Supervisor.SYSTEMD
     unit = (node.unit,) if systemd else ()
-    words = [Cmd("node", node.instance, node.current, node.run, node.config / MANIFEST, *unit).sh]
+    calls = [Cmd("node", node.instance, node.current, node.run, node.config / MANIFEST, *unit)]
     # Under systemd `node` itself says whether the run folder is there: it has to be root's.
-    words += [Cmd("folder", path).sh for path in node_directories(node) if not systemd or path != node.run]
-    words += [Cmd("unit", node.unit).sh] if systemd else []
-    return "\n".join(words)
+    calls += [Cmd("folder", path) for path in node_directories(node) if not systemd or path != node.run]
+    return [*calls, Cmd("unit", node.unit)] if systemd else calls
 
 
-def _marks(nodes: Collection[Node]) -> str:
-    """Return shell that says whose data these nodes' data directories hold."""
+def _marks(nodes: Collection[Node]) -> list[Cmd]:
+    """Return the calls that say whose data these nodes' data directories hold."""
     calls = []
     for node in nodes:
         server = node.role is Role.ZOOKEEPER
         calls.append(Cmd("echo", "about", node.instance))
         calls += [Cmd("myid" if server else "meta", path) for path in node.data]
         calls.append(Cmd("history", *_written(node)) if server else Cmd("quorum", node.data[0] / METADATA))
-    return "\n".join([SETTLED, _MARKS, *(call.sh for call in calls)])
+    return calls
 
 
 def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
     return (
         *node_directories(node),
-        node.run / "process",
+        node.run / PROCESS,
         node.config / MANIFEST,
-        *(path / name for path in node.data for name in ("myid", "meta.properties")),
+        *(path / name for path in node.data for name in (MYID, META_PROPERTIES)),
         *_written(node),
     )
 
@@ -98,170 +95,13 @@ def _written(node: Node) -> tuple[PurePosixPath, ...]:
         return ()
     logs = node.properties.get("dataLogDir")
     folders = [*node.data, *([PurePosixPath(logs)] if logs else [])]
-    return tuple(folder / "version-2" for folder in folders)
+    return tuple(folder / VERSION_2 for folder in folders)
 
 
-def _java(host: Host) -> str:
+def _java(host: Host) -> Cmd | str:
     if host.java:
-        return Cmd("java_at", host.java / "bin/java").sh
+        return Cmd("java_at", host.java / "bin/java")
     return 'java_at "$(command -v java || :)" /usr/lib/jvm/*/bin/java'
-
-
-_READABLE = r"""
-readable() {  # what is there and closed to us must not look absent
-  for path do
-    [ ! -e "$path" ] || [ -r "$path" ] || echo "unreadable $path"
-    [ ! -d "$path" ] || [ -x "$path" ] || echo "unreadable $path"
-  done
-}
-""".strip()
-
-_REFUSE = f'refuse() {{ echo "$1" >&2; exit {EXPOSED}; }}'
-
-# In every function a line is whole; a path is always the last word of its line.
-_PRELUDE = r"""
-java_at() {
-  for candidate do
-    [ -x "$candidate" ] || continue
-    echo "java $candidate"
-    real=$(readlink -f -- "$candidate") || continue
-    home=${real%/bin/java}
-    [ -r "$home/release" ] || home=${home%/jre}
-    [ -r "$home/release" ] || return 0
-    while IFS='=' read -r key value; do
-      [ "$key" != JAVA_VERSION ] || echo "javaversion $value"
-    done < "$home/release"
-    return 0
-  done
-}
-releases() {
-  [ ! -d "$1" ] || echo "folder $1"
-  for found in "$1"/kafka_*; do
-    [ ! -d "$found" ] || echo "release ${found##*/}"
-  done
-  for found in "$1"/.incoming/*.part; do
-    [ ! -f "$found" ] || stat -c 'part %s %n' -- "$found"
-  done
-}
-exposed() {  # FOLDER...: nothing is read where somebody else could have put a link
-  why=$(rooted "$@") || refuse "$(echo $why): there root works only where it alone can write; \`chown root\` or \`chmod go-w\` mends it"
-}
-account() {  # USER SCRIPT FOLDER...: the script is its account's, and of what that says only such lines are believed
-  user=$1 script=$2
-  shift 2
-  if id -u -- "$user" >/dev/null 2>&1; then
-    echo "account $user"
-    set -- as_account "$user" "$script"
-  else
-    for path do
-      [ ! -e "$path" ] || why=$(rooted "$path") || refuse "$(echo $why), and there is no account $user to look into it: make that account"
-    done
-    set -- sh -euc "$script"
-  fi
-  "$@" < /dev/null | {
-    whole=no
-    while IFS= read -r line; do
-      case $line in
-        "about "* | "myid "* | "meta "* | "joined "* | "quorumstate "* | "quorumvoters "* | history | \
-          "unreadable "* | "odd "*) printf '%s\n' "$line" ;;
-        whole) whole=yes ;;
-      esac
-    done
-    [ "$whole" = yes ]
-  }
-}
-unit() {
-  [ ! -L "/etc/systemd/system/multi-user.target.wants/$1" ] || echo "enabled $1"
-  [ "$state" != alive ] || return 0
-  # A record is missing on a host that was deployed before root kept them: systemd knows its processes all the same.
-  said=$(systemctl show -p MainPID -p SubState "$1" 2>&1) || [ ! -d /run/systemd/system ] || { echo "$said" >&2; exit 1; }
-  for word in $said; do
-    case $word in
-      SubState=*) echo "unit ${word#*=}" ;;
-      MainPID=*) ! main_process "${word#*=}" || told "$pid $start unknown unknown" alive ;;
-    esac
-  done
-}
-told() { read -r up _ < /proc/uptime; echo "process $1 $2 $up ${3-}"; }
-node() {  # INSTANCE CURRENT RUN MANIFEST [UNIT]
-  echo "node $1"
-  state=none
-  run=$3
-  if [ -n "${5-}" ]; then
-    # What is not root's own says nothing about a process.
-    if rooted "$run" > /dev/null && ready "$run"; then folder "$run"; else run=; fi
-  fi
-  target=$(cd -P -- "$2" 2>/dev/null && pwd -P) && echo "link ${target##*/}" || :
-  if [ -n "$run" ] && plain "$run/process" && [ -r "$run/process" ] &&
-    { [ -z "${5-}" ] || [ -O "$run/process" ]; } && read -r pid start release digest asked < "$run/process"; then
-    state=gone
-    ! alive "$pid" "$start" || state=alive
-    told "$pid $start $release $digest" "$state" "$asked"
-  fi
-  [ ! -r "$4" ] || while read -r line || [ -n "$line" ]; do echo "deployed $line"; done < "$4"
-}
-folder() { [ ! -d "$1" ] || echo "folder $1"; }
-files() {
-  sha256sum -- "$@" 2>/dev/null </dev/null | while read -r sum path; do
-    echo "sha $sum $path"
-    case $wanted in
-      *"$sum  $path"*) ;;
-      *) echo "content $path"; head -c 1048576 -- "$path" | base64; echo . ;;
-    esac
-  done
-  stat -c 'stat %a %U:%G %n' -- "$@" 2>/dev/null </dev/null || :
-}
-""".strip()
-
-_MARKS = r"""
-there() {  # FILE: it can be read; what is no file must not look absent
-  if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then echo "odd $1"; return 1; fi
-  [ -r "$1" ]
-}
-myid() {  # with or without a newline at its end; a file without a number is somebody's all the same
-  there "$1/myid" || return 0
-  id=
-  read -r id < "$1/myid" || :
-  echo "myid $1 $id"
-}
-history() {  # FOLDER...: whether a ZooKeeper server has written anything there
-  for path do
-    for file in "$path"/currentEpoch "$path"/snapshot.* "$path"/log.*; do
-      [ ! -f "$file" ] || { echo "history"; return 0; }
-    done
-  done
-}
-quorum() {  # FOLDER: how the quorum that a KRaft node follows was formed: its state, and the last set of voters it has heard of
-  [ -d "$1" ] || return 0
-  ! plain "$1/quorum-state" || echo "quorumstate $(head -c 4096 -- "$1/quorum-state" | tr -d '\n')"
-  before='' log='' snapshot=''
-  for file in "$1"/*.log; do ! plain "$file" || { before=$log; log=$file; }; done
-  for file in "$1"/*.checkpoint; do ! plain "$file" || snapshot=$file; done
-  # A snapshot is due after 20 MB of log, and begins with the voters: what is older than that, it has.
-  voters ends "$before" "$log" || voters head -c 65536 -- "${snapshot:-/dev/null}" || :
-}
-ends() { for file do [ -z "$file" ] || tail -c 33554432 -- "$file"; done; }
-voters() {  # COMMAND...: print the last record of voters in its output, from the record's key on; 1 where there is none
-  # The key is 8 0 0 0 6; then come the value's length, version 0, the count of voters and the first one's id.
-  found=$("$@" | tr '\000\006\010\012' 'ZVKN' | grep -abo 'KZZZV[^Z]\{1,2\}ZZ[^Z]ZZ') && code=0 || code=$?
-  case $code in
-    0) ;;
-    1) return 1 ;;
-    *) echo "quorumvoters ?"; return 0 ;;
-  esac
-  at=${found##*
-}
-  echo "quorumvoters $("$@" | tail -c "+$((${at%%:*} + 1))" | head -c 4096 | base64 | tr -d '\n')"
-}
-meta() {
-  [ -e "$1/meta.properties" ] || [ ! -d "$1" ] || { settled "$1" -s 20; exec 8<&-; }
-  there "$1/meta.properties" || return 0
-  while IFS= read -r line || [ -n "$line" ]; do echo "meta $1 $line"; done < "$1/meta.properties"
-  for log in "$1"/__cluster_metadata-0/*.log; do
-    ! plain "$log" || [ ! -s "$log" ] || { echo "joined $1"; break; }
-  done
-}
-""".strip()
 
 
 def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> HostFacts | Unknown:

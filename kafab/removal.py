@@ -15,21 +15,26 @@ from pathlib import PurePosixPath
 from kafab import profile
 from kafab.errors import Unsafe
 from kafab.facts import HostFacts, NodeFacts, NodesFacts
+from kafab.hosts.layout import (
+    DROP_IN,
+    GONE,
+    INCOMING,
+    LOCK,
+    LOST_AND_FOUND,
+    MANIFEST,
+    META_PROPERTIES,
+    MYID,
+    NEW,
+)
 from kafab.model import Cluster, Host, Node, Role, Supervisor
 from kafab.plan import by_hand, guard_identities
-from kafab.remains import DROP_IN, INCOMING, NEW, HostRemains, Place, drop_in, roots, template
-from kafab.render import MANIFEST
+from kafab.remains import HostRemains, Place, drop_in, roots, template
 from kafab.state import Desired, DesiredNode
 from kafab.words import plural
 
 RELEASE = re.compile(r"kafka_\d\.\d{1,2}-\d{1,3}\.\d{1,3}\.\d{1,3}-[0-9a-f]{12}", re.ASCII)
 """The name of a release's folder; see `releases.Artifact.folder`."""
-GONE = ".gone"
-"""What a release's name ends in, in the folder of uploads, while it is being removed."""
-LOCK = "lock"
-"""The file in the run folder that `ops.lock` locks."""
-MARKS = {Role.ZOOKEEPER: "myid", Role.CONTROLLER: "meta.properties", Role.BROKER: "meta.properties"}
-LOST_AND_FOUND = "lost+found"
+MARKS = {Role.ZOOKEEPER: MYID, Role.CONTROLLER: META_PROPERTIES, Role.BROKER: META_PROPERTIES}
 _PLAIN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.@+=-]+", re.ASCII)
 
 

@@ -12,25 +12,25 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from kafab.hosts.layout import LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
+from kafab.hosts.shell import library
 from kafab.masking import holds_secret
 from kafab.model import Cluster, Node, Role, Supervisor
-from kafab.ownership import ROOTED
 from kafab.properties import broker_properties, format_properties, zookeeper_properties
 from kafab.releases import FIRST_LOG4J2
 
 if TYPE_CHECKING:
     import jinja2
 
-MANIFEST = ".deployed"
 MAIN_CLASS = {
     Role.ZOOKEEPER: "org.apache.zookeeper.server.quorum.QuorumPeerMain",
     Role.CONTROLLER: "kafka.Kafka",
     Role.BROKER: "kafka.Kafka",
 }
 MAIN_FILE = {
-    Role.ZOOKEEPER: "zoo.cfg",
-    Role.CONTROLLER: "server.properties",
-    Role.BROKER: "server.properties",
+    Role.ZOOKEEPER: ZOO_CFG,
+    Role.CONTROLLER: SERVER_PROPERTIES,
+    Role.BROKER: SERVER_PROPERTIES,
 }
 _LOGGING = {
     (Role.ZOOKEEPER, False): "log4j-zookeeper.properties.j2",
@@ -71,7 +71,7 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     log4j2 = cluster.version >= FIRST_LOG4J2
     logging = "log4j2.yaml" if log4j2 else "log4j.properties"
     # Under systemd root keeps the record, so that the service cannot forge it.
-    record = ("record",) if node.host.supervisor is Supervisor.SYSTEMD else ()
+    record = (RECORD,) if node.host.supervisor is Supervisor.SYSTEMD else ()
     launch_values: dict[str, object] = {
         "lab": cluster.lab,
         "main_class": MAIN_CLASS[node.role],
@@ -79,19 +79,19 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
         "logging": f"log4j2.configurationFile=$config/{logging}"
         if log4j2
         else f"log4j.configuration=file:$config/{logging}",
-        "names": sorted((main, "launch", logging, *record)),
+        "names": sorted((main, LAUNCH, logging, *record)),
     }
     texts = {
         main: fill(f"{main}.j2", node=node, lines=format_properties(mapping)),
         logging: fill(_LOGGING[node.role, log4j2], node=node),
-        "launch": fill("launch.j2", node=node, **launch_values),
+        LAUNCH: fill("launch.j2", node=node, **launch_values),
     }
     for name in record:
-        texts[name] = fill("record.j2", node=node, names=launch_values["names"], rooted=ROOTED)
+        texts[name] = fill("record.j2", node=node, names=launch_values["names"], rooted=library("rooted"))
     texts[MANIFEST] = manifest({name: _sha256(text) for name, text in texts.items()})
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None
-    modes = {"launch": "750" if owner else "755"}
+    modes = {LAUNCH: "750" if owner else "755"}
     secret = {name for name, text in texts.items() if holds_secret(text)}
     secret |= {MANIFEST} if secret else set()
     return tuple(

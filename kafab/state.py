@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from kafab.command import Unknown
 from kafab.errors import UsageError
 from kafab.facts import HostFacts, node_directories
+from kafab.hosts.layout import MYID
 from kafab.model import Cluster, Node, Role
 from kafab.profile import profile_file
 from kafab.releases import Artifact
@@ -86,7 +87,7 @@ def _identity(node: Node) -> RenderedFile | None:
     if node.role is not Role.ZOOKEEPER:
         return None
     owner = f"{node.host.user}:{node.host.user}" if node.host.user else None
-    return RenderedFile(node.data[0] / "myid", f"{node.id}\n", "640" if owner else "644", owner)
+    return RenderedFile(node.data[0] / MYID, f"{node.id}\n", "640" if owner else "644", owner)
 
 
 def limited(cluster: Cluster, limit: str | None) -> tuple[Node, ...]:

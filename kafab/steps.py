@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import PurePath, PurePosixPath
 from typing import TypeAlias
 
+from kafab.hosts.layout import MANIFEST
 from kafab.masking import holds_secret, masked, without_secrets
 from kafab.model import Endpoint
 from kafab.releases import Artifact
-from kafab.render import MANIFEST, RenderedFile
+from kafab.render import RenderedFile
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from kafab.hosts.layout import DROP_IN
 from kafab.model import Cluster, Node, Role, Supervisor
 from kafab.render import RenderedFile, fill
 
@@ -28,5 +29,5 @@ def unit_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     drop_in = fill("kafka-instance.conf.j2", node=node)
     return (
         RenderedFile(UNITS / f"kafka-{node.role}@.service", unit, "644", OWNER),
-        RenderedFile(UNITS / f"{node.unit}.d" / "kafab.conf", drop_in, "644", OWNER),
+        RenderedFile(UNITS / f"{node.unit}.d" / DROP_IN, drop_in, "644", OWNER),
     )

@@ -13,18 +13,17 @@ from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.executor import Fate, HostResult, worst
 from kafab.facts import HostFacts, NodeFacts
+from kafab.hosts.layout import LOCK
+from kafab.hosts.shell import compose, library
 from kafab.model import Cluster, Host, Node, Supervisor
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.world import World
-from kafab.ownership import AS_ACCOUNT, PLAIN, ROOTED
 from kafab.plan import known
 from kafab.ports import Fleet
-from kafab.remains import INCOMING, NEW, HostRemains, observation, parse
-from kafab.removal import GONE, LOCK, Removal, Removals, What, removals
+from kafab.remains import HostRemains, observation, parse
+from kafab.removal import Removal, Removals, What, removals
 from kafab.state import Desired, desire, limited
-from kafab.supervisor import ALIVE
-from kafab.units import UNITS
 from kafab.words import plural
 
 TIMEOUT = timedelta(minutes=10)
@@ -145,135 +144,17 @@ def _script(cluster: Cluster, limit: str | None, host: str, steps: Sequence[Remo
     """Return one script for one host: that its nodes are stopped is looked at again, then step by step."""
     user, systemd = cluster.host(host).user, cluster.host(host).supervisor is Supervisor.SYSTEMD
     idle = [
-        Cmd("idle", node.name, node.run, node.unit if systemd else "").sh
+        Cmd("idle", node.name, node.run, node.unit if systemd else "")
         for node in limited(cluster, limit)
         if node.host.name == host
     ]
     calls = [
-        f"run {number} {Cmd(step.what.value, step.path, *step.details).sh}"
-        for number, step in enumerate(steps)
+        Cmd("run", number, step.what.value, step.path, *step.details) for number, step in enumerate(steps)
     ]
     slow = any(step.what is What.DATA for step in steps)
-    values = [f"user={Cmd(user or '').sh}", f"marked={Cmd(_MARKED).sh}"]
-    text = "\n".join([*values, PLAIN, ALIVE, ROOTED, AS_ACCOUNT, _FUNCTIONS, *idle, *calls])
-    return Script(text + "\n", DATA_TIMEOUT if slow else TIMEOUT)
-
-
-_MARKED = r"""
-# FILE ID: the mark of a data directory says that it is this node's; no link is followed, and no fifo waited for
-[ -f "$1" ] && [ ! -L "$1" ] || exit 1
-while read -r line || [ -n "$line" ]; do
-  case ${1##*/}:$line in "myid:$2" | "meta.properties:broker.id=$2" | "meta.properties:node.id=$2") exit 0 ;; esac
-done < "$1"
-exit 1
-""".strip()
-
-_FUNCTIONS = rf"""
-run() {{  # NUMBER FUNCTION WORD...: a plain assignment keeps `set -e` at work inside; none runs after one that failed
-  number=$1
-  shift
-  set +e
-  said=$(set -e; "$@" 2>&1)
-  code=$?
-  set -e
-  printf 'step %s %s\n' "$number" "$code"
-  [ "$code" -eq 0 ] || {{ printf '%s\n' "$said"; exit 0; }}
-}}
-idle() {{  # NODE RUN UNIT
-  if [ -n "$3" ]; then
-    pid=$(systemctl show --value -p MainPID "$3") || {{ echo "systemd does not say whether $1 runs" >&2; exit 1; }}
-    [ "$pid" = 0 ] || {{ echo "$1 runs, pid $pid" >&2; exit 1; }}
-    return
-  fi
-  {{ plain "$2/process" && [ -r "$2/process" ] && read -r pid start _ < "$2/process"; }} || return 0
-  ! alive "$pid" "$start" || {{ echo "$1 runs, pid $pid" >&2; exit 1; }}
-}}
-there() {{ [ -e "$1" ] || [ -L "$1" ]; }}
-ours() {{  # PATH: what it lies in is root's alone, so nobody puts a link there while we look; a login user's is his own
-  [ -z "$user" ] || why=$(rooted "${{1%/*}}") || {{ echo "root removes $1 only from a folder of its own:" $why; return 1; }}
-}}
-enter() {{ [ ! -L "$1" ] || {{ echo "$1 is a link now"; return 1; }}; cd -P -- "$1"; }}
-mounted() {{  # whether a file system is mounted on the folder we are in
-  here=$(pwd -P)
-  while read -r _ _ _ _ point _; do [ "$point" != "$here" ] || return 0; done < /proc/self/mountinfo
-  return 1
-}}
-mounted_below() {{
-  here=$(pwd -P)
-  while read -r _ _ _ _ point _; do
-    case $point in "$here"/*) echo "$point is mounted"; return 0 ;; esac
-  done < /proc/self/mountinfo
-  return 1
-}}
-files() {{ enter "$1"; shift; rm -f -- "$@"; }}
-folder() {{  # an empty one, but for the file of a lock that nobody holds
-  {{ [ ! -L "$1" ] && [ -d "$1" ]; }} || return 0
-  if plain "$1/{LOCK}"; then
-    exec 9>> "$1/{LOCK}"
-    flock -n 9 || return 0
-    rm -f -- "$1/{LOCK}"
-  fi
-  rmdir -- "$1"
-}}
-link() {{ [ ! -L "$1" ] || rm -f -- "$1"; }}
-logs() {{ tree "$1"; }}
-tree() {{  # rm does not follow links
-  there "$1" || return 0
-  ours "$1"
-  (enter "$1"; if mounted || mounted_below; then echo "a file system is mounted there"; exit 1; fi)
-  rm -rf -- "$1"
-}}
-is_marked() {{  # FILE ID: the folder is the service account's, and that account reads it
-  if [ -n "$user" ]; then as_account "$user" "$marked" "$1" "$2" < /dev/null; else sh -euc "$marked" sh "$1" "$2"; fi
-}}
-data() {{  # PATH MARK ID: the mark goes last, so that what is left of an interrupted removal still says whose it is
-  path=$1 mark=$2 id=$3 keep=
-  there "$path" || return 0
-  ours "$path"
-  enter "$path"
-  if mounted; then keep=lost+found; fi
-  if mounted_below; then return 1; fi
-  if there "./$mark"; then is_marked "$path/$mark" "$id" || {{ echo "its $mark does not say $id"; return 1; }}; fi
-  set --
-  for entry in * .[!.]* ..?*; do
-    there "./$entry" || continue
-    case $entry in "$mark" | "$keep") continue ;; esac
-    [ -e "$mark" ] || {{ echo "it has no $mark, and $entry in it"; return 1; }}
-    set -- "$@" "./$entry"
-    [ $# -lt 100 ] || {{ rm -rf -- "$@"; set --; }}
-  done
-  [ $# -eq 0 ] || rm -rf -- "$@"
-  rm -f -- "$mark"
-  cd /
-  [ -n "$keep" ] || rmdir -- "$path"
-}}
-release() {{  # PATH: it goes under a name that no deploy takes for a release, whenever this is interrupted
-  root=${{1%/*}} name=${{1##*/}}
-  [ -d "$1" ] || return 0
-  enter "$root"
-  here=$(pwd -P)
-  for entry in * .[!.]*; do
-    [ -L "$entry" ] || continue
-    case $(readlink -f -- "$entry")/ in "$here/$name"/*) echo "$entry leads to it now"; return 1 ;; esac
-  done
-  [ ! -L {INCOMING} ] || {{ echo "{INCOMING} is a link"; return 1; }}
-  mkdir -p -- {INCOMING}
-  rm -rf -- "{INCOMING}/$name{GONE}"
-  mv -T -- "$name" "{INCOMING}/$name{GONE}"
-  rm -rf -- "{INCOMING}/$name{GONE}"
-  rmdir -- {INCOMING} 2>/dev/null || :
-}}
-uploads() {{ [ -L "$1" ] || rm -rf -- "$1"; }}
-instance() {{  # DROP-IN UNIT: not at boot any more
-  for link in {UNITS}/*.wants/"$2" {UNITS}/*.requires/"$2"; do
-    [ ! -L "$link" ] || rm -f -- "$link"
-  done
-  [ -L "${{1%/*}}" ] || {{ rm -f -- "$1" "$1{NEW}"; rmdir -- "${{1%/*}}" 2>/dev/null || :; }}
-  systemctl daemon-reload
-  systemctl reset-failed "$2" 2>/dev/null || :
-}}
-unit() {{ rm -f -- "$1" "$1{NEW}"; systemctl daemon-reload; }}
-""".strip()
+    given = {"user": user or "", "marked": library("marked")}
+    text = compose(("plain", "alive", "rooted", "as_account", "removal"), *idle, *calls, given=given)
+    return Script(text, DATA_TIMEOUT if slow else TIMEOUT)
 
 
 def _read(steps: Sequence[Removal], outcome: Outcome) -> HostResult:

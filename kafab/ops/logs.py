@@ -8,14 +8,16 @@ from datetime import timedelta
 
 from kafab.command import Cmd, Script, Unknown
 from kafab.errors import Failed, Unreachable, UsageError
+from kafab.hosts.layout import SERVER_LOG, STDOUT_LOG
+from kafab.hosts.shell import compose
 from kafab.model import Cluster, Node
-from kafab.ownership import AS_ACCOUNT, PLAIN, as_account
+from kafab.ownership import as_account
 from kafab.ports import Fleet
 from kafab.state import limited
 
 READ_LIMIT = timedelta(seconds=30)
 FOLLOW_LIMIT = timedelta(days=1)
-FILES = ("server.log", "stdout.log")
+FILES = (SERVER_LOG, STDOUT_LOG)
 
 
 def node_named(cluster: Cluster, name: str) -> Node:
@@ -57,22 +59,4 @@ def follow(node: Node, lines: int, fleet: Fleet) -> Iterator[bytes]:
 def _tail(node: Node, lines: int, *, follow: bool) -> str:
     log, printed = (node.logs / name for name in FILES)
     call = Cmd("grows", lines, log) if follow else Cmd("last", lines, log, printed)
-    read = as_account(node.host.user, f"{PLAIN}\n{_READ}\n{call.sh}")
-    return f"{AS_ACCOUNT}\n{read}\n"
-
-
-_READ = r"""
-readable() {  # FILE: it is one, and no link
-  [ ! -e "$1" ] && [ ! -L "$1" ] || plain "$1" || { echo "$1 is a link or no file, and is not followed" >&2; exit 1; }
-}
-last() {  # LINES LOG PRINTED
-  readable "$2"
-  tail -n "$1" -- "$2"
-  readable "$3"
-  [ ! -s "$3" ] || tail -n "$1" -- "$3"
-}
-grows() {  # LINES LOG
-  readable "$2"
-  exec tail -n "$1" -F -- "$2" 2>/dev/null
-}
-""".strip()
+    return compose(("as_account",), as_account(node.host.user, compose(("plain", "logs"), call)))

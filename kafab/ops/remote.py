@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from kafab.command import Cmd, Outcome, Raw, Result, Script, Unknown
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.events import Emit
+from kafab.hosts.shell import compose
 from kafab.model import Cluster
 from kafab.ops.outputs import Listener
-from kafab.ownership import AS_ACCOUNT, ROOTED, WHOSE
 from kafab.ports import Download, Fleet, Upload
 from kafab.state import limited
 
@@ -146,60 +146,23 @@ def _found(outcome: Outcome) -> _There:
 
 
 def _look(remote: str, name: str) -> Script:
-    return Script(_as_owner(_LOOK, "look", remote, name), LOOK_TIMEOUT)
+    return Script(_as_owner("remote_look", "look", remote, name), LOOK_TIMEOUT)
 
 
-def _as_owner(functions: str, name: str, path: str, *words: str) -> str:
-    """Return shell that calls one of these functions about a file, with the rights of the account that owns the way to it."""
-    itself = f'{functions}\n{name} "$@"'
+def _as_owner(library: str, function: str, path: str, *words: str) -> str:
+    """Return shell that calls a function about a file, with the rights of the account that owns the way to it."""
+    itself = compose((library,), f'{function} "$@"')
     call = Cmd("as_account", Raw('"$account"'), itself, path, *words)
-    return "\n".join(
-        (
-            ROOTED,
-            AS_ACCOUNT,
-            WHOSE,
-            functions,
-            f"account=$({Cmd('whose', path).sh})",
-            f'if [ -z "$account" ]; then {Cmd(name, path, *words).sh}; else',
-            f"{call.sh}; fi",
-            "",
-        )
+    return compose(
+        ("rooted", "as_account", "whose", library),
+        f"account=$({Cmd('whose', path).sh})",
+        f'if [ -z "$account" ]; then {Cmd(function, path, *words).sh}; else',
+        f"{call.sh}; fi",
     )
 
 
-_LOOK = r"""
-give_up() { echo "$1" >&2; exit 1; }
-look() {  # PATH NAME: the file's real path, then its digest and mode if it is there
-  path=$1
-  if [ -d "$path" ]; then path=${path%/}/$2; else case $path in */) give_up "there is no folder $path" ;; esac; fi
-  [ ! -d "$path" ] || give_up "$path is a folder"
-  path=$(readlink -f -- "$path") && [ -d "${path%/*}/" ] || give_up "there is no folder ${1%/*}"
-  [ -w "${path%/*}/" ] || give_up "${path%/*} cannot be written by $(id -un)"
-  printf '%s\n' "$path"
-  [ ! -e "$path" ] || { sum=$(sha256sum < "$path"); echo "${sum%% *} $(stat -c %a -- "$path")"; }
-}
-""".strip()
-
-
 def _write(at: _There, mode: str, digest: str) -> Script:
-    return Script(_as_owner(_WRITE, "write", at.path, mode, digest), WRITE_TIMEOUT)
-
-
-# An upload that is cut off ends like one that is done: the digest tells them apart.
-_WRITE = r"""
-write() {  # PATH MODE SHA256, the content on stdin
-  new=$1.kafab-new.$$
-  trap 'rm -f -- "$new"' EXIT
-  trap 'exit 1' HUP INT TERM PIPE
-  # A file of our own: not through a link that lies there.
-  (umask 077; set -C; cat > "$new")
-  sum=$(sha256sum < "$new")
-  [ "${sum%% *}" = "$3" ] || { echo "it arrived with sha256 ${sum%% *}, not $3; nothing was replaced" >&2; exit 1; }
-  if [ -e "$1" ] && [ "$(id -u)" -eq 0 ]; then chown "$(stat -c %u:%g -- "$1")" "$new"; fi
-  chmod "$2" "$new"
-  mv -f -T -- "$new" "$1"
-}
-""".strip()
+    return Script(_as_owner("remote_write", "write", at.path, mode, digest), WRITE_TIMEOUT)
 
 
 @dataclass(frozen=True)
@@ -218,24 +181,13 @@ def pull(remote: str, folder: str, hosts: Sequence[str], fleet: Fleet, emit: Emi
         raise UsageError(f"found {remote!r} as the path of a file; expected one that ends in a name")
     targets = {host: Path(folder).expanduser() / host / name for host in hosts}
     with _beside(targets, Path(folder).expanduser()) as partial:
-        script = Script(_as_owner(_READ, "read_file", remote), SILENCE)
+        script = Script(_as_owner("remote_read", "read_file", remote), SILENCE)
         wanted = {host: Download(file, script, name) for host, file in partial.items()}
         answers = Answers(fleet.receive(wanted, emit))
         whole = [host for host, got in answers.outcomes.items() if isinstance(got, Result) and not got.code]
         for host in whole:
             partial[host].replace(targets[host])
     return Pulled({host: targets[host] for host in whole}, answers)
-
-
-# Only as much as there is at the start: a log grows on. Files of /proc say 0 and have more.
-_READ = r"""
-read_file() {  # PATH
-  [ -e "$1" ] || { echo "there is no $1, or not for $(id -un)" >&2; exit 1; }
-  [ -f "$1" ] || { echo "$1 is not a file" >&2; exit 1; }
-  size=$(wc -c < "$1")
-  if [ "$size" -gt 0 ]; then head -c "$size" -- "$1"; else cat -- "$1"; fi
-}
-""".strip()
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from difflib import get_close_matches
 from kafab.command import Cmd, Outcome, Script, Unknown
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, UsageError
 from kafab.events import Note
+from kafab.hosts.shell import compose
 from kafab.model import Cluster, Node
 from kafab.ops.logs import node_named
 from kafab.ops.outputs import Lines
 from kafab.ops.world import World
-from kafab.ownership import AS_ACCOUNT, as_account
+from kafab.ownership import as_account
 from kafab.releases import release_for
 from kafab.tools import filled
 
@@ -48,7 +49,9 @@ def run(
     node = node_named(cluster, name)
     script, words = _split(node, command)
     fleet, host = world.fleet, node.host.name
-    found = _read(node, fleet.run({host: Script(_as_account(node, _LOOK, "look"), LOOK_LIMIT)})[host])
+    found = _read(
+        node, fleet.run({host: Script(_as_account(node, Cmd("look", node.current)), LOOK_LIMIT)})[host]
+    )
     _guard(cluster, node, script, found, world)
     given = filled(cluster, node, script, words)
     if given != tuple(words):
@@ -62,7 +65,7 @@ def run(
         if text := errors.add(complaint):
             err(text)
 
-    call = _as_account(node, _RUN, "tool", node.host.java or "", node.current / "bin" / script, *given)
+    call = _as_account(node, Cmd("tool", node.host.java or "", node.current / "bin" / script, *given))
     outcome = fleet.stream({host: Script(call, LIMIT)}, hear)[host]
     if text := errors.add(b"", last=True):
         err(text)
@@ -81,33 +84,8 @@ def _split(node: Node, command: Sequence[str]) -> tuple[str, Sequence[str]]:
     return script, words
 
 
-def _as_account(node: Node, functions: str, function: str, *words: object) -> str:
-    arguments = [str(word) for word in words] if words else [str(node.current)]
-    script = f"{functions}\n{Cmd(function, *arguments).sh}"
-    return f"{AS_ACCOUNT}\n{as_account(node.host.user, script)}\n"
-
-
-_LOOK = r"""
-look() {  # CURRENT
-  cd / && home=$(cd -P -- "$1" 2>/dev/null && pwd -P) || { echo end; return 0; }
-  echo "release ${home##*/}"
-  for file in "$home"/bin/*; do [ ! -f "$file" ] || echo "tool ${file##*/}"; done
-  echo end
-}
-""".strip()
-
-# Where the node's own launch script finds its Java.
-_RUN = r"""
-tool() {  # JAVA-HOME PROGRAM WORD...
-  cd /
-  JAVA_HOME=$1
-  [ -n "$JAVA_HOME" ] || command -v java >/dev/null ||
-    for java in /usr/lib/jvm/*/bin/java; do [ ! -x "$java" ] || { JAVA_HOME=${java%/bin/java}; break; }; done
-  if [ -n "$JAVA_HOME" ]; then export JAVA_HOME; else unset JAVA_HOME; fi
-  shift
-  exec "$@"
-}
-""".strip()
+def _as_account(node: Node, call: Cmd) -> str:
+    return compose(("as_account",), as_account(node.host.user, compose(("tool",), call)))
 
 
 def _read(node: Node, outcome: Outcome) -> Tools | None:

@@ -12,10 +12,10 @@ from enum import Enum
 
 from kafab.command import Cmd, Outcome, Raw, Script, Unknown
 from kafab.findings import Finding, Severity
+from kafab.hosts.shell import compose
 from kafab.listeners import is_loopback
 from kafab.model import Cluster, Endpoint, Host, Node, Role
 from kafab.preflight.local import chosen
-from kafab.supervisor import ALIVE, HOLDER
 from kafab.words import SHOWN, few
 
 LISTENER = "KAFAB_PREFLIGHT"
@@ -102,27 +102,9 @@ def names(cluster: Cluster, host: Host) -> tuple[str, ...]:
 def listen(ports: Collection[int]) -> Script:
     """Listen on these free ports for a minute at most; the answer is read by `listening`."""
     flags = [word for port in ports for word in ("-l", str(port))]
-    command = Cmd("systemd-socket-activate", "-E", f"{LISTENER}=1", "-a", "--inetd", *flags, "/bin/true")
-    text = f"""{ALIVE}
-{HOLDER}
-command -v systemd-socket-activate >/dev/null || {{ echo 'none systemd-socket-activate is not there'; exit 0; }}
-setsid timeout {LISTEN_SECONDS} {command.sh} >/dev/null 2>&1 </dev/null &
-pid=$!
-read -r stat < "/proc/$pid/stat"
-set -- ${{stat##*) }}
-start=${{20}}
-for port in {" ".join(map(str, ports))}; do
-  tries=0
-  while [ -z "$(holder "$port")" ]; do
-    tries=$((tries + 1))
-    alive "$pid" "$start" || {{ echo "none the listener ended at once"; exit 0; }}
-    [ "$tries" -le 60 ] || {{ kill "$pid"; echo "none port $port did not open within 3 s"; exit 0; }}
-    sleep 0.05
-  done
-done
-echo "listening $pid $start"
-"""
-    return Script(text, timedelta(seconds=30))
+    command = ("systemd-socket-activate", "-E", f"{LISTENER}=1", "-a", "--inetd", *flags, "/bin/true")
+    call = Cmd("listen", " ".join(map(str, ports)), "timeout", LISTEN_SECONDS, *command)
+    return Script(compose(("alive", "holder", "listen"), call), timedelta(seconds=30))
 
 
 @dataclass(frozen=True)
@@ -153,37 +135,20 @@ def listening(outcome: Outcome) -> Listener | Unknown:
 def hush(listener: Listener) -> Script:
     """End a temporary listener, if it still is that very process."""
     call = f"! alive {listener.pid} {listener.start} || kill {listener.pid}"
-    return Script(f"{ALIVE}\n{call}\n", timedelta(seconds=10))
-
-
-_REACH = f"""
-tool=none
-! command -v ssh >/dev/null || tool=ssh
-! command -v bash >/dev/null || tool=bash
-reach() {{  # HOST PORT
-  case $tool in
-    bash) said=$(timeout {TRY_SECONDS} bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1) && code=0 || code=$? ;;
-    ssh) said=$(ssh -v -F none -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null \\
-      -o ConnectTimeout={TRY_SECONDS} -p "$2" -- "$1" true 2>&1 | grep -v '^debug1: Connecting') || :
-      code=1
-      case $said in *'Connection established'*) code=0 ;; esac ;;
-  esac
-  echo "tcp $1 $2 $code $(echo "$said" | tail -n 3 | tr '\\r\\n' '  ')"
-}}
-""".strip()
+    return Script(compose(("alive",), call), timedelta(seconds=10))
 
 
 def reach(wanted: Sequence[Target]) -> Script:
     """Try these connections from one host, fifty at once, each for three seconds."""
     endpoints = dict.fromkeys(target.endpoint for target in wanted)
-    calls = []
+    calls = [Cmd("tool")]
     for number, endpoint in enumerate(endpoints, 1):
-        calls.append(Cmd("reach", endpoint.host, endpoint.port, Raw("&")).sh)
+        calls.append(Cmd("reach", TRY_SECONDS, endpoint.host, endpoint.port, Raw("&")))
         if number % AT_ONCE == 0:
-            calls.append("wait")
-    lines = [_REACH, '[ "$tool" != none ] || { echo "notool neither bash nor ssh is there"; exit 0; }']
+            calls.append(Cmd("wait"))
     rounds = len(endpoints) // AT_ONCE + 1
-    return Script("\n".join([*lines, *calls, "wait", "echo end", ""]), timedelta(seconds=30 + 4 * rounds))
+    text = compose(("reach",), *calls, "wait", "echo end")
+    return Script(text, timedelta(seconds=30 + (TRY_SECONDS + 1) * rounds))
 
 
 def reached(outcome: Outcome) -> Mapping[Endpoint, Answer] | Unknown:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from kafab.command import Cmd, Script
+from kafab.hosts.shell import compose
 from kafab.preflight.local import Look
 
 FILE = PurePosixPath("/etc/sysctl.d/60-kafab.conf")
@@ -29,17 +30,8 @@ def text(look: Look) -> str:
 def script(drop_in: str) -> Script:
     """Apply the settings, then keep them: a kernel that refuses (a container) is left without a file that says otherwise."""
     pairs = [line.split(" = ") for line in drop_in.splitlines() if " = " in line]
-    applied = [Cmd("apply", f"/proc/sys/{name.replace('.', '/')}", value).sh for name, value in pairs]
-    lines = (
-        r"""apply() { [ "$(cat -- "$1")" = "$2" ] || printf '%s\n' "$2" > "$1"; }""",
-        *applied,
-        "umask 022",
-        Cmd("mkdir", "-p", "--", FILE.parent).sh,
-        f"printf %s {Cmd(drop_in).sh} > {FILE}.kafab-new",
-        f"mv -f -- {FILE}.kafab-new {FILE}",
-        "",
-    )
-    return Script("\n".join(lines), timedelta(seconds=30))
+    applied = [Cmd("apply", f"/proc/sys/{name.replace('.', '/')}", value) for name, value in pairs]
+    return Script(compose(("sysctl",), *applied, Cmd("keep", FILE, drop_in)), timedelta(seconds=30))
 
 
 def _number(look: Look, setting: str) -> int | None:

@@ -88,6 +88,14 @@ def test_wheel_carries_every_template(installed: Installed) -> None:
     assert {file.name for file in shipped.iterdir() if file.is_file()} == names
 
 
+def test_wheel_carries_the_shell_of_the_hosts(installed: Installed) -> None:
+    """What runs on a host is in the wheel, and composed of it there."""
+    code = "from kafab.hosts import shell; print(*(shell.library(f.stem) and f.name for f in shell.FOLDER.iterdir()))"
+    done = installed.run("python", "-c", code)
+    names = {file.name for file in (ROOT / "kafab" / "hosts" / "sh").iterdir()}
+    assert (done.stderr, set(done.stdout.split())) == ("", names)
+
+
 def test_wheel_carries_the_catalogue(installed: Installed) -> None:
     """The installed program knows Kafka's own properties, and names the one that was meant."""
     (installed.folder / "misspelt.yaml").write_text(

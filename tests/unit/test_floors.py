@@ -35,6 +35,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.inventory.*",
             "kafab.selection",
             "kafab.masking",
+            "kafab.hosts.*",
             "kafab.ownership",
             "kafab.render",
             "kafab.units",

@@ -5,22 +5,22 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from kafab.command import Cmd, Result
+from kafab.command import Result
 from kafab.errors import Locked
 from kafab.model import Cluster
-from kafab.ops.lock import _LOCK, _check
+from kafab.ops.lock import _check, hold
 
 WAIT = 10
 
 
 @contextmanager
-def contender(run: Path, owner: str, whose: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
+def contender(run: Path, owner: str, *, root: bool = False) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a shell that tries to take the lock; yields it and its first line. Its stdin is closed at the end."""
-    text = f"{_LOCK}\n{Cmd('lock', run, owner, whose).sh}\n"
+    text = hold(PurePosixPath(run), owner, root=root).text
     with subprocess.Popen(
         ["sh", "-euc", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as shell:
@@ -70,7 +70,7 @@ def test_of_many_at_once_one_wins(tmp_path: Path, before: str | None) -> None:
     """Eight operators at the same moment, also over a file that was left behind: exactly one is locked in."""
     if before:
         (tmp_path / "lock").write_text(before)
-    text = f"{_LOCK}\n{Cmd('lock', tmp_path, 'one of many', '').sh}\n"
+    text = hold(PurePosixPath(tmp_path), "one of many", root=False).text
     shells = [
         subprocess.Popen(["sh", "-euc", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(8)
@@ -133,7 +133,7 @@ def test_folder_of_another_account_is_refused(tmp_path: Path) -> None:
     """Root keeps the lock in a folder of its own: in another one somebody could exchange it."""
     (tmp_path / "run").mkdir()
     (tmp_path / "run").chmod(0o777)
-    with contender(tmp_path / "run", "ann", "root") as (_, answer):
+    with contender(tmp_path / "run", "ann", root=True) as (_, answer):
         assert answer.startswith(f"unfit {tmp_path}/run holds the lock")
 
 

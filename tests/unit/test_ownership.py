@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kafab.command import Cmd, Result, Script
-from kafab.ownership import AS_ACCOUNT, READY, ROOTED, WHOSE, as_account
+from kafab.hosts.shell import compose
+from kafab.ownership import as_account
 from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]
@@ -16,7 +17,7 @@ Shell = Callable[..., Result]
 
 def rooted(shell: Shell, *paths: Path) -> tuple[int, str]:
     """Return what the shell function returns and says of these paths."""
-    result = shell(Script(f"{ROOTED}\n{Cmd('rooted', *paths).sh}\n", timedelta(seconds=10)))
+    result = shell(Script(compose(("rooted",), Cmd("rooted", *paths)), timedelta(seconds=10)))
     assert result.err == ""
     return result.code, result.text.strip()
 
@@ -97,14 +98,15 @@ def test_what_is_not_there_is_judged_by_what_is_above(folder: Path, shell: Shell
 def test_half_made_folder_is_not_ready(mode: int, code: int, folder: Path, shell: Shell) -> None:
     """The mode comes last: a folder without it was left by an interruption."""
     folder.chmod(mode)
-    assert shell(Script(f"{READY}\n{Cmd('ready', folder).sh}\n", timedelta(seconds=10))).code == code
+    assert shell(Script(compose(("ready",), Cmd("ready", folder)), timedelta(seconds=10))).code == code
 
 
 def test_accounts_shell_has_neither_our_rights_nor_our_input(shell: Shell) -> None:
     """What follows in root's own script is on its stdin, and none of the account's business."""
     if shell(Script("id -u\n", timedelta(seconds=10))).text != "0\n":
         cannot_run("it takes root to become another account")
-    script = f"PATH=$PATH:/usr/sbin\n{AS_ACCOUNT}\n{as_account('nobody', 'id -un; cat')}\necho 'of root'\n"
+    calls = ("PATH=$PATH:/usr/sbin", as_account("nobody", "id -un; cat"), "echo 'of root'")
+    script = compose(("as_account",), *calls)
     assert shell(Script(script, timedelta(seconds=10))).text == "nobody\nof root\n"
 
 
@@ -121,13 +123,13 @@ def test_way_that_another_account_owns_is_its(name: str, folder: Path, tmp_path:
     link.symlink_to(tmp_path)
     for path in (folder, link):
         other(path)
-    script = f"{ROOTED}\n{WHOSE}\n{Cmd('whose', folder.parent / name).sh}\n"
+    script = compose(("rooted", "whose"), Cmd("whose", folder.parent / name))
     assert shell(Script(script, timedelta(seconds=10))).text == "nobody\n"
 
 
 def test_way_that_is_roots_is_nobody_elses(folder: Path, shell: Shell) -> None:
     """A file in a folder of root's own, or in one like /tmp, is root's to write, whatever its name has in it."""
     folder.parent.chmod(0o1777)
-    calls = [Cmd("whose", path).sh for path in (folder / "a b", folder.parent / "[c]*")]
-    script = "\n".join([ROOTED, WHOSE, *calls, ""])
+    calls = [Cmd("whose", path) for path in (folder / "a b", folder.parent / "[c]*")]
+    script = compose(("rooted", "whose"), *calls)
     assert shell(Script(script, timedelta(seconds=10))).text == ""

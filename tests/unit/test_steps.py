@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kafab import masking
+from kafab.hosts.layout import MANIFEST
 from kafab.model import Endpoint, Version
 from kafab.plan import Plan, Stage
 from kafab.releases import Artifact, ReleaseName
-from kafab.render import MANIFEST, RenderedFile
+from kafab.render import RenderedFile
 from kafab.steps import COUNTED, InstallRelease, MakeDirectory, Step, WriteFile, document
 
 KINDS: tuple[Any, ...] = get_args(Step)

@@ -1,0 +1,66 @@
+"""The names of files and folders on a host that more than one place of kafab knows, each once.
+
+``sh/*.sh`` and ``templates/`` spell them out, as shell is read best with its names in it: `tests/unit/test_layout.py`
+holds the spellings equal.
+"""
+
+from typing import Final
+
+NEW: Final = ".kafab-new"
+"""What a name ends in until the file, folder or link is complete."""
+
+# In the folder of the releases
+INCOMING: Final = ".incoming"
+"""The folder in which an upload lies until it is checked and unpacked."""
+GONE: Final = ".gone"
+"""What a release's name ends in, in the folder of uploads, while it is being removed."""
+
+# In the folder of the run records of a host
+LOCK: Final = "lock"
+"""The file that the operators lock."""
+
+# In a node's run folder
+PROCESS: Final = "process"
+"""The run record: pid, start time, release, digest of the configuration, and whether a stop was asked for."""
+BEGUN: Final = "begun"
+"""Under systemd: the release and the digest that a start is from."""
+ASKED: Final = "process.asked"
+"""A run record with that last word, until it takes the place of the other."""
+STARTING: Final = "starting"
+"""The file that a start locks."""
+SCRATCH: Final = "tmp"
+"""The folder of Java's temporary files."""
+CLASSES: Final = "classes"
+"""The folder of a lab node's archive of classes; under systemd in the folder of temporary files."""
+CLASS_LIST: Final = "list"
+MAKING: Final = "making"
+"""The record of whoever makes an archive of classes."""
+LAUNCH_OUTPUT: Final = "launch.out"
+"""What the launch script printed before it became Java."""
+
+# In a node's configuration folder
+MANIFEST: Final = ".deployed"
+"""The digests of the files that a deploy has written there."""
+LAUNCH: Final = "launch"
+RECORD: Final = "record"
+SERVER_PROPERTIES: Final = "server.properties"
+ZOO_CFG: Final = "zoo.cfg"
+
+# In a node's log folder
+SERVER_LOG: Final = "server.log"
+STDOUT_LOG: Final = "stdout.log"
+
+# In a data directory
+MYID: Final = "myid"
+"""The mark of a ZooKeeper server's data."""
+META_PROPERTIES: Final = "meta.properties"
+"""The mark of a broker's or controller's data."""
+METADATA: Final = "__cluster_metadata-0"
+"""The folder of KRaft's metadata log, in the first of a node's data directories."""
+QUORUM_STATE: Final = "quorum-state"
+VERSION_2: Final = "version-2"
+"""The folder in which a ZooKeeper server keeps what the ensemble has written."""
+LOST_AND_FOUND: Final = "lost+found"
+
+# In a unit's folder of drop-ins
+DROP_IN: Final = "kafab.conf"
