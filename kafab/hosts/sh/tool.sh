@@ -2,7 +2,8 @@
 # Composed by ops.tool.
 
 look() {  # CURRENT
-  cd / && home=$(cd -P -- "$1" 2>/dev/null && pwd -P) || { echo end; return 0; }
+  cd /
+  home=$(cd -P -- "$1" 2>/dev/null && pwd -P) || { echo end; return 0; }
   echo "release ${home##*/}"
   for file in "$home"/bin/*; do [ ! -f "$file" ] || echo "tool ${file##*/}"; done
   echo end
