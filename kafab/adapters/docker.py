@@ -100,15 +100,26 @@ class DockerCli:
 
     def taken(self) -> Sequence[IPv4Network]:
         """Read the subnets of all networks, and /proc/net/route where there is one."""
-        names = self._run("network", "ls", "--quiet", "--filter", "driver=bridge").split()
-        found = self._json("network", "inspect", *names) if names else []
         docker = [
             IPv4Network(config["Subnet"], strict=False)
-            for network in found
+            for network in self._bridges()
             for config in network["IPAM"]["Config"] or ()
             if ":" not in config.get("Subnet", ":")
         ]
         return [*docker, *_routes()]
+
+    def _bridges(self) -> Sequence[dict[str, Any]]:
+        """Read all bridge networks, without those of a lab that goes down between the list and the look."""
+        names = self._bridge_ids()
+        try:
+            return self._json("network", "inspect", *names) if names else []
+        except Failed:
+            if set(names) <= set(self._bridge_ids()):
+                raise
+        return self._bridges()
+
+    def _bridge_ids(self) -> list[str]:
+        return self._run("network", "ls", "--quiet", "--filter", "driver=bridge").split()
 
     def networks(self, lab: str) -> Sequence[str]:
         """List by label."""

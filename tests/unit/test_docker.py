@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,26 @@ def test_silent_exec_is_unknown(docker: Callable[[str], DockerCli]) -> None:
     slow = docker("exec /bin/sleep 30")
     outcome = slow.execute({"x": "true"}, stdin=b"", timeout=timedelta(seconds=0.2))["x"]
     assert isinstance(outcome, Unknown)
+
+
+@pytest.mark.parametrize(
+    ("listed", "fails"),
+    [("second", False), ("first second", True)],
+    ids=["its network has gone", "it is there and cannot be read"],
+)
+def test_lab_that_goes_between_two_looks_is_no_fault(
+    docker: Callable[[str], DockerCli], tmp_path: Path, listed: str, fails: bool
+) -> None:
+    """The networks are listed and then read: of one that has gone meanwhile nothing is asked, another fault is told."""
+    engine = docker(
+        f"""case "$2 $3" in
+          'ls --quiet') [ -e {tmp_path}/seen ] && echo {listed} || echo first second ;;
+          'inspect first') : > {tmp_path}/seen; echo 'network first not found' >&2; exit 1 ;;
+          *) echo '[{{"IPAM": {{"Config": [{{"Subnet": "10.9.8.0/24"}}]}}}}]' ;;
+        esac"""
+    )
+    if fails:
+        with pytest.raises(Failed, match="network first not found"):
+            engine.taken()
+    else:
+        assert IPv4Network("10.9.8.0/24") in engine.taken()
