@@ -66,6 +66,8 @@ def _talk_with_sudo(begun: Begun, password: Secret) -> None:
             begun.channel.sendall(answer)
             if not answer:
                 begun.channel.shutdown_write()
+    # A sudo that refused has said why and has ended: whoever reads on is told both.
+    begun.output.hand_over()
 
 
 @contextmanager

@@ -61,6 +61,11 @@ class Output:
             self._wake.set()
         self.ended = self.complete and not left
 
+    def hand_over(self) -> None:
+        """Let another reader go on: what has come and was not taken is there for it, and so is the end."""
+        self.ended = False
+        self._wake.set()
+
     def take(self) -> tuple[bytes, bytes]:
         """Return what there is of output and of errors, and forget it."""
         taken = bytes(self.out), bytes(self.err)
