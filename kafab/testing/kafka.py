@@ -2,7 +2,7 @@
 
 `FakeKafka` is the state; `FakeZooKeeper`, `FakeAdmin` and (in `quorum`) `FakeQuorum` are ways to look at it. Stopping,
 freezing and restarting brokers, controllers and ZooKeeper servers changes what all of them say, the way the real ones do
-(tests/contract holds them side by side).
+(tests/contract holds them side by side). The file is over 400 lines long because the two ways change with the state.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""A cluster's life on the lab, as a user types it: real sshd, real ZooKeeper, real Kafka, two releases."""
+"""A cluster's life on the lab, as a user types it: real sshd, real ZooKeeper, real Kafka, two releases.
+
+The file is over 400 lines long because all its tests share one cluster a release, which a module's fixture holds.
+"""
 
 import fcntl
 import os
