@@ -16,7 +16,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Still waiting: for what, how long already, until when. Sent again and again; see `kafab.waits` for which are shown."""
+    """Still waiting: for what, how long already, until when. Sent again and again; see `kafab.screens.waits` for which are shown."""
 
     subject: str
     what: str

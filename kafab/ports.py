@@ -10,10 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from kafab.archive import Content
-from kafab.command import Outcome, Script, Unknown
-from kafab.events import Emit
-from kafab.metadata import (
+from kafab.cluster.metadata import (
     ConfigEntry,
     Controller,
     KraftBroker,
@@ -25,8 +22,11 @@ from kafab.metadata import (
     ReplicaState,
     TopicSpec,
 )
+from kafab.command import Outcome, Script, Unknown
+from kafab.events import Emit
 from kafab.model import Endpoint
-from kafab.releases import Artifact, ReleaseName
+from kafab.releases.archive import Content
+from kafab.releases.names import Artifact, ReleaseName
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from kafab.command import Secret
+from kafab.config.render import templates_folder
 from kafab.errors import UsageError
 from kafab.events import Emit
 from kafab.folders import cache_folder, state_folder
@@ -21,11 +22,10 @@ from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Cluster, Supervisor
 from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
-from kafab.render import templates_folder
 
 if TYPE_CHECKING:
-    from kafab.adapters.admin import ClientsAdmin
-    from kafab.adapters.ssh import SshFleet
+    from kafab.adapters.kafka.admin import ClientsAdmin
+    from kafab.adapters.ssh.fleet import SshFleet
 
 PASSWORD_FD = "KAFAB_SUDO_PASSWORD_FD"  # noqa: S105  # a variable's name
 ACCEPT_NEW = "KAFAB_ACCEPT_NEW_HOST_KEYS"
@@ -58,7 +58,7 @@ class Session:
 
     @cached_property
     def _ssh(self) -> "SshFleet":
-        from kafab.adapters.ssh import SshFleet
+        from kafab.adapters.ssh.fleet import SshFleet
 
         return SshFleet(
             self.cluster.hosts,
@@ -71,14 +71,14 @@ class Session:
     @cached_property
     def zookeeper(self) -> ZooKeeper:
         """The cluster's ZooKeeper ensemble."""
-        from kafab.adapters.zk import KazooEnsemble
+        from kafab.adapters.kafka.zookeeper import KazooEnsemble
 
         return KazooEnsemble([node.endpoint for node in self.cluster.zookeepers], self.cluster.chroot)
 
     @cached_property
     def controllers(self) -> Controllers:
         """The cluster's KRaft controllers."""
-        from kafab.adapters.quorum import ControllersQuorum
+        from kafab.adapters.kafka.controllers import ControllersQuorum
 
         return ControllersQuorum(
             [node.controller_endpoint for node in self.cluster.controllers],
@@ -102,7 +102,7 @@ class Session:
 
     @cached_property
     def _clients(self) -> "ClientsAdmin":
-        from kafab.adapters.admin import ClientsAdmin
+        from kafab.adapters.kafka.admin import ClientsAdmin
 
         return ClientsAdmin([node.endpoint for node in self.cluster.brokers])
 
@@ -114,7 +114,7 @@ class Session:
     @cached_property
     def clock(self) -> Clock:
         """The real time."""
-        from kafab.adapters.clock import SystemClock
+        from kafab.adapters.machine.clock import SystemClock
 
         return SystemClock()
 
@@ -155,7 +155,7 @@ def _line_of(descriptor: int) -> Secret:
 
 def open_store() -> Store:
     """Return this user's store of releases."""
-    from kafab.adapters.store import ReleaseStore
+    from kafab.adapters.store.store import ReleaseStore
 
     return ReleaseStore(cache_folder(os.environ) / "releases")
 
@@ -165,15 +165,15 @@ def open_lab(name: str, emit: Emit, kind: Kind | None = None) -> Lab:
 
     Raises UsageError for a bad name, and where a lab of that name is of another kind.
     """
-    from kafab.adapters.clock import SystemClock
-    from kafab.adapters.localhost import Localhost
+    from kafab.adapters.machine.clock import SystemClock
+    from kafab.adapters.machine.localhost import Localhost
 
     labs = state_folder(os.environ) / "labs"
     chosen = chosen_kind(name, labs, kind)
     if chosen is Kind.LOCAL:
         return LocalLab(name, labs, machine=Localhost(), clock=SystemClock(), emit=emit)
     if chosen is Kind.VAGRANT:
-        from kafab.adapters.vagrant import VagrantCli
+        from kafab.adapters.machine.vagrant import VagrantCli
 
         return VagrantLab(
             name,
@@ -184,7 +184,7 @@ def open_lab(name: str, emit: Emit, kind: Kind | None = None) -> Lab:
             clock=SystemClock(),
             emit=emit,
         )
-    from kafab.adapters.docker import DockerCli
+    from kafab.adapters.machine.docker import DockerCli
 
     return DockerLab(
         name,

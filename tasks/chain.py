@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 # What a command needs is imported when it runs: `fab --list` pays for none of it.
 if TYPE_CHECKING:
     from kafab.command import Secret
-    from kafab.console import Console
+    from kafab.screens.console import Console
     from kafab.wiring import Session
 
 
@@ -50,7 +50,7 @@ class Chain:
     def console(self, *, json: bool = False) -> "Console":
         """Return the one console of this command line, set for a task that was asked for JSON or not."""
         if self._console is None:
-            from kafab.console import Console
+            from kafab.screens.console import Console
 
             self._console = Console()
         self._console.json = json
@@ -65,7 +65,7 @@ class Chain:
         """Return the session of the selected cluster, opening nothing yet. Raises UsageError when none is selected."""
         if self._session is None:
             from kafab.inventory import load
-            from kafab.selection import find_inventory
+            from kafab.inventory.selection import find_inventory
             from kafab.wiring import Session
 
             path = find_inventory(self._wanted, os.environ, here())

@@ -56,8 +56,8 @@ def plan(
     new_ensemble: str | None = None,
 ) -> int:
     """Show what deploy would change: files as a diff, secrets masked. Changes nothing."""
-    from kafab.cluster_screens import show_plan
-    from kafab.ops.deploy import make_plan
+    from kafab.ops.deploy.deploy import make_plan
+    from kafab.screens.cluster import show_plan
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     _, found = make_plan(session.cluster, limit, session, anew=_anew(session.cluster, new_ensemble))
@@ -81,8 +81,8 @@ def deploy(
     new_ensemble: str | None = None,
 ) -> None:
     """Put release and configuration on the hosts. Starts and restarts nothing."""
-    from kafab.cluster_screens import show_deployed
-    from kafab.ops.deploy import deploy as run
+    from kafab.ops.deploy.deploy import deploy as run
+    from kafab.screens.cluster import show_deployed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     anew = _anew(session.cluster, new_ensemble)
@@ -96,8 +96,8 @@ def start(
     _context: Context, limit: str | None = None, json: bool = False, new_ensemble: str | None = None
 ) -> None:
     """Start what does not run: ZooKeeper or controllers, then brokers; and prove that they serve."""
-    from kafab.cluster_screens import show_changed
-    from kafab.ops import lifecycle
+    from kafab.ops.run import lifecycle
+    from kafab.screens.cluster import show_changed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     anew = _anew(session.cluster, new_ensemble)
@@ -110,8 +110,8 @@ def stop(
     _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
 ) -> None:
     """Stop the cluster, or some nodes that the rest can spare: brokers first, then ZooKeeper or controllers."""
-    from kafab.cluster_screens import show_changed
-    from kafab.ops import lifecycle
+    from kafab.ops.run import lifecycle
+    from kafab.screens.cluster import show_changed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     console.confirm(f"Stop {limit or 'all'} of {session.cluster.name}?", yes=yes, lab=session.cluster.lab)
@@ -124,8 +124,8 @@ def restart(
     _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
 ) -> None:
     """Stop, then start: this interrupts service. A rolling restart comes with a later version."""
-    from kafab.cluster_screens import show_changed
-    from kafab.ops import lifecycle
+    from kafab.ops.run import lifecycle
+    from kafab.screens.cluster import show_changed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     question = f"Restart {limit or 'all'} of {session.cluster.name}? This interrupts service."
@@ -140,8 +140,8 @@ def restart(
 @task(help={"limit": LIMIT, "json": JSON})
 def status(_context: Context, limit: str | None = None, json: bool = False) -> int:
     """Show every node on one screen: state, release, configuration, what it leads."""
-    from kafab.cluster_screens import show_status
-    from kafab.ops.status import status as run
+    from kafab.ops.check.status import status as run
+    from kafab.screens.cluster import show_status
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     lines = run(session.cluster, limit, session)
@@ -159,7 +159,7 @@ def status(_context: Context, limit: str | None = None, json: bool = False) -> i
 )
 def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) -> None:
     """Show a node's log."""
-    from kafab.ops import logs as run
+    from kafab.ops.hosts import logs as run
 
     session, console = CHAIN.session(), CHAIN.console()
     found, wanted = run.node_named(session.cluster, node), run.line_count(lines)

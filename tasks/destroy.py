@@ -30,10 +30,10 @@ def destroy(
     mark (meta.properties, myid) says that they are these nodes' are removed. Files in the configuration folders that
     kafab did not place stay and are named. It shows what it will remove and asks; a lab never asks.
     """
-    from kafab import destroy_screens
     from kafab.errors import UsageError
     from kafab.events import Note
-    from kafab.ops import destroy as operation
+    from kafab.ops.deploy import destroy as operation
+    from kafab.screens import destroy as destroy_screens
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     name = session.cluster.name

@@ -21,8 +21,8 @@ def check(
     _context: Context, cluster: str = "", json: bool = False, allow_unknown_properties: bool = False
 ) -> int:
     """Show every problem of an inventory with its file, line and column; exit code 2 if it cannot be used."""
-    from kafab.ops import inventories
-    from kafab.selection import find_inventory
+    from kafab.inventory.selection import find_inventory
+    from kafab.ops.author import inventories
 
     console = CHAIN.console(json=json)
     file = find_inventory(cluster or CHAIN.wanted, os.environ, here())
@@ -44,7 +44,7 @@ def check(
 def new(_context: Context, name: str, mode: str | None = None, version: str | None = None) -> None:
     """Write a commented starter to inventory/NAME.yaml; an existing file stays as it is."""
     from kafab.model import Mode
-    from kafab.ops import inventories
+    from kafab.ops.author import inventories
 
     from .options import choice, kafka_version
 
@@ -55,6 +55,6 @@ def new(_context: Context, name: str, mode: str | None = None, version: str | No
 @task
 def schema(_context: Context) -> None:
     """Print the JSON Schema of inventories, for completion and checks in an editor."""
-    from kafab.ops import inventories
+    from kafab.ops.author import inventories
 
     CHAIN.console().data({}, inventories.schema_text())

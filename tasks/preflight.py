@@ -8,7 +8,7 @@ from .boundary import task
 from .chain import CHAIN
 
 if TYPE_CHECKING:
-    from kafab.ops.preflight import Preflight
+    from kafab.ops.check.preflight import Preflight
 
 
 @task(
@@ -29,8 +29,8 @@ def preflight(
     yes: bool = False,
 ) -> int:
     """Check hosts before a deploy: login, Java, disks, ports, names, network, clocks, limits, kernel."""
-    from kafab.ops import preflight as checks
-    from kafab.preflight_screens import show_preflight
+    from kafab.ops.check import preflight as checks
+    from kafab.screens.preflight import show_preflight
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     found = checks.preflight(session.cluster, limit, session)
@@ -44,9 +44,9 @@ def preflight(
 
 def _agreed(found: "Preflight", *, yes: bool, json: bool) -> bool:
     """Show what would be written, and ask. Returns False where there is nothing to do."""
+    from kafab.checks.preflight.sysctl import FILE
     from kafab.errors import UsageError
     from kafab.model import Supervisor
-    from kafab.preflight.sysctl import FILE
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     if session.cluster.supervisor is not Supervisor.SYSTEMD:

@@ -25,12 +25,12 @@ def fetch(_context: Context, version: str = "", json: bool = False) -> None:
 @task(name="list", help={"json": _JSON})
 def list_(_context: Context, json: bool = False) -> None:
     """Show the releases in the store."""
-    from kafab import screens
     from kafab.ops import releases
+    from kafab.screens import layout
     from kafab.wiring import open_store
 
     console, found = CHAIN.console(json=json), open_store().all()
-    rows = [(item.name, screens.size(item.size), item.source, item.sha256) for item in found]
+    rows = [(item.name, layout.size(item.size), item.source, item.sha256) for item in found]
     console.data(
         releases.document(found), console.table(_COLUMNS, rows) if rows else "no releases in the store"
     )

@@ -32,9 +32,9 @@ def exec_(
     json: bool = False,
 ) -> None:
     """Run a shell command on every host, side by side; each line begins with its host."""
-    from kafab.ops import remote as operation
-    from kafab.ops.outputs import Kept, Shown
-    from kafab.remote_screens import exec_document
+    from kafab.ops.hosts import remote as operation
+    from kafab.ops.hosts.outputs import Kept, Shown
+    from kafab.screens.remote import exec_document
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts, patience = operation.hosts_of(session.cluster, limit), operation.seconds(timeout)
@@ -70,7 +70,7 @@ def push(
     json: bool = False,
 ) -> None:
     """Put a file on every host, whole or not at all; where it is already, nothing is written."""
-    from kafab.ops import remote as operation
+    from kafab.ops.hosts import remote as operation
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
@@ -108,8 +108,8 @@ def pull(
     json: bool = False,
 ) -> None:
     """Get a file from every host, whole or not at all, each into a folder of the host's name."""
-    from kafab.ops import remote as operation
-    from kafab.remote_screens import pull_document
+    from kafab.ops.hosts import remote as operation
+    from kafab.screens.remote import pull_document
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
@@ -126,7 +126,7 @@ def tool(_context: Context, node: str) -> int:
     It is one of bin/ of the node's release and runs as the node's account. Where it takes the cluster's addresses and
     none was given they are filled in. Its output and its exit code are passed on; input it has none.
     """
-    from kafab.ops import tool as operation
+    from kafab.ops.hosts import tool as operation
 
     session, console = CHAIN.session(), CHAIN.console()
 

@@ -12,7 +12,7 @@ _JSON = "print one JSON document on stdout"
 @task(name="list", help={"internal": "show Kafka's own topics too", "json": _JSON})
 def list_(_context: Context, internal: bool = False, json: bool = False) -> None:
     """Print the names of all topics, one a line."""
-    from kafab.ops import topics
+    from kafab.ops.topics import topics
 
     session = CHAIN.session()
     found = topics.names(session, internal=internal)
@@ -23,8 +23,8 @@ def list_(_context: Context, internal: bool = False, json: bool = False) -> None
 @task(help={"name": _NAME, "json": _JSON})
 def describe(_context: Context, name: str, json: bool = False) -> None:
     """Show a topic's own properties and, for each partition, its leader, replicas and ISR."""
-    from kafab import topic_screens
-    from kafab.ops import topics
+    from kafab.ops.topics import topics
+    from kafab.screens import topics as topic_screens
 
     topic = topics.find(CHAIN.session(), name)
     CHAIN.console(json=json).data(topic_screens.document(topic), topic_screens.text(topic))
@@ -55,10 +55,10 @@ def create(
     """
     from dataclasses import replace
 
-    from kafab import topic_screens
-    from kafab.metadata import TopicSpec
-    from kafab.ops import topics
-    from kafab.ops.topic_rules import assignments, count
+    from kafab.cluster.metadata import TopicSpec
+    from kafab.ops.topics import topics
+    from kafab.ops.topics.rules import assignments, count
+    from kafab.screens import topics as topic_screens
 
     spec = TopicSpec(
         name,
@@ -95,9 +95,9 @@ def alter(
     json: bool = False,
 ) -> None:
     """Change a topic's properties or add partitions. What already is as asked is left alone."""
-    from kafab import topic_screens
-    from kafab.ops import topics
-    from kafab.ops.topic_rules import assignments, changes, count
+    from kafab.ops.topics import topics
+    from kafab.ops.topics.rules import assignments, changes, count
+    from kafab.screens import topics as topic_screens
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     wanted = changes(assignments(config or []), delete_config or [])
@@ -116,8 +116,8 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
 
     Asks on a terminal and needs --yes without one; a lab never asks.
     """
-    from kafab import topic_screens
-    from kafab.ops import topics
+    from kafab.ops.topics import topics
+    from kafab.screens import topics as topic_screens
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     topic = topics.deletable(session, name)

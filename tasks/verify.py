@@ -35,7 +35,7 @@ def verify(
     junit: str | None = None,
 ) -> int:
     """Check the ensemble or quorum, brokers and partitions, and prove replication with records of its own."""
-    from kafab.ops import verify as checks
+    from kafab.ops.check import verify as checks
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
@@ -50,8 +50,8 @@ def verify(
 
 
 def _write(file: Path, report: "Report") -> None:
+    from kafab.checks.junit import junit as junit_xml
     from kafab.errors import Failed
-    from kafab.junit import junit as junit_xml
 
     try:
         file.write_text(junit_xml(report, "kafab.verify"), encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from kafab.command import Outcome, Result, Script
 from kafab.events import Event
 from kafab.model import Cluster, Role
-from kafab.state import desire
+from kafab.plans.state import desire
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.hosts import FakeHost, fresh_answer
 from kafab.testing.kafka import FakeKafka

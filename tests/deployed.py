@@ -10,10 +10,10 @@ from pathlib import Path
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.events import Event
 from kafab.model import Cluster
-from kafab.ops.deploy import deploy
-from kafab.ops.destroy import destroy, prepare
-from kafab.releases import Artifact, release_for
-from kafab.removal import Removals
+from kafab.ops.deploy.deploy import deploy
+from kafab.ops.deploy.destroy import destroy, prepare
+from kafab.plans.removal import Removals
+from kafab.releases.names import Artifact, release_for
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore

@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from kafab.adapters.localhost import Localhost
+from kafab.adapters.machine.localhost import Localhost
 from kafab.command import Outcome, Result, Unknown
 from kafab.errors import Failed
 from kafab.events import Event, Note

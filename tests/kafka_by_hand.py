@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
 
-from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.zk import KazooEnsemble
+from kafab.adapters.kafka.admin import ClientsAdmin
+from kafab.adapters.kafka.zookeeper import KazooEnsemble
+from kafab.cluster.metadata import Metadata
 from kafab.command import Unknown
 from kafab.events import silent
 from kafab.listeners import Listener
-from kafab.metadata import Metadata
 from kafab.model import Cluster, Host, Node, Role, Version
-from kafab.releases import release_for
+from kafab.releases.names import release_for
 from kafab.wiring import open_store
 from tests.ports import free_ports
 

@@ -9,13 +9,13 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.quorum import ControllersQuorum
+from kafab.adapters.kafka.admin import ClientsAdmin
+from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.cluster.metadata import Metadata, QuorumReplica, QuorumState
 from kafab.command import Unknown
+from kafab.config.properties import broker_properties, format_properties
 from kafab.listeners import Listener, controller_listener
-from kafab.metadata import Metadata, QuorumReplica, QuorumState
 from kafab.model import Cluster, Host, Node, Quorum, Role, Version
-from kafab.properties import broker_properties, format_properties
 from tests.kafka_by_hand import BARE_JAVA, LOG4J, START_LIMIT, until
 from tests.ports import free_ports
 

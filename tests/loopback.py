@@ -4,8 +4,8 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from kafab.adapters.localhost import Localhost
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.machine.localhost import Localhost
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.model import Host
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from kafab.facts import HostFacts, NodeFacts
+from kafab.checks.preflight.across import judge_across
+from kafab.checks.preflight.judge import judge_host
+from kafab.checks.preflight.local import Look, OpenFiles, Place
 from kafab.findings import Finding, Severity
+from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.listeners import Listener, controller_listener
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
-from kafab.preflight.across import judge_across
-from kafab.preflight.judge import judge_host
-from kafab.preflight.local import Look, OpenFiles, Place
 
 GB = 10**9
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from kafab.errors import Failed
 from kafab.events import Emit
 from kafab.model import Version
-from kafab.releases import ReleaseName, release_for
+from kafab.releases.names import ReleaseName, release_for
 
 NAME = release_for(Version(3, 9, 2))
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from kafab import console as module
 from kafab.events import Waiting
+from kafab.screens import console as module
 
 
 class Terminal(io.StringIO):

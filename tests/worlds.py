@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.clock import SystemClock
+from kafab.adapters.kafka.admin import ClientsAdmin
+from kafab.adapters.machine.clock import SystemClock
 from kafab.command import Outcome, Result, Script
 from kafab.model import Cluster
+from kafab.plans.state import desire
 from kafab.ports import Controllers, ZooKeeper
-from kafab.state import desire
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.hosts import FakeHost
 from kafab.testing.kafka import FakeAdmin

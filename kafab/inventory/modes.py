@@ -1,6 +1,6 @@
 """What the mode of a cluster asks of its inventory: ZooKeeper or KRaft, never both, and as its version allows."""
 
-from kafab.defaults import FIRST_KRAFT, FIRST_WITHOUT_ZOOKEEPER
+from kafab.config.defaults import FIRST_KRAFT, FIRST_WITHOUT_ZOOKEEPER
 from kafab.inventory.rules import Draft
 from kafab.inventory.sections import Section
 from kafab.model import Role, Version

@@ -5,14 +5,14 @@ What is judged is the whole server.properties as kafab will write it, so that a 
 
 from collections.abc import Mapping
 
-from kafab.catalogue.definitions import catalogue, releases
-from kafab.catalogue.judge import judge
-from kafab.catalogue.remarks import Remark
+from kafab.config.catalogue.definitions import catalogue, releases
+from kafab.config.catalogue.judge import judge
+from kafab.config.catalogue.remarks import Remark
+from kafab.config.properties import broker_properties
 from kafab.inventory.rules import Draft, PlacedNode
 from kafab.inventory.sections import Section
 from kafab.model import Cluster, Role
 from kafab.problems import Place, Problems
-from kafab.properties import broker_properties
 
 
 def check(cluster: Cluster, draft: Draft, problems: Problems, *, allow_unknown: bool) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from kafab.defaults import FOUR_LETTER_WORDS, min_insync_replicas, replication_factor
+from kafab.config.defaults import FOUR_LETTER_WORDS, min_insync_replicas, replication_factor
 from kafab.inventory.sections import Section
 from kafab.model import Host, Node, Role
 from kafab.problems import Place, Problems

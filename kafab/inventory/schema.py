@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from kafab.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER, SERVICE_USER
+from kafab.config.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER, SERVICE_USER
 from kafab.inventory import texts
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short

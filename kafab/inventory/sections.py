@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafab.defaults import reserved
+from kafab.config.defaults import reserved
 from kafab.inventory.kinds import MAX_TEXT, Json, Kind, Text
 from kafab.inventory.texts import PLAIN_TEXT_FOUND, is_secret
 from kafab.inventory.yamltree import Scalar, Table, Tree, describe, joined, meaning, shortened

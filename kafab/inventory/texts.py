@@ -10,7 +10,7 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
-from kafab.defaults import FIRST_WITHOUT_ZOOKEEPER, NEWEST_MAJOR, OLDEST
+from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER, NEWEST_MAJOR, OLDEST
 from kafab.model import Version
 
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"

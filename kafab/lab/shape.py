@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
 
-from kafab.defaults import FIRST_WITHOUT_ZOOKEEPER, new_version
+from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER, new_version
 from kafab.errors import UsageError
 from kafab.model import Mode, Quorum, Version
 

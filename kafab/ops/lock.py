@@ -16,10 +16,10 @@ from pathlib import PurePosixPath
 
 from kafab.command import Cmd, Result, Script, Unknown
 from kafab.errors import Failed, Locked, Unreachable
-from kafab.hosts.layout import LOCK
-from kafab.hosts.shell import compose
 from kafab.model import Cluster, Host, Supervisor
 from kafab.ops.world import World
+from kafab.shell.layout import LOCK
+from kafab.shell.library import compose
 
 TIMEOUT = timedelta(hours=24)
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
+from kafab.hosts.observation import observation, parse
 from kafab.model import Cluster, Node
-from kafab.observation import observation, parse
 from kafab.ops.world import World
+from kafab.plans.state import Desired, Observed, desire
 from kafab.ports import Fleet
-from kafab.releases import release_for
-from kafab.state import Desired, Observed, desire
+from kafab.releases.names import release_for
 
 
 def observe(desired: Desired, fleet: Fleet) -> Observed:

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafab import unpacked
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit
 from kafab.findings import Finding
 from kafab.model import Cluster, Version
 from kafab.ops.world import World
 from kafab.ports import Store
-from kafab.releases import BY_HAND, Artifact, release_for
+from kafab.releases import unpacked
+from kafab.releases.names import BY_HAND, Artifact, release_for
 
 
 @dataclass(frozen=True)

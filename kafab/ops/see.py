@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeAlias, TypeVar
 
-from kafab import supervisor
+from kafab.cluster.metadata import Metadata, QuorumState
+from kafab.cluster.seen import NOT_ASKED, Ask, Configs, ControllerAnswers, EnsembleAnswers, Seen
 from kafab.command import Script, Unknown
-from kafab.metadata import Metadata, QuorumState
+from kafab.hosts import supervisor
+from kafab.hosts.supervisor import Report
 from kafab.model import Cluster, Node
 from kafab.ops.world import World
 from kafab.ports import Fleet
-from kafab.seen import NOT_ASKED, Ask, Configs, ControllerAnswers, EnsembleAnswers, Seen
-from kafab.supervisor import Report
 
 SETTINGS = ("min.insync.replicas",)
 """The topic properties that safety needs."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from kafab.errors import Failed
 from kafab.events import Waiting
 from kafab.ops.world import World
-from kafab.readiness import Missing
+from kafab.rolling.readiness import Missing
 
 LOOK_EVERY = 0.1
 WATCH_EVERY = 1.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from kafab.command import Result
+from kafab.config.render import RenderedFile
 from kafab.model import Quorum, Role
-from kafab.render import RenderedFile
-from kafab.state import Desired, DesiredNode
+from kafab.plans.state import Desired, DesiredNode
 
 START = 1000
 UPTIME = 60

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from kafab.command import Unknown
-from kafab.errors import Failed
-from kafab.metadata import (
+from kafab.cluster.metadata import (
     ConfigEntry,
     Controller,
     Member,
@@ -24,6 +22,8 @@ from kafab.metadata import (
     ReplicaState,
     TopicSpec,
 )
+from kafab.command import Unknown
+from kafab.errors import Failed
 from kafab.model import Cluster, Endpoint
 from kafab.testing.voters import FakeVoters
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from kafab.cluster.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.command import Unknown
-from kafab.defaults import FIRST_WITHOUT_ZOOKEEPER
-from kafab.metadata import KraftBroker, QuorumReplica, QuorumState
+from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER
 from kafab.model import Endpoint, Quorum
 from kafab.testing.kafka import FakeKafka
 

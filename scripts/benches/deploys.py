@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from kafab.model import Host, Version
-from kafab.releases import release_for
+from kafab.releases.names import release_for
 from kafab.wiring import open_store
 from scripts.benches.labs import Lab, lab, ssh
 from scripts.benches.measuring import VERSION, Measurement, Row, alternate, ratio, side_by_side

@@ -8,10 +8,10 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from kafab.adapters.admin import ClientsAdmin
+from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.command import Unknown
 from kafab.model import Endpoint
-from kafab.storage import directory_id, uuid
+from kafab.plans.storage import directory_id, uuid
 from scripts.benches.labs import Lab, lab
 from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
 from scripts.benches.running import JVM, free_ports, libs, starts

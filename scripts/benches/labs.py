@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from kafab.adapters.clock import SystemClock
-from kafab.adapters.docker import DockerCli
-from kafab.adapters.localhost import Localhost
+from kafab.adapters.machine.clock import SystemClock
+from kafab.adapters.machine.docker import DockerCli
+from kafab.adapters.machine.localhost import Localhost
 from kafab.command import Cmd, Result
 from kafab.events import silent
 from kafab.inventory import load
+from kafab.inventory.selection import find_inventory
 from kafab.lab.docker import DockerLab
 from kafab.lab.shape import Wish
 from kafab.model import Cluster, Host, Version
-from kafab.selection import find_inventory
 from scripts.benches.measuring import DEADLINE, ROOT, VERSION
 
 VENV = ROOT / ".venv"

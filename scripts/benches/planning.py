@@ -13,14 +13,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from kafab.catalogue import definitions
-from kafab.cluster_screens import show_plan
 from kafab.command import Result
-from kafab.console import Console
+from kafab.config.catalogue import definitions
 from kafab.events import silent
 from kafab.inventory import load
-from kafab.ops.deploy import make_plan
-from kafab.releases import Artifact
+from kafab.ops.deploy.deploy import make_plan
+from kafab.releases.names import Artifact
+from kafab.screens.cluster import show_plan
+from kafab.screens.console import Console
 from scripts.benches.measuring import DEADLINE, ROOT, VERSION, Row
 
 

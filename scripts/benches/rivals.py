@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kafab.facts import HostFacts, NodeFacts
+from kafab.config.units import UNITS
 from kafab.folders import cache_folder
+from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.model import Cluster, Host
-from kafab.plan import diff
-from kafab.releases import Artifact
-from kafab.state import desire
-from kafab.steps import FlipLink, InstallRelease, MakeAccount, MakeDirectory, UseUnit, WriteFile
-from kafab.units import UNITS
+from kafab.plans.plan import diff
+from kafab.plans.state import desire
+from kafab.plans.steps import FlipLink, InstallRelease, MakeAccount, MakeDirectory, UseUnit, WriteFile
+from kafab.releases.names import Artifact
 from scripts.benches.labs import ssh
 from scripts.benches.measuring import DEADLINE, ROOT
 

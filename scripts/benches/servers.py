@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kafab.model import Version
-from kafab.releases import Artifact, release_for
+from kafab.releases.names import Artifact, release_for
 from kafab.wiring import open_store
 from scripts.benches.deploys import against_ssh
 from scripts.benches.labs import Servers, servers

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.clock import SystemClock
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.kafka.admin import ClientsAdmin
+from kafab.adapters.machine.clock import SystemClock
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.events import silent
 from kafab.inventory import load
 from kafab.lab.local import LocalLab

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import ERRORS_LIMIT, Outcome, Result, Script, Secret, Unknown
 from kafab.errors import Unreachable
 from kafab.events import silent
@@ -197,7 +197,7 @@ def test_sudo_that_refuses_is_unknown_with_the_line_to_add(
 
 def test_host_without_sudo_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no sudo the way out is to install it or to log in as root."""
-    monkeypatch.setattr("kafab.adapters.sudo.PATH", "/nowhere")
+    monkeypatch.setattr("kafab.adapters.ssh.sudo.PATH", "/nowhere")
     assert "there is no sudo" in reason(_ran(host, "true"))
 
 

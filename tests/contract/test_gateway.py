@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters import sshlink, sshwire
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.ssh import link as sshlink
+from kafab.adapters.ssh import wire as sshwire
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import Outcome, Result
 from kafab.events import silent
 from kafab.model import Host, Ssh

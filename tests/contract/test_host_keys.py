@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import Unknown
 from kafab.events import Event, Note
 from kafab.model import Host

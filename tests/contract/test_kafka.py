@@ -9,15 +9,20 @@ from datetime import timedelta
 
 import pytest
 
-from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.quorum import ControllersQuorum
-from kafab.adapters.zk import KazooEnsemble, parse_registration, parse_srvr, parse_synced_followers
+from kafab.adapters.kafka.admin import ClientsAdmin
+from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.adapters.kafka.zookeeper import (
+    KazooEnsemble,
+    parse_registration,
+    parse_srvr,
+    parse_synced_followers,
+)
+from kafab.cluster.metadata import Controller, Member, Metadata, Produced, TopicSpec
 from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.findings import Severity
-from kafab.metadata import Controller, Member, Metadata, Produced, TopicSpec
 from kafab.model import Endpoint
-from kafab.ops.verify import verify
+from kafab.ops.check.verify import verify
 from tests.contract.conftest import World
 from tests.kafka_by_hand import until
 from tests.worlds import by_hand

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters import sshlink
-from kafab.adapters.localhost import Localhost
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.machine.localhost import Localhost
+from kafab.adapters.ssh import link as sshlink
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import Result
 from kafab.lab.local import LocalLab
 from kafab.model import Host, Ssh

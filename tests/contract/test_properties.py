@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from kafab.catalogue.definitions import catalogue
-from kafab.catalogue.judge import judge
+from kafab.config.catalogue.definitions import catalogue
+from kafab.config.catalogue.judge import judge
+from kafab.config.properties import format_properties
 from kafab.model import Version
-from kafab.properties import format_properties
 from tests.conftest import cannot_run
 from tests.kafka_by_hand import unpacked
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.quorum import ControllersQuorum
+from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.cluster.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.command import Unknown
-from kafab.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.model import Cluster, Endpoint, Node, Quorum, Role, Version
 from kafab.ports import Controllers
 from kafab.testing.kafka import FakeKafka

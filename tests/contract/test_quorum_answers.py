@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from kafka.protocol.admin import DescribeClusterResponse, DescribeQuorumResponse
 
-from kafab.adapters.quorum import BrokersView, merged, quorum_state, registered
+from kafab.adapters.kafka.controllers import BrokersView, merged, quorum_state, registered
+from kafab.cluster.metadata import QuorumState
 from kafab.command import Unknown
-from kafab.metadata import QuorumState
 
 _Topic = DescribeQuorumResponse.TopicData
 _Partition = _Topic.PartitionData

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters import sshlink
-from kafab.adapters.localhost import Localhost
-from kafab.adapters.ssh import SshFleet
-from kafab.adapters.sshscript import on_stdin
+from kafab.adapters.machine.localhost import Localhost
+from kafab.adapters.ssh import link as sshlink
+from kafab.adapters.ssh.fleet import SshFleet
+from kafab.adapters.ssh.script import on_stdin
 from kafab.command import Outcome, Result
 from kafab.events import Event, silent
 from kafab.lab.local import LocalLab
@@ -167,7 +167,7 @@ OWNER = """
 import sys, time
 from datetime import timedelta
 from pathlib import Path
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import Script
 from kafab.inventory import load
 fleet = SshFleet(load(Path(sys.argv[1]))[0].hosts)
@@ -195,7 +195,7 @@ WAITING = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from kafab.adapters.ssh import SshFleet
+from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import Script
 from kafab.inventory import load
 hosts = load(Path(sys.argv[1]))[0].hosts

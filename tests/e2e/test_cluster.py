@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kafab import launchers
 from kafab.inventory import load
 from kafab.model import Cluster, Node
-from kafab.ops.election import CHECK
+from kafab.ops.check.ensemble_election import CHECK
+from kafab.releases import launchers
 from tests.conftest import cannot_run
 from tests.fab import Fab
 from tests.two_listeners import connected_to, give_two_listeners, listeners, shown_to_a_client

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.clock import SystemClock
-from kafab.adapters.localhost import Localhost
+from kafab.adapters.machine.clock import SystemClock
+from kafab.adapters.machine.localhost import Localhost
 from kafab.errors import Failed, UsageError
 from kafab.events import silent
 from kafab.inventory import load
@@ -271,7 +271,9 @@ def test_missing_programs_are_named_with_their_packages(
     lab: LocalLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without sshd nothing is begun; the hint says what to install."""
-    monkeypatch.setattr("kafab.adapters.localhost._found", lambda name: None if name == "sshd" else name)
+    monkeypatch.setattr(
+        "kafab.adapters.machine.localhost._found", lambda name: None if name == "sshd" else name
+    )
     with pytest.raises(Failed, match="a lab needs sshd") as refused:
         lab.up()
     assert "openssh-server" in (refused.value.hint or "")

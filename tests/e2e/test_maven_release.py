@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.maven import MavenClient
-from kafab.adapters.store import ReleaseStore
+from kafab.adapters.store.maven import MavenClient
+from kafab.adapters.store.store import ReleaseStore
 from kafab.events import Event, Note, silent
 from kafab.model import Version
-from kafab.releases import release_for
+from kafab.releases.names import release_for
 from tests.conftest import cannot_run
 
 pytestmark = pytest.mark.e2e

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from kafab.checks.preflight import network
+from kafab.checks.preflight.network import Answer, Listener, Target
 from kafab.command import Result, Script
 from kafab.inventory import load
 from kafab.model import Endpoint, Node
-from kafab.preflight import network
-from kafab.preflight.network import Answer, Listener, Target
 from tests.conftest import cannot_run, cluster_in
 from tests.fab import Fab
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from kafab.adapters.quorum import ControllersQuorum
+from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.cluster.metadata import Member, TopicSpec
 from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
-from kafab.metadata import Member, TopicSpec
 from kafab.model import Node, Role
-from kafab.ops.verify import verify
+from kafab.ops.check.verify import verify
 from tests.kafka_by_hand import KafkaByHand, until
 from tests.worlds import by_hand
 

@@ -90,9 +90,9 @@ def test_wheel_carries_every_template(installed: Installed) -> None:
 
 def test_wheel_carries_the_shell_of_the_hosts(installed: Installed) -> None:
     """What runs on a host is in the wheel, and composed of it there."""
-    code = "from kafab.hosts import shell; print(*(shell.library(f.stem) and f.name for f in shell.FOLDER.iterdir()))"
+    code = "from kafab.shell import library as shell; print(*(shell.library(f.stem) and f.name for f in shell.FOLDER.iterdir()))"
     done = installed.run("python", "-c", code)
-    names = {file.name for file in (ROOT / "kafab" / "hosts" / "sh").iterdir()}
+    names = {file.name for file in (ROOT / "kafab" / "shell" / "sh").iterdir()}
     assert (done.stderr, set(done.stdout.split())) == ("", names)
 
 

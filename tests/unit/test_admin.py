@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from kafab.adapters import admin as admin_module
-from kafab.adapters import clients
-from kafab.adapters.admin import ClientsAdmin
-from kafab.adapters.brokers import BrokerConnections
+from kafab.adapters.kafka import admin as admin_module
+from kafab.adapters.kafka import clients
+from kafab.adapters.kafka.admin import ClientsAdmin
+from kafab.adapters.kafka.brokers import BrokerConnections
+from kafab.cluster.metadata import ConfigEntry, Metadata
 from kafab.command import Unknown
-from kafab.metadata import ConfigEntry, Metadata
 from kafab.model import Endpoint
 
 LISTED = [Endpoint("10.0.0.1", 9092), Endpoint("10.0.0.2", 9092), Endpoint("10.0.0.3", 9092)]

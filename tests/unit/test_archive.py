@@ -3,7 +3,7 @@ from itertools import count
 
 import pytest
 
-from kafab.archive import MAX_BYTES, MAX_MEMBERS, Kind, Member, Refused, container, judge
+from kafab.releases.archive import MAX_BYTES, MAX_MEMBERS, Kind, Member, Refused, container, judge
 
 TOP = "kafka_2.13-3.9.2"
 CLIENTS = f"{TOP}/libs/kafka-clients-3.9.2.jar"

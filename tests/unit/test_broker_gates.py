@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from kafab.cluster.metadata import Controller, Metadata
 from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.events import Note, Waiting
-from kafab.metadata import Controller, Metadata
 from kafab.model import Endpoint, Node
-from kafab.ops import broker_gates
+from kafab.ops.run import broker_gates
 from kafab.testing.fleet import FakeClock
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from tests.conftest import cluster_in

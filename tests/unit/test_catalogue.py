@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafab.catalogue import definitions, names
-from kafab.catalogue.definitions import Catalogue, Definition, catalogue, releases
-from kafab.catalogue.judge import alone, judge
-from kafab.catalogue.remarks import Remark
-from kafab.catalogue.values import complaint
-from kafab.defaults import FIRST_KRAFT, FIRST_WITHOUT_ZOOKEEPER
+from kafab.config.catalogue import definitions, names
+from kafab.config.catalogue.definitions import Catalogue, Definition, catalogue, releases
+from kafab.config.catalogue.judge import alone, judge
+from kafab.config.catalogue.remarks import Remark
+from kafab.config.catalogue.values import complaint
+from kafab.config.defaults import FIRST_KRAFT, FIRST_WITHOUT_ZOOKEEPER
+from kafab.config.properties import broker_properties
 from kafab.inventory import InventoryError, load
 from kafab.model import Role, Version
-from kafab.properties import broker_properties
 from tests.fab import Fab
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "kafab" / "catalogue" / "properties.json"
+DATA = ROOT / "kafab" / "config" / "catalogue" / "properties.json"
 NEWEST = max(releases().values())
 VERSIONS = tuple(releases().values())
 ZOOKEEPER_MODE = {

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kafab.console import Console
 from kafab.errors import Failed, Unsafe, UsageError
 from kafab.events import Note, Transfer
 from kafab.findings import Finding, Report, Severity
+from kafab.screens.console import Console
 from tests.terminals import Terminal, Time, known_terminal, waiting
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def test_note_goes_to_stderr() -> None:
 
 
 def test_waits_without_a_terminal_are_rare_lines() -> None:
-    """A wait that is reported five times a second for 12 s gives two lines, however its counter ticks (`kafab.waits`)."""
+    """A wait that is reported five times a second for 12 s gives two lines, however its counter ticks (`kafab.screens.waits`)."""
     err, now = io.StringIO(), Time()
     console = Console(err=err, now=now)
     for fifth in range(60):
@@ -236,7 +236,7 @@ def test_events_of_many_threads_are_whole_lines() -> None:
 _WORK = """
 import sys
 from datetime import timedelta
-from kafab.console import Console
+from kafab.screens.console import Console
 from kafab.errors import Failed
 from kafab.events import Note, Transfer, Waiting
 console = Console()
@@ -280,7 +280,7 @@ def test_broken_streams_lose_no_work(tmp_path: Path, redirection: str, environme
 
 def test_import_is_cheap() -> None:
     """The console loads no screen library: kafab's start-up is paid on every command."""
-    code = "import sys, kafab.console; print([m for m in ('rich', 'fabric', 'jinja2', 'yaml') if m in sys.modules])"
+    code = "import sys, kafab.screens.console; print([m for m in ('rich', 'fabric', 'jinja2', 'yaml') if m in sys.modules])"
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )

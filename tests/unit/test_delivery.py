@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from kafab.command import Outcome, Result, Script, Unknown
-from kafab.delivery import deliver
-from kafab.distribution import NOT_PULLED, STALE_PART
 from kafab.events import Event, Note
 from kafab.model import Version
-from kafab.releases import Artifact, ReleaseName
-from kafab.steps import InstallRelease
+from kafab.ops.deploy.delivery import deliver
+from kafab.ops.deploy.distribution import NOT_PULLED, STALE_PART
+from kafab.plans.steps import InstallRelease
+from kafab.releases.names import Artifact, ReleaseName
 from kafab.testing.fleet import FakeFleet, Handler
 from tests.conftest import cluster_in
 

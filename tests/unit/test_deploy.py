@@ -8,9 +8,9 @@ import pytest
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Failed, OutcomeUnknown, Unreachable
 from kafab.model import Cluster
-from kafab.ops.deploy import deploy, make_plan
-from kafab.releases import Artifact, release_for
-from kafab.state import Desired, desire
+from kafab.ops.deploy.deploy import deploy, make_plan
+from kafab.plans.state import Desired, desire
+from kafab.releases.names import Artifact, release_for
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.hosts import FakeHost, fresh_answer
 from kafab.testing.kafka import FakeKafka

@@ -11,8 +11,8 @@ import pytest
 
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
-from kafab.ops.destroy import _script
-from kafab.removal import Removal, What
+from kafab.ops.deploy.destroy import _script
+from kafab.plans.removal import Removal, What
 from tests.conftest import cluster_in
 from tests.deployed import Lab, Shell, one_release
 

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from kafab.command import Result, Unknown
-from kafab.distribution import Seed, routes, seed_at, serve, stock, unpack, upload, waves
 from kafab.model import Cluster, Version
-from kafab.releases import Artifact, ReleaseName
-from kafab.steps import InstallRelease
+from kafab.ops.deploy.distribution import Seed, routes, seed_at, serve, stock, unpack, upload, waves
+from kafab.plans.steps import InstallRelease
+from kafab.releases.names import Artifact, ReleaseName
 from tests.conftest import cluster_in
 
 Shell = Callable[..., Result]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.docker import DockerCli
+from kafab.adapters.machine.docker import DockerCli
 from kafab.command import Unknown
 from kafab.errors import Failed
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kafab.cluster.metadata import Controller, Metadata, TopicSpec
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.findings import Finding, Severity
-from kafab.metadata import Controller, Metadata, TopicSpec
 from kafab.model import Endpoint
-from kafab.ops.election import election
+from kafab.ops.check.ensemble_election import election
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from kafab.testing.world import FakeWorld

@@ -15,80 +15,52 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# A name with a star stands for the modules of a folder, which may import each other as long as no circle arises.
+# A name with a star stands for the modules of a folder, which may import each other as long as no circle arises; its
+# subfolders may have lines of their own.
 FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (0, ("kafab", "kafab.words", "kafab.errors")),
-    (1, ("kafab.command", "kafab.listeners", "kafab.model")),
+    (
+        1,
+        (
+            "kafab.command",
+            "kafab.interruption",
+            "kafab.listeners",
+            "kafab.model",
+            "kafab.events",
+            "kafab.findings",
+            "kafab.problems",
+            "kafab.folders",
+        ),
+    ),
     (
         2,
         (
-            "kafab.folders",
-            "kafab.events",
-            "kafab.interruption",
-            "kafab.metadata",
-            "kafab.releases",
-            "kafab.findings",
-            "kafab.problems",
-            "kafab.defaults",
-            "kafab.properties",
-            "kafab.catalogue.*",
+            "kafab.shell.*",
+            "kafab.releases.*",
+            "kafab.config.*",
             "kafab.inventory.*",
-            "kafab.selection",
-            "kafab.masking",
             "kafab.hosts.*",
-            "kafab.ownership",
-            "kafab.render",
-            "kafab.units",
-            "kafab.supervisor",
-            "kafab.facts",
-            "kafab.profile",
-            "kafab.quorum_files",
-            "kafab.observation",
-            "kafab.identities",
-            "kafab.voters",
-            "kafab.quorum_guard",
-            "kafab.state",
-            "kafab.preflight.*",
-            "kafab.steps",
-            "kafab.storage",
-            "kafab.plan",
-            "kafab.remains",
-            "kafab.removal",
-            "kafab.seen",
-            "kafab.health",
-            "kafab.listener_health",
-            "kafab.safety",
-            "kafab.readiness",
-            "kafab.ensemble_health",
-            "kafab.quorum_health",
-            "kafab.storage_health",
-            "kafab.junit",
-            "kafab.archive",
-            "kafab.launchers",
-            "kafab.tools",
-            "kafab.unpacked",
+            "kafab.cluster.*",
             "kafab.ports",
-            "kafab.distribution",
+            "kafab.plans.*",
+            "kafab.checks.*",
+            "kafab.rolling.*",
         ),
     ),
-    (3, ("kafab.delivery", "kafab.executor", "kafab.ops.*", "kafab.lab.*")),
     (
-        4,
+        3,
         (
-            "kafab.adapters.*",
-            "kafab.rows",
-            "kafab.waits",
-            "kafab.screens",
-            "kafab.live",
-            "kafab.console",
-            "kafab.cluster_screens",
-            "kafab.topic_screens",
-            "kafab.destroy_screens",
-            "kafab.remote_screens",
-            "kafab.preflight_screens",
-            "kafab.testing.*",
+            "kafab.ops.*",
+            "kafab.ops.author.*",
+            "kafab.ops.topics.*",
+            "kafab.ops.hosts.*",
+            "kafab.ops.run.*",
+            "kafab.ops.check.*",
+            "kafab.ops.deploy.*",
+            "kafab.lab.*",
         ),
     ),
+    (4, ("kafab.adapters.*", "kafab.screens.*", "kafab.testing.*")),
     (5, ("kafab.wiring",)),
     (6, ("tasks.*", "kafab.cli", "fabfile")),
 )
@@ -104,7 +76,7 @@ OUTSIDE = (
     "socket",
     "rich",
 )
-SPEAKS = ("kafab.console",)
+SPEAKS = ("kafab.screens.console",)
 KNOWS_ADAPTERS = ("kafab.wiring",)
 # What every command would pay for at its start, most of them for nothing.
 COSTLY = ("rich", "jinja2", "kazoo", "confluent_kafka", "kafka")
@@ -126,11 +98,13 @@ MODULES = _modules()
 def _line(module: str) -> tuple[int, int, bool] | None:
     """Return (floor, line in the table, whether the line is a folder's) of a module, None if it has no line."""
     lines = [(floor, name) for floor, names in FLOORS for name in names]
+    found: tuple[int, int, bool] | None = None
+    deepest = -1
     for number, (floor, name) in enumerate(lines):
         folder = name.endswith(".*")
-        if module == name or (folder and f"{module}.".startswith(name[:-1])):
-            return floor, number, folder
-    return None
+        if (module == name or (folder and f"{module}.".startswith(name[:-1]))) and len(name) > deepest:
+            found, deepest = (floor, number, folder), len(name)
+    return found
 
 
 def _imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
@@ -143,7 +117,7 @@ def _imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
                 parts = module.split(".")
                 kept = parts[: len(parts) - node.level + package]
                 base = ".".join([*kept, *([node.module] if node.module else [])])
-            # `from kafab import plan` names a module, `from kafab.plan import Plan` does not.
+            # `from kafab import plan` names a module, `from kafab.plans.plan import Plan` does not.
             submodules = [f"{base}.{alias.name}" for alias in node.names if f"{base}.{alias.name}" in MODULES]
             yield from submodules or [base]
 
@@ -179,7 +153,7 @@ def offences(module: str, source: str, *, package: bool = False) -> list[str]:
     if floor <= PURE_UP_TO and any(_names_sleep(node) for node in ast.walk(tree)):
         found.append(f"{module} (floor {floor}) names time.sleep: take a Clock")
     if module not in SPEAKS and _calls(tree, "print"):
-        found.append(f"{module} prints: only kafab.console does")
+        found.append(f"{module} prints: only kafab.screens.console does")
     return found
 
 
@@ -201,18 +175,18 @@ def test_module_keeps_to_its_floor(module: str) -> None:
     [
         ("kafab.stranger", "", "not in the table"),
         ("kafab.model", "import socket", "imports socket"),
-        ("kafab.plan", "def late():\n    import kazoo.client", "imports kazoo.client"),
+        ("kafab.plans.plan", "def late():\n    import kazoo.client", "imports kazoo.client"),
         ("kafab.errors", "from kafab.model import Host", "not below it"),
         ("kafab.errors", "from kafab import model", "not below it"),
-        ("kafab.ops.deploy", "from kafab.console import Console", "not below it"),
-        ("kafab.ops.deploy", "from ..wiring import Session", "not below it"),
-        ("kafab.plan", "from kafab.nowhere import x", "kafab.nowhere, which is not in the table"),
-        ("kafab.executor", "import time\ntime.sleep(1)", "time.sleep"),
-        ("kafab.executor", "from time import sleep", "time.sleep"),
-        ("kafab.executor", "import time\nnap = time.sleep", "time.sleep"),
-        ("kafab.adapters.ssh", "print('hello')", "prints"),
-        ("kafab.testing.fleet", "from kafab.adapters.clock import SystemClock", "only kafab.wiring"),
-        ("tasks.lab", "from kafab.adapters.store import ReleaseStore", "only kafab.wiring"),
+        ("kafab.ops.deploy.deploy", "from kafab.screens.console import Console", "not below it"),
+        ("kafab.ops.deploy.deploy", "from ...wiring import Session", "not below it"),
+        ("kafab.plans.plan", "from kafab.nowhere import x", "kafab.nowhere, which is not in the table"),
+        ("kafab.ops.deploy.executor", "import time\ntime.sleep(1)", "time.sleep"),
+        ("kafab.ops.deploy.executor", "from time import sleep", "time.sleep"),
+        ("kafab.ops.deploy.executor", "import time\nnap = time.sleep", "time.sleep"),
+        ("kafab.adapters.ssh.fleet", "print('hello')", "prints"),
+        ("kafab.testing.fleet", "from kafab.adapters.machine.clock import SystemClock", "only kafab.wiring"),
+        ("tasks.lab", "from kafab.adapters.store.store import ReleaseStore", "only kafab.wiring"),
     ],
 )
 def test_floors_notice_an_offence(module: str, source: str, complaint: str) -> None:
@@ -223,10 +197,13 @@ def test_floors_notice_an_offence(module: str, source: str, complaint: str) -> N
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("kafab.ops.deploy", "from kafab.ops.lifecycle import x\nfrom kafab.plan import Plan"),
-        ("kafab.wiring", "def fleet():\n    from kafab.adapters.ssh import SshFleet"),
-        ("kafab.adapters.ssh", "import fabric, time\ntime.sleep(1)"),
-        ("kafab.console", "print('hello')"),
+        (
+            "kafab.ops.deploy.deploy",
+            "from kafab.ops.run.lifecycle import x\nfrom kafab.plans.plan import Plan",
+        ),
+        ("kafab.wiring", "def fleet():\n    from kafab.adapters.ssh.fleet import SshFleet"),
+        ("kafab.adapters.ssh.fleet", "import fabric, time\ntime.sleep(1)"),
+        ("kafab.screens.console", "print('hello')"),
     ],
 )
 def test_floors_allow_what_is_right(module: str, source: str) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kafab.cluster.metadata import Member
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.events import Event, Note, Waiting
-from kafab.metadata import Member
 from kafab.model import Cluster, Endpoint
-from kafab.ops import gates
+from kafab.ops.run import gates
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka, FakeZooKeeper
 from kafab.testing.world import FakeWorld

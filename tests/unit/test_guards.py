@@ -6,8 +6,8 @@ import pytest
 
 from kafab.errors import Failed, Unreachable, Unsafe
 from kafab.events import Waiting
-from kafab.ops.guards import PATIENCE, guard_stop
-from kafab.ops.lifecycle import restart, stop
+from kafab.ops.run.guards import PATIENCE, guard_stop
+from kafab.ops.run.lifecycle import restart, stop
 from kafab.testing.fleet import FakeClock
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kafab import ensemble_health, health
+from kafab.checks import brokers, ensemble
+from kafab.cluster.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
+from kafab.cluster.seen import Views, registered_with_zookeeper
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
 from kafab.model import Cluster, Endpoint, Version
-from kafab.seen import Views, registered_with_zookeeper
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -70,20 +70,20 @@ def test_the_ensemble_has_one_leader_that_all_follow(
 ) -> None:
     """The quorum finding follows from the members' modes and the leader's synced followers."""
     names = [node.name for node in CLUSTER.zookeepers]
-    found = ensemble_health.judge_ensemble(CLUSTER, dict(zip(names, members, strict=True)))
+    found = ensemble.judge_ensemble(CLUSTER, dict(zip(names, members, strict=True)))
     assert (found[-1].check, found[-1].severity) == ("zookeeper.quorum", severity)
     assert words in found[-1].detail
 
 
 def test_a_single_server_stands_alone() -> None:
     """An ensemble of one is well when it is standalone."""
-    found = ensemble_health.judge_ensemble(ALONE, {"node1/zookeeper": Member("standalone", 1, "3.8.4")})
+    found = ensemble.judge_ensemble(ALONE, {"node1/zookeeper": Member("standalone", 1, "3.8.4")})
     assert [finding.severity for finding in found] == [OK, OK]
 
 
 def test_a_silent_server_is_unknown() -> None:
     """A member that does not answer is neither well nor gone."""
-    found = ensemble_health.judge_ensemble(
+    found = ensemble.judge_ensemble(
         CLUSTER,
         {
             "node1/zookeeper": GONE,
@@ -114,7 +114,7 @@ def test_brokers_are_registered_as_the_inventory_says(
     """Missing, moved, silent and strange brokers each change their own finding."""
     known = {key: value for key, value in {**registered(), **change}.items() if value is not None}
     seen = views() | ({silent: GONE} if silent else {})
-    found = health.judge_registrations(CLUSTER, registered_with_zookeeper(known), seen)
+    found = brokers.judge_registrations(CLUSTER, registered_with_zookeeper(known), seen)
     assert [finding.severity for finding in found] == expected
 
 
@@ -122,13 +122,13 @@ def test_a_stranger_is_named() -> None:
     """The finding of a stranger has its id and address."""
     stranger = Registration(9, (Endpoint("10.9.9.9", 9092),), 9)
     known = registered_with_zookeeper(registered() | {9: stranger})
-    found = health.judge_registrations(CLUSTER, known, views())
+    found = brokers.judge_registrations(CLUSTER, known, views())
     assert found[-1].detail == "not in the inventory: id 9 at 10.9.9.9:9092"
 
 
 def test_unknown_registrations_are_unknown_for_every_broker() -> None:
     """When ZooKeeper does not answer, no broker is called registered or missing."""
-    found = severities(health.judge_registrations(CLUSTER, GONE, views()))
+    found = severities(brokers.judge_registrations(CLUSTER, GONE, views()))
     assert found == {
         ("broker.registered", subject): UNKNOWN
         for subject in ("node1/broker", "node2/broker", "node3/broker", "small")
@@ -156,7 +156,7 @@ def test_every_broker_names_the_one_controller(
     expected: list[Severity],
 ) -> None:
     """The elected controller is registered, and what each broker names is held against it."""
-    found = ensemble_health.judge_controller(CLUSTER, controller, registered_with_zookeeper(known), seen)
+    found = ensemble.judge_controller(CLUSTER, controller, registered_with_zookeeper(known), seen)
     assert [finding.severity for finding in found] == expected
 
 
@@ -175,7 +175,7 @@ def test_the_cluster_id_is_the_same_everywhere(
     cluster_id: str | Unknown | None, seen: Views, severity: Severity
 ) -> None:
     """ZooKeeper and all brokers say one id; two ids are two clusters."""
-    assert health.judge_identity(CLUSTER, {"zookeeper": cluster_id}, seen).severity is severity
+    assert brokers.judge_identity(CLUSTER, {"zookeeper": cluster_id}, seen).severity is severity
 
 
 WELL = (partition(0, 1, (1, 2, 3)), partition(1, 2, (2, 3, 1)), partition(2, 3, (3, 1, 2)))
@@ -219,9 +219,9 @@ def test_partitions_are_judged(
     partitions: tuple[Partition, ...], live: tuple[int, ...], wanted: int, expected: dict[str, Severity]
 ) -> None:
     """Each fault of a partition shows in its own checks, and all other checks stay OK."""
-    brokers = {broker: BROKERS.get(broker, Endpoint("10.9.9.9", 1)) for broker in live}
-    metadata = Metadata("the-id", 1, brokers, partitions)
-    found = severities(health.judge_partitions(CLUSTER, metadata, min_isr(wanted)))
+    answering = {broker: BROKERS.get(broker, Endpoint("10.9.9.9", 1)) for broker in live}
+    metadata = Metadata("the-id", 1, answering, partitions)
+    found = severities(brokers.judge_partitions(CLUSTER, metadata, min_isr(wanted)))
     assert len(found) == 7
     told = {check.removeprefix("partitions."): severity for (check, _), severity in found.items()}
     assert {check: severity for check, severity in told.items() if severity is not OK} == expected
@@ -229,13 +229,13 @@ def test_partitions_are_judged(
 
 def test_unknown_metadata_leaves_every_partition_check_unknown() -> None:
     """No check of partitions disappears when no broker answers."""
-    found = health.judge_partitions(CLUSTER, GONE, GONE)
+    found = brokers.judge_partitions(CLUSTER, GONE, GONE)
     assert [finding.severity for finding in found] == [UNKNOWN] * 7
 
 
 def test_unknown_configuration_leaves_the_min_isr_checks_unknown() -> None:
     """Without topic configuration nothing is said of min ISR, and everything of the rest."""
-    found = severities(health.judge_partitions(CLUSTER, Metadata("the-id", 1, BROKERS, WELL), GONE))
+    found = severities(brokers.judge_partitions(CLUSTER, Metadata("the-id", 1, BROKERS, WELL), GONE))
     unknown = {check for (check, _), severity in found.items() if severity is UNKNOWN}
     assert unknown == {"partitions.under-min-isr", "partitions.at-min-isr"}
 
@@ -248,14 +248,14 @@ def test_min_isr_above_the_replication_factor_depends_on_the_version(
 ) -> None:
     """Before 3.7 such a partition refuses every acks=all write; later versions cap the number."""
     metadata = Metadata("the-id", 1, BROKERS, (partition(0, 1, (1,)),))
-    found = severities(health.judge_partitions(replace(CLUSTER, version=version), metadata, min_isr(2)))
+    found = severities(brokers.judge_partitions(replace(CLUSTER, version=version), metadata, min_isr(2)))
     assert found["partitions.under-min-isr", "small"] is severity
 
 
 def test_the_evidence_has_a_count_and_five_names() -> None:
     """Many partitions give their number and the first five names."""
     behind = tuple(partition(number, 1, (1, 2, 3), (1, 2)) for number in range(8))
-    found = health.judge_partitions(CLUSTER, Metadata("the-id", 1, BROKERS, behind), min_isr(1))
+    found = brokers.judge_partitions(CLUSTER, Metadata("the-id", 1, BROKERS, behind), min_isr(1))
     (finding,) = (f for f in found if f.check == "partitions.under-replicated")
     assert finding.evidence == {"partitions": 8, "count": 8, "names": ["t-0", "t-1", "t-2", "t-3", "t-4"]}
     assert finding.detail.endswith("t-4 and 3 more")
@@ -264,7 +264,7 @@ def test_the_evidence_has_a_count_and_five_names() -> None:
 def test_imbalance_is_told_in_per_cent_by_broker() -> None:
     """Half of broker 1's partitions elsewhere is 50 % for it and a quarter of all."""
     moved = (*WELL, partition(3, 2, (1, 2, 3)))
-    found = health.judge_partitions(CLUSTER, Metadata("the-id", 1, BROKERS, moved), min_isr(1))
+    found = brokers.judge_partitions(CLUSTER, Metadata("the-id", 1, BROKERS, moved), min_isr(1))
     assert found[-1].evidence["percent"] == 25.0
     assert found[-1].evidence["percent_by_broker"] == {"1": 50.0, "2": 0.0, "3": 0.0}
 
@@ -280,5 +280,5 @@ def test_imbalance_is_told_in_per_cent_by_broker() -> None:
 )
 def test_the_preferred_view_comes_first(preferred: list[int], seen: Views, chosen: str | None) -> None:
     """Partitions are judged by the preferred broker's view, then by any; none at all is Unknown."""
-    view = health.choose_view(preferred, seen)
+    view = brokers.choose_view(preferred, seen)
     assert (None if isinstance(view, Unknown) else view.cluster_id) == chosen

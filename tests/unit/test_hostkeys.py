@@ -7,7 +7,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from kafab.adapters.hostkeys import KnownHosts, Peer, fingerprint, parse
+from kafab.adapters.ssh.hostkeys import KnownHosts, Peer, fingerprint, parse
 
 
 @pytest.fixture(scope="module")

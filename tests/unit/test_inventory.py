@@ -12,7 +12,7 @@ import yaml
 
 from kafab.inventory import InventoryError, load, schema, yamltree
 from kafab.model import Cluster, Role, Ssh
-from kafab.ops import inventories
+from kafab.ops.author import inventories
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "tests" / "cases" / "inventory").glob("*.yaml"))

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from kafab.config.properties import broker_properties
 from kafab.inventory import load
 from kafab.lab.files import LabHost, inventory
 from kafab.lab.shape import Controllers, Shape
 from kafab.model import Mode, Quorum, Version
-from kafab.properties import broker_properties
 
 PATIENCE = ("broker.session.timeout.ms", "controller.quorum.fetch.timeout.ms")
 

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from kafab.config.render import node_files
 from kafab.model import Cluster, Node, Role
-from kafab.render import node_files
 
 JAVA = """#!/bin/sh
 printf '%s\\n' "$@" > "${0%/bin/java}/arguments"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab import launchers
-from kafab.adapters.tarballs import assemble, inspect
+from kafab.adapters.store.tarballs import assemble, inspect
 from kafab.events import silent
 from kafab.model import Version
-from kafab.releases import release_for
+from kafab.releases import launchers
+from kafab.releases.names import release_for
 
 JAVA = "#!/bin/sh\nprintf '%s\\n' \"$@\"\n"
 

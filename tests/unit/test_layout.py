@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from kafab.hosts import layout
+from kafab.config.units import UNITS
 from kafab.model import Cluster
-from kafab.units import UNITS
+from kafab.shell import layout
 
 ROOT = Path(__file__).resolve().parents[2]
-SHELL = sorted((ROOT / "kafab" / "hosts" / "sh").glob("*.sh"))
+SHELL = sorted((ROOT / "kafab" / "shell" / "sh").glob("*.sh"))
 TEMPLATES = [ROOT / "templates" / name for name in ("launch.j2", "record.j2")]
 NAMES = frozenset(value for name, value in vars(layout).items() if name.isupper())
 FOREIGN = frozenset(
@@ -82,7 +82,7 @@ def test_misspelt_name_is_found(text: str, names: list[str]) -> None:
 )
 def test_other_names_are_spelled_alike(name: str, file: str, as_spelled: str) -> None:
     """What does not stand behind a variable is spelled as the layout has it, too."""
-    text = (ROOT / "kafab" / "hosts" / "sh" / f"{file}.sh").read_text(encoding="utf-8")
+    text = (ROOT / "kafab" / "shell" / "sh" / f"{file}.sh").read_text(encoding="utf-8")
     assert as_spelled.format(name) in text
 
 

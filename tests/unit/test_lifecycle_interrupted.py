@@ -7,7 +7,7 @@ import pytest
 
 from kafab.command import Outcome, Script
 from kafab.errors import Interrupted
-from kafab.ops.lifecycle import restart, start, stop
+from kafab.ops.run.lifecycle import restart, start, stop
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 

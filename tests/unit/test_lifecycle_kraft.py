@@ -6,7 +6,7 @@ import pytest
 
 from kafab.errors import Failed, Unsafe
 from kafab.events import Note, Waiting
-from kafab.ops.lifecycle import start, stop
+from kafab.ops.run.lifecycle import start, stop
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos, names
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pytest
 
 from kafab.errors import Interrupted
-from kafab.ops.lifecycle import restart, start, stop
+from kafab.ops.run.lifecycle import restart, start, stop
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from kafab.checks.brokers import judge_registrations
+from kafab.checks.listeners import judge_listeners
+from kafab.cluster.metadata import Metadata
+from kafab.cluster.seen import Registered, everything, other_listeners
 from kafab.command import Unknown
 from kafab.findings import Finding, Severity
-from kafab.health import judge_registrations
-from kafab.listener_health import judge_listeners
 from kafab.listeners import Listener, Use
-from kafab.metadata import Metadata
 from kafab.model import Cluster, Endpoint, Node
+from kafab.ops.check.status import NodeStatus
 from kafab.ops.see import see
-from kafab.ops.status import NodeStatus
-from kafab.seen import Registered, everything, other_listeners
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.quorum import FakeQuorum
 from kafab.testing.world import FakeWorld

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kafab.config.properties import broker_properties, zookeeper_properties
+from kafab.config.render import node_files
 from kafab.inventory import load
 from kafab.listeners import Listener, Use
 from kafab.model import Cluster, Node
-from kafab.properties import broker_properties, zookeeper_properties
-from kafab.render import node_files
 
 NAMED = "INTERNAL: {port: 9092, use: brokers}, EXTERNAL: {port: 9094}"
 KRAFT = f"kafka: {{version: 4.3.1, listeners: {{{NAMED}}}}}\n"

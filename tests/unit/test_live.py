@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab.console import Console
 from kafab.errors import Failed
 from kafab.events import Note, Transfer
+from kafab.screens.console import Console
 from tests.terminals import Terminal, Time, known_terminal, screen, waiting
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def test_terminal_forgets_a_wait_that_is_no_longer_reported(monkeypatch: pytest.
     err = Terminal()
     console = Console(err=err)
     console.emit(waiting(1))
-    monkeypatch.setattr("kafab.live._STALE", -1.0)
+    monkeypatch.setattr("kafab.screens.live._STALE", -1.0)
     console.emit(Note("node2/broker", "registered"))
     assert screen(err.getvalue()) == ["node2/broker  registered"]
 
@@ -137,7 +137,7 @@ def test_narrow_terminal_keeps_the_figures() -> None:
 _BEGIN = """
 import os, signal, sys, threading
 from datetime import timedelta
-from kafab.console import Console
+from kafab.screens.console import Console
 from kafab.errors import Interrupted
 from kafab.events import Note, Transfer, Waiting
 console = Console()

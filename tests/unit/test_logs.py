@@ -6,7 +6,7 @@ import pytest
 
 from kafab.command import ANSWER_LIMIT, Result
 from kafab.errors import Failed, UsageError
-from kafab.ops.logs import last_lines, line_count
+from kafab.ops.hosts.logs import last_lines, line_count
 from kafab.testing.fleet import FakeFleet
 from tests.conftest import cluster_in
 

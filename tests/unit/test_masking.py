@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from kafab import masking
-from kafab.masking import holds_secret, masked, without_secrets
+from kafab.config import masking
+from kafab.config.masking import holds_secret, masked, without_secrets
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.maven import MavenClient
-from kafab.adapters.tarballs import inspect
+from kafab.adapters.store.maven import MavenClient
+from kafab.adapters.store.tarballs import inspect
 from kafab.errors import Failed
 from kafab.events import Event, Note, Waiting, silent
 from kafab.model import Version
-from kafab.releases import release_for
+from kafab.releases.names import release_for
 
 NAME = release_for(Version(3, 9, 2))
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.command import Cmd, Result, Unknown
-from kafab.executor import compile_steps
-from kafab.facts import HostFacts, Identity
+from kafab.hosts.facts import HostFacts, Identity
+from kafab.hosts.observation import observation, parse
 from kafab.model import Cluster, Host, Node, Supervisor
-from kafab.observation import observation, parse
-from kafab.plan import Plan, diff
-from kafab.releases import Artifact, ReleaseName
-from kafab.state import Desired, desire
-from kafab.steps import InstallRelease
+from kafab.ops.deploy.executor import compile_steps
+from kafab.plans.plan import Plan, diff
+from kafab.plans.state import Desired, desire
+from kafab.plans.steps import InstallRelease
+from kafab.releases.names import Artifact, ReleaseName
 from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]

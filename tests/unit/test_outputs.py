@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.events import Event, Note, silent
-from kafab.ops.outputs import KEPT_LIMIT, KEPT_OF_ALL, LINE_LIMIT, Beginning, Kept, Lines, Shown
+from kafab.ops.hosts.outputs import KEPT_LIMIT, KEPT_OF_ALL, LINE_LIMIT, Beginning, Kept, Lines, Shown
 
 TEXTS = st.text(st.sampled_from("ab\n\rü日\u202e"), max_size=30)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kafab.command import Cmd, Result, Script
-from kafab.hosts.shell import compose
-from kafab.ownership import as_account
+from kafab.shell.library import compose
+from kafab.shell.ownership import as_account
 from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]

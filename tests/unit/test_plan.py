@@ -8,13 +8,13 @@ import yaml
 
 from kafab.command import Result, Unknown
 from kafab.errors import Unreachable, Unsafe
+from kafab.hosts.observation import parse
 from kafab.inventory import load
 from kafab.model import Cluster, Version
-from kafab.observation import parse
-from kafab.plan import Plan, diff
-from kafab.releases import Artifact, ReleaseName
-from kafab.state import Desired, Observed, desire
-from kafab.steps import WriteFile
+from kafab.plans.plan import Plan, diff
+from kafab.plans.state import Desired, Observed, desire
+from kafab.plans.steps import WriteFile
+from kafab.releases.names import Artifact, ReleaseName
 from kafab.testing.hosts import FakeHost, fresh_answer
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yaml"))

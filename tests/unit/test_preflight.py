@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafab.checks.preflight import network
+from kafab.checks.preflight.judge import java_major, judge_host, unreached
+from kafab.checks.preflight.local import Look, OpenFiles, Place, parse, probe
 from kafab.command import Outcome, Result, Unknown
-from kafab.facts import HostFacts, Identity, NodeFacts, Process
 from kafab.findings import Severity
+from kafab.hosts.facts import HostFacts, Identity, NodeFacts, Process
 from kafab.model import Cluster, Version
-from kafab.preflight import network
-from kafab.preflight.judge import java_major, judge_host, unreached
-from kafab.preflight.local import Look, OpenFiles, Place, parse, probe
 from tests.preflight_hosts import (
     CLUSTER,
     DATA,

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafab.checks.preflight import across, network
+from kafab.checks.preflight.across import Ahead, judge_clocks
+from kafab.checks.preflight.local import Look
+from kafab.checks.preflight.network import Answer, Trial
 from kafab.command import Result, Unknown
-from kafab.facts import HostFacts, Identity, NodeFacts
 from kafab.findings import Severity
+from kafab.hosts.facts import HostFacts, Identity, NodeFacts
 from kafab.model import Cluster, Host
-from kafab.preflight import across, network
-from kafab.preflight.across import Ahead, judge_clocks
-from kafab.preflight.local import Look
-from kafab.preflight.network import Answer, Trial
 from tests.preflight_hosts import (
     CLUSTER,
     GB,

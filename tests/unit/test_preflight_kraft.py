@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kafab.facts import HostFacts, Identity, NodeFacts
+from kafab.hosts.facts import HostFacts, Identity, NodeFacts
 from kafab.listeners import controller_listener
 from kafab.model import Version
 from tests.preflight_hosts import (

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from kafab.checks.preflight import local, network
+from kafab.checks.preflight.listening import judge_binds, judge_listening
 from kafab.command import Result, Script, Unknown
-from kafab.console import Console
 from kafab.findings import Report, Severity
 from kafab.listeners import Listener, Use
 from kafab.model import Cluster, Node, Supervisor
-from kafab.preflight import local, network
-from kafab.preflight.listening import judge_binds, judge_listening
-from kafab.preflight_screens import show_preflight
+from kafab.screens.console import Console
+from kafab.screens.preflight import show_preflight
 from tests.preflight_hosts import NODE, healthy, in_kraft, three
 
 INTERNAL = frozenset({Use.BROKERS})

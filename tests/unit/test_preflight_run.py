@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from kafab.checks.preflight import sysctl
 from kafab.command import Outcome, Result, Script
-from kafab.console import Console
 from kafab.events import Note
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Host
-from kafab.ops.preflight import blocking, fix, preflight
-from kafab.preflight import sysctl
-from kafab.preflight_screens import show_preflight
+from kafab.ops.check.preflight import blocking, fix, preflight
+from kafab.screens.console import Console
+from kafab.screens.preflight import show_preflight
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore

@@ -6,16 +6,16 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from kafab.facts import FileFact, HostFacts, NodeFacts
+from kafab.config.render import RenderedFile
+from kafab.hosts.facts import FileFact, HostFacts, NodeFacts
+from kafab.hosts.profile import PROFILE, profile_file
+from kafab.hosts.remains import HostRemains
 from kafab.inventory import load
 from kafab.model import Cluster, Node, Supervisor
-from kafab.plan import diff
-from kafab.profile import PROFILE, profile_file
-from kafab.remains import HostRemains
-from kafab.removal import Removals, removals
-from kafab.render import RenderedFile
-from kafab.state import desire
-from kafab.steps import WriteFile
+from kafab.plans.plan import diff
+from kafab.plans.removal import Removals, removals
+from kafab.plans.state import desire
+from kafab.plans.steps import WriteFile
 from tests.conftest import cluster_in
 
 

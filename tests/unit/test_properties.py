@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from kafab.inventory import load
-from kafab.model import Cluster, Host, Node
-from kafab.properties import (
+from kafab.config.properties import (
     RESERVED_BROKER,
     RESERVED_ZOOKEEPER,
     broker_properties,
@@ -18,6 +16,8 @@ from kafab.properties import (
     parse_properties,
     zookeeper_properties,
 )
+from kafab.inventory import load
+from kafab.model import Cluster, Host, Node
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "inventory" / "examples"
 TEXTS = some.text(some.characters(exclude_categories=["Cs"]), max_size=30)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from kafab.cluster.metadata import QuorumState, TopicSpec
 from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Interrupted
 from kafab.events import Event
 from kafab.findings import Finding, Severity
-from kafab.metadata import QuorumState, TopicSpec
 from kafab.model import Cluster, Endpoint, Node, Version
-from kafab.ops.quorum_election import election
+from kafab.ops.check.controller_election import election
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.quorum import FakeQuorum

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.command import Result, Unknown
-from kafab.facts import Formed, HostFacts
+from kafab.hosts.facts import Formed, HostFacts
+from kafab.hosts.observation import observation, parse
+from kafab.hosts.quorum_files import formed
 from kafab.model import Cluster, Endpoint, Quorum
-from kafab.observation import observation, parse
-from kafab.quorum_files import formed
 from tests.conftest import cluster_in
 
 Shell = Callable[..., Result]

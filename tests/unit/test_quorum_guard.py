@@ -8,11 +8,11 @@ import pytest
 
 from kafab.command import Unknown
 from kafab.errors import Unsafe
-from kafab.facts import Formed, Identity, NodeFacts, NodesFacts
+from kafab.hosts.facts import Formed, Identity, NodeFacts, NodesFacts
 from kafab.model import Cluster, Endpoint, Quorum, Version
-from kafab.ops.deploy import make_plan
-from kafab.ops.lifecycle import restart, start
-from kafab.quorum_guard import asks_others, guard_formed
+from kafab.ops.deploy.deploy import make_plan
+from kafab.ops.run.lifecycle import restart, start
+from kafab.plans.quorum_guard import asks_others, guard_formed
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 

@@ -6,14 +6,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from kafab import health, quorum_health
+from kafab.checks import brokers, controllers
+from kafab.checks.storage import judge_storage
+from kafab.cluster.metadata import KraftBroker, Metadata, QuorumReplica, QuorumState
+from kafab.cluster.seen import ControllerAnswers, registered_with_controllers
 from kafab.command import Unknown
-from kafab.facts import HostFacts, Identity, NodeFacts
 from kafab.findings import Finding, Severity
-from kafab.metadata import KraftBroker, Metadata, QuorumReplica, QuorumState
+from kafab.hosts.facts import HostFacts, Identity, NodeFacts
 from kafab.model import Cluster, Endpoint, Version
-from kafab.seen import ControllerAnswers, registered_with_controllers
-from kafab.storage_health import judge_storage
 from tests.kraft_by_hand import kraft_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -71,7 +71,7 @@ def judged(
     given: ControllerAnswers, seen: dict[int, Metadata | Unknown] | None = None, cluster: Cluster = CLUSTER
 ) -> dict[tuple[str, str], Finding]:
     """Return the findings by check and subject; a pair that comes twice fails."""
-    found = quorum_health.judge_quorum(cluster, given, seen or views(cluster=cluster))
+    found = controllers.judge_quorum(cluster, given, seen or views(cluster=cluster))
     told = {(finding.check, finding.subject): finding for finding in found}
     assert len(told) == len(found)
     return told
@@ -321,8 +321,8 @@ def test_brokers_are_registered_and_unfenced(
     known = {1: registration(1), 2: registration(2), 3: changed}
     found = registered_with_controllers({key: value for key, value in known.items() if value is not None})
     cluster = replace(CLUSTER, version=Version.parse(version))
-    said = quorum_health.absent(cluster)
-    _, _, third, all_ = health.judge_registrations(cluster, found, views(), absent=said)
+    said = controllers.absent(cluster)
+    _, _, third, all_ = brokers.judge_registrations(cluster, found, views(), absent=said)
     assert (third.severity, words in third.detail) == (severity, True), third.detail
     assert all_.severity is (CRIT if changed is None or changed.fenced else OK)
 
@@ -330,7 +330,7 @@ def test_brokers_are_registered_and_unfenced(
 def test_a_fenced_stranger_is_named_as_one() -> None:
     """A registration that nobody took away shows that its broker serves nobody."""
     known = {number: registration(number, fenced=number == 9) for number in (1, 2, 3, 9)}
-    found = health.judge_registrations(CLUSTER, registered_with_controllers(known), views())
+    found = brokers.judge_registrations(CLUSTER, registered_with_controllers(known), views())
     assert found[-1].detail == "not in the inventory: id 9 at 10.9.9.9:1 (fenced)"
 
 

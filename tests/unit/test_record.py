@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kafab.config.render import configuration_digest, configuration_files, node_files
 from kafab.model import Cluster, Node, Supervisor
-from kafab.render import configuration_digest, configuration_files, node_files
 
 RELEASE = "kafka_2.13-3.9.2-0123456789ab"
 

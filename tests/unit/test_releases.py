@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.store import ReleaseStore
+from kafab.adapters.store.store import ReleaseStore
 from kafab.errors import UsageError
 from kafab.model import Version
 from kafab.ops import releases as verbs
-from kafab.releases import (
+from kafab.releases.names import (
     Artifact,
     ReleaseName,
     archive_path,

@@ -3,7 +3,7 @@
 import pytest
 
 from kafab.command import Result, Unknown
-from kafab.remains import HostRemains, parse
+from kafab.hosts.remains import HostRemains, parse
 
 
 def test_folder_that_cannot_be_read_is_unknown() -> None:

@@ -13,9 +13,9 @@ from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.events import silent
 from kafab.model import Cluster
-from kafab.ops import remote
-from kafab.ops.outputs import Kept
-from kafab.ops.remote import Answers
+from kafab.ops.hosts import remote
+from kafab.ops.hosts.outputs import Kept
+from kafab.ops.hosts.remote import Answers
 from kafab.testing.fleet import FakeFleet
 from tests.conftest import cannot_run, cluster_in
 

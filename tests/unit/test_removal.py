@@ -5,13 +5,13 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from kafab.config.units import UNITS
 from kafab.errors import Unsafe
-from kafab.facts import HostFacts, Identity, NodeFacts
+from kafab.hosts.facts import HostFacts, Identity, NodeFacts
+from kafab.hosts.remains import HostRemains, Place, drop_in, observation, template
 from kafab.model import Cluster, Role, Supervisor
-from kafab.remains import HostRemains, Place, drop_in, observation, template
-from kafab.removal import Removals, What, removals
-from kafab.state import desire
-from kafab.units import UNITS
+from kafab.plans.removal import Removals, What, removals
+from kafab.plans.state import desire
 from tests.conftest import cluster_in
 
 

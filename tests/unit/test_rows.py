@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.findings import Finding, Severity
-from kafab.rows import named, rows
+from kafab.screens.rows import named, rows
 
 NAMES = st.from_regex(r"[ab]-?(0?[0-9]|1[0-9]|9[89]|100)(/[cd](-[0-9])?)?", fullmatch=True)
 DETAILS = st.lists(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafab.cluster.metadata import Metadata, Partition
 from kafab.errors import Unsafe
-from kafab.metadata import Metadata, Partition
-from kafab.safety import endangered, guard_brokers, guard_quorum, merged
+from kafab.rolling.safety import endangered, guard_brokers, guard_quorum, merged
 
 
 def partition(

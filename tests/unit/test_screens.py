@@ -6,7 +6,7 @@ import pytest
 
 from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
-from kafab.screens import duration, in_column, report, safe, size, table
+from kafab.screens.layout import duration, in_column, report, safe, size, table
 
 
 def test_table_aligns_and_never_cuts() -> None:

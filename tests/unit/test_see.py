@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kafab.cluster.metadata import Metadata, TopicSpec
+from kafab.cluster.seen import NOT_ASKED, Ask, Seen, everything
 from kafab.command import Unknown
-from kafab.metadata import Metadata, TopicSpec
 from kafab.model import Cluster, Endpoint
 from kafab.ops.see import see
-from kafab.seen import NOT_ASKED, Ask, Seen, everything
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kafab.errors import UsageError
-from kafab.selection import find_inventory
+from kafab.inventory.selection import find_inventory
 
 
 class Place:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.localhost import Localhost
+from kafab.adapters.machine.localhost import Localhost
 from kafab.errors import UsageError
 from kafab.events import silent
 from kafab.lab.named import NamedLab

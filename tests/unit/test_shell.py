@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from kafab import distribution, observation
 from kafab.command import Cmd
-from kafab.hosts import shell
+from kafab.hosts import observation
+from kafab.ops.deploy import distribution
+from kafab.shell import library as shell
 
 FILES = sorted(shell.FOLDER.glob("*.sh"))
 NAMES = [file.stem for file in FILES]

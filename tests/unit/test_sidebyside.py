@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from kafab.adapters.sidebyside import WORKERS, Job, side_by_side
-from kafab.adapters.sshfaults import LinkError
+from kafab.adapters.ssh.faults import LinkError
+from kafab.adapters.ssh.sidebyside import WORKERS, Job, side_by_side
 from kafab.command import Unknown
 from kafab.events import Event, Note
 

@@ -11,11 +11,11 @@ from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
-from kafab.adapters.sources import ApacheArchive
+from kafab.adapters.store.sources import ApacheArchive
 from kafab.errors import Failed, UsageError
 from kafab.events import Event, Note, Transfer, silent
 from kafab.model import Version
-from kafab.releases import release_for
+from kafab.releases.names import release_for
 
 NAME = release_for(Version(3, 9, 2))
 PATH = "/kafka/3.9.2/kafka_2.13-3.9.2.tgz"

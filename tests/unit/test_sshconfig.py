@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters import sshconfig
-from kafab.adapters.sshconfig import ConfigError, Resolved, SshConfig, expanded, matters, resolved
+from kafab.adapters.ssh import config as sshconfig
+from kafab.adapters.ssh.config import ConfigError, Resolved, SshConfig, expanded, matters, resolved
 
 
 @pytest.fixture

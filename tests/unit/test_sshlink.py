@@ -7,9 +7,10 @@ from typing import Any, cast
 import paramiko
 import pytest
 
-from kafab.adapters import sshfaults, sshlink
-from kafab.adapters.sshfaults import LinkError, Silence
-from kafab.adapters.sshlink import WENT_SILENT, Dialer, Link
+from kafab.adapters.ssh import faults as sshfaults
+from kafab.adapters.ssh import link as sshlink
+from kafab.adapters.ssh.faults import LinkError, Silence
+from kafab.adapters.ssh.link import WENT_SILENT, Dialer, Link
 from kafab.events import Event, Note
 from kafab.model import Host
 

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from kafab.adapters import sshwire
-from kafab.adapters.sshwire import Watched
+from kafab.adapters.ssh import wire as sshwire
+from kafab.adapters.ssh.wire import Watched
 
 
 class Gone:

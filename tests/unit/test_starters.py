@@ -7,7 +7,7 @@ import pytest
 
 from kafab.errors import UsageError
 from kafab.model import Mode, Version
-from kafab.ops import inventories
+from kafab.ops.author import inventories
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kafab.errors import UsageError
-from kafab.state import limited
+from kafab.plans.state import limited
 from tests.conftest import cluster_in
 
 

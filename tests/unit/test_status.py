@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.cluster_screens import show_status
-from kafab.console import Console
-from kafab.metadata import TopicSpec
+from kafab.cluster.metadata import TopicSpec
 from kafab.model import Version
-from kafab.ops.status import NodeStatus, findings, status
+from kafab.ops.check.status import NodeStatus, findings, status
+from kafab.screens.cluster import show_status
+from kafab.screens.console import Console
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.world import FakeWorld
 from tests.kraft_by_hand import kraft_in

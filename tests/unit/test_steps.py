@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kafab import masking
-from kafab.hosts.layout import MANIFEST
+from kafab.config import masking
+from kafab.config.render import RenderedFile
 from kafab.model import Endpoint, Version
-from kafab.plan import Plan, Stage
-from kafab.releases import Artifact, ReleaseName
-from kafab.render import RenderedFile
-from kafab.steps import COUNTED, InstallRelease, MakeDirectory, Step, WriteFile, document
+from kafab.plans.plan import Plan, Stage
+from kafab.plans.steps import COUNTED, InstallRelease, MakeDirectory, Step, WriteFile, document
+from kafab.releases.names import Artifact, ReleaseName
+from kafab.shell.layout import MANIFEST
 
 KINDS: tuple[Any, ...] = get_args(Step)
 # No letter of these ends the key of a property: a text of them holds no secret.

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from kafab.command import Outcome, Script, Unknown
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, Unsafe
-from kafab.facts import Identity, NodeFacts, NodesFacts
+from kafab.hosts.facts import Identity, NodeFacts, NodesFacts
 from kafab.model import Cluster, Quorum
-from kafab.steps import FormatStorage
-from kafab.storage import directory_id, format_steps, initial_controllers, uuid
+from kafab.plans.steps import FormatStorage
+from kafab.plans.storage import directory_id, format_steps, initial_controllers, uuid
 from tests.conftest import cluster_in
 from tests.deployed import Lab, Shell, one_release
 from tests.storage_tool import StorageTool

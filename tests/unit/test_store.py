@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.sources import Source
-from kafab.adapters.store import ReleaseStore
+from kafab.adapters.store.sources import Source
+from kafab.adapters.store.store import ReleaseStore
 from kafab.errors import Failed, UsageError
 from kafab.events import Event, Note, Waiting, silent
 from kafab.model import Version
-from kafab.releases import Artifact, ReleaseName, release_for
+from kafab.releases.names import Artifact, ReleaseName, release_for
 from tests.shelves import NAME, OLD, Closed, Shelf, archive, names
 
 DEADLINE = 30.0  # seconds
@@ -286,10 +286,10 @@ def test_interruption_leaves_nothing(folder: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from kafab.adapters.store import ReleaseStore
+from kafab.adapters.store.store import ReleaseStore
 from kafab.events import silent
 from kafab.model import Version
-from kafab.releases import release_for
+from kafab.releases.names import release_for
 
 class Killer:
     name = "killer"
@@ -356,8 +356,8 @@ def test_finding_costs_no_heavy_imports(folder: Path) -> None:
     """A deploy with nothing to do pays for a look into a folder, not for urllib and tarfile."""
     ReleaseStore(folder, [Shelf(archive())]).fetch(NAME, silent)
     look = (
-        "import sys; from pathlib import Path; from kafab.adapters.store import ReleaseStore\n"
-        "from kafab.releases import release_for; from kafab.model import Version\n"
+        "import sys; from pathlib import Path; from kafab.adapters.store.store import ReleaseStore\n"
+        "from kafab.releases.names import release_for; from kafab.model import Version\n"
         f"assert ReleaseStore(Path({str(folder)!r})).find(release_for(Version(3, 9, 2)))\n"
         "print([name for name in ('urllib.request', 'tarfile', 'subprocess') if name in sys.modules])"
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from kafab.adapters.sudo import BEGAN, PROMPT, Shell, refusal
+from kafab.adapters.ssh.sudo import BEGAN, PROMPT, Shell, refusal
 from kafab.command import Outcome, Result, Secret, Unknown
 
 OPS = Shell("ops", become=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kafab import supervisor
 from kafab.command import Result, Unknown
+from kafab.hosts import supervisor
+from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node
-from kafab.supervisor import Report, State
 
 Shell = Callable[..., Result]
 LIMIT = 60  # seconds, on a machine that is busy

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kafab import supervisor
 from kafab.command import Result, Script, Unknown
+from kafab.hosts import supervisor
+from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node, Supervisor
-from kafab.supervisor import Report, State
 from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.tarballs import assemble, digests, inspect
-from kafab.archive import Refused
+from kafab.adapters.store.tarballs import assemble, digests, inspect
 from kafab.events import Event, silent
 from kafab.model import Version
-from kafab.releases import release_for
+from kafab.releases.archive import Refused
+from kafab.releases.names import release_for
 
 NAME = release_for(Version(3, 9, 2))
 CLIENTS = f"{NAME}/libs/kafka-clients-3.9.2.jar"

@@ -10,8 +10,8 @@ from kafab.command import Outcome, Result, Script, Unknown
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, UsageError
 from kafab.events import Event, Note
 from kafab.model import Cluster
-from kafab.ops.tool import run
-from kafab.releases import Artifact, release_for
+from kafab.ops.hosts.tool import run
+from kafab.releases.names import Artifact, release_for
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore

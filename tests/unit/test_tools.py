@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab import launchers
+from kafab.config.tools import TAKES, filled
 from kafab.model import Cluster, Version
-from kafab.tools import TAKES, filled
+from kafab.releases import launchers
 from tests.conftest import cluster_in
 
 HOW = """

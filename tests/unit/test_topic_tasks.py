@@ -9,9 +9,9 @@ import pytest
 from invoke.collection import Collection
 from invoke.program import Program
 
+from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, TopicSpec
 from kafab.command import Unknown
 from kafab.events import silent
-from kafab.metadata import ConfigEntry, Metadata, Partition, TopicSpec
 from kafab.model import Cluster, Endpoint
 from tasks import topics
 from tasks.chain import CHAIN

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kafab import topic_screens
+from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, Produced, ReplicaState, TopicSpec
 from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.events import Emit, Event, silent
-from kafab.metadata import ConfigEntry, Metadata, Partition, Produced, ReplicaState, TopicSpec
 from kafab.model import Endpoint, Version
-from kafab.ops import topics
-from kafab.ops.topic_rules import PROPERTIES, assignments, changes, check_name, count
+from kafab.ops.topics import topics
+from kafab.ops.topics.rules import PROPERTIES, assignments, changes, check_name, count
+from kafab.screens import topics as topic_screens
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in

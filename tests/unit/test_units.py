@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from kafab.config.units import unit_files
 from kafab.inventory import load
 from kafab.model import Cluster
-from kafab.units import unit_files
 
 TWO_BROKERS = """
 kafka: {version: 3.9.2}

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.store import ReleaseStore
+from kafab.adapters.store.store import ReleaseStore
 from kafab.command import Outcome, Result, Script, Unknown
-from kafab.distribution import upload
 from kafab.events import silent
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster
+from kafab.ops.deploy.distribution import upload
 from kafab.ops.releases import compare_hosts
-from kafab.releases import Artifact
-from kafab.steps import InstallRelease
+from kafab.plans.steps import InstallRelease
+from kafab.releases.names import Artifact
+from kafab.releases.unpacked import Compared, parse
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
-from kafab.unpacked import Compared, parse
 from tests.conftest import cluster_in
 from tests.shelves import NAME, archive
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.hostkeys import parse as parse_known_hosts
-from kafab.adapters.localhost import Localhost
-from kafab.adapters.vagrant import VagrantCli
+from kafab.adapters.machine.localhost import Localhost
+from kafab.adapters.machine.vagrant import VagrantCli
+from kafab.adapters.ssh.hostkeys import parse as parse_known_hosts
+from kafab.config.render import templates_folder
 from kafab.errors import Failed, UsageError
 from kafab.events import Event, Note, Waiting
 from kafab.inventory import load
@@ -23,7 +24,6 @@ from kafab.lab.boxes import Box, parse_ssh_config, parse_states, progress
 from kafab.lab.shape import Wish
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Supervisor, Version
-from kafab.render import templates_folder
 from kafab.testing.fleet import FakeClock
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,16 +8,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from kafab.checks.junit import junit
+from kafab.cluster.metadata import Produced, QuorumState, TopicSpec
+from kafab.cluster.seen import everything
 from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
-from kafab.junit import junit
-from kafab.metadata import Produced, QuorumState, TopicSpec
 from kafab.model import Cluster, Endpoint, Node, Version
-from kafab.ops.probe import probe_name
+from kafab.ops.check.probe import probe_name
+from kafab.ops.check.verify import verify
 from kafab.ops.see import see
-from kafab.ops.verify import verify
 from kafab.ops.world import World
-from kafab.seen import everything
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.quorum import FakeQuorum
 from kafab.testing.world import FakeWorld
@@ -244,7 +244,7 @@ def test_an_election_is_given_the_brokers_that_live(
         given.extend(node.id for node in live)
         return moved
 
-    monkeypatch.setattr("kafab.ops.election.election", election)
+    monkeypatch.setattr("kafab.ops.check.ensemble_election.election", election)
     report = checked(kafka, probe=False, election=True)
     assert (given, report.findings[-1]) == ([1, 3], moved)
 

@@ -8,8 +8,8 @@ import pytest
 
 from kafab.errors import Failed, KafabError, Unreachable, Unsafe, UsageError
 from kafab.model import Cluster
-from kafab.ops.deploy import make_plan
-from kafab.ops.lifecycle import restart, start
+from kafab.ops.deploy.deploy import make_plan
+from kafab.ops.run.lifecycle import restart, start
 from tasks.cluster import _anew
 from tests.conftest import cluster_in
 from tests.cosmos import ALL, Cosmos

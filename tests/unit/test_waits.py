@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.events import Waiting
-from kafab.waits import AGAIN, APART, FIRST, Waits
+from kafab.screens.waits import AGAIN, APART, FIRST, Waits
 
 
 def lines(reports: Iterable[tuple[float, str, str]]) -> list[tuple[float, str, str]]:

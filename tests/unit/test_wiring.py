@@ -44,9 +44,9 @@ CHILD = """
 import sys
 from pathlib import Path
 from kafab.events import silent
-from kafab.ops.deploy import make_plan
+from kafab.ops.deploy.deploy import make_plan
 from kafab.ops.see import see
-from kafab.seen import everything
+from kafab.cluster.seen import everything
 from kafab.testing.store import FakeStore
 from kafab.wiring import Session
 from tests.conftest import cluster_in

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kafab.config.render import templates_folder
 from kafab.lab.containers import image_name
-from kafab.render import templates_folder
 from tests.conftest import cannot_run
 from tests.docker_hosts import DockerLab, docker
 from tests.fab import CHECKOUT, LIMIT, Fab

@@ -1,0 +1,1 @@
+"""The ports of brokers, controllers and ZooKeeper on their client libraries."""

@@ -1,0 +1,1 @@
+"""This machine: processes, Docker, Vagrant, the clock."""

@@ -1,0 +1,1 @@
+"""The store of releases and the sources that fill it."""

@@ -1,0 +1,1 @@
+"""What Kafka and ZooKeeper say of a running cluster, as frozen values."""

@@ -1,0 +1,150 @@
+"""From a node to the files it starts from: mapping + template -> RenderedFile.
+
+Configuration is computed as a mapping in `properties`; templates only lay it out, so a value from an inventory is
+never a template itself. A node's files and their manifest are all a host needs to start the node without kafab.
+"""
+
+import functools
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from kafab.config.masking import holds_secret
+from kafab.config.properties import broker_properties, format_properties, zookeeper_properties
+from kafab.model import Cluster, Node, Role, Supervisor
+from kafab.releases.names import FIRST_LOG4J2
+from kafab.shell.layout import LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
+from kafab.shell.library import library
+
+if TYPE_CHECKING:
+    import jinja2
+
+MAIN_CLASS = {
+    Role.ZOOKEEPER: "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+    Role.CONTROLLER: "kafka.Kafka",
+    Role.BROKER: "kafka.Kafka",
+}
+MAIN_FILE = {
+    Role.ZOOKEEPER: ZOO_CFG,
+    Role.CONTROLLER: SERVER_PROPERTIES,
+    Role.BROKER: SERVER_PROPERTIES,
+}
+_LOGGING = {
+    (Role.ZOOKEEPER, False): "log4j-zookeeper.properties.j2",
+    (Role.CONTROLLER, False): "log4j-broker.properties.j2",
+    (Role.BROKER, False): "log4j-broker.properties.j2",
+    (Role.CONTROLLER, True): "log4j2.yaml.j2",
+    (Role.BROKER, True): "log4j2.yaml.j2",
+}
+
+
+@dataclass(frozen=True)
+class RenderedFile:
+    """A file as it must stand on a host: ``mode`` is an octal string as chmod takes it, text ends in a newline."""
+
+    path: PurePosixPath
+    text: str
+    mode: str = "644"
+    owner: str | None = None
+    """``user:group``; None leaves it to whoever writes the file."""
+    secret: bool = False
+    """It holds a secret, or the digest of a file that does: nothing is shown by which its content could be guessed."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the text in UTF-8."""
+        return _sha256(self.text)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
+    """Return the files of a node's configuration folder, the manifest last."""
+    zookeeper = node.role is Role.ZOOKEEPER
+    mapping = zookeeper_properties(cluster, node) if zookeeper else broker_properties(cluster, node)
+    main = MAIN_FILE[node.role]
+    log4j2 = cluster.version >= FIRST_LOG4J2
+    logging = "log4j2.yaml" if log4j2 else "log4j.properties"
+    # Under systemd root keeps the record, so that the service cannot forge it.
+    record = (RECORD,) if node.host.supervisor is Supervisor.SYSTEMD else ()
+    launch_values: dict[str, object] = {
+        "lab": cluster.lab,
+        "main_class": MAIN_CLASS[node.role],
+        "main_file": main,
+        "logging": f"log4j2.configurationFile=$config/{logging}"
+        if log4j2
+        else f"log4j.configuration=file:$config/{logging}",
+        "names": sorted((main, LAUNCH, logging, *record)),
+    }
+    texts = {
+        main: fill(f"{main}.j2", node=node, lines=format_properties(mapping)),
+        logging: fill(_LOGGING[node.role, log4j2], node=node),
+        LAUNCH: fill("launch.j2", node=node, **launch_values),
+    }
+    for name in record:
+        texts[name] = fill("record.j2", node=node, names=launch_values["names"], rooted=library("rooted"))
+    texts[MANIFEST] = manifest({name: _sha256(text) for name, text in texts.items()})
+    # Under a service account only root writes configuration, and only that account reads it.
+    owner = f"root:{node.host.user}" if node.host.user else None
+    modes = {LAUNCH: "750" if owner else "755"}
+    secret = {name for name, text in texts.items() if holds_secret(text)}
+    secret |= {MANIFEST} if secret else set()
+    return tuple(
+        RenderedFile(
+            node.config / name, text, modes.get(name, "640" if owner else "644"), owner, secret=name in secret
+        )
+        for name, text in texts.items()
+    )
+
+
+def manifest(digests: Mapping[str, str]) -> str:
+    """Return what ``sha256sum`` prints of these files, sorted by name; its own sha256 is the configuration's digest.
+
+    The launch script computes the same digest with ``sha256sum FILES | sha256sum`` when it starts the process.
+    """
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+
+
+def configuration_digest(digests: Mapping[str, str]) -> str:
+    """Return the digest a process started from these files records."""
+    return _sha256(manifest(digests))
+
+
+def configuration_files(files: Iterable[RenderedFile]) -> dict[str, str]:
+    """Return name -> sha256 of the files that count for the configuration's digest: all but the manifest."""
+    return {file.path.name: file.sha256 for file in files if file.path.name != MANIFEST}
+
+
+def fill(template: str, **values: object) -> str:
+    """Return a template of templates/ with these values laid out in it."""
+    return _environment().get_template(template).render(**values)
+
+
+@functools.cache
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_folder()),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701  # these are shell and properties files; the `sh` filter quotes
+    )
+    from kafab.command import Cmd
+
+    environment.filters["sh"] = lambda value: Cmd(str(value)).sh
+    return environment
+
+
+def templates_folder() -> Path:
+    """Return the folder of the templates: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).parents[1]
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"

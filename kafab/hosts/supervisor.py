@@ -1,0 +1,123 @@
+"""How a node's process is started, recognised and stopped: scripts for the host (`node*.sh`), and its answers read back.
+
+Under either supervisor ``<run>/process`` has the process's pid, start time, release and configuration digest: under
+`process` the node's launch script writes it and then becomes Java, in a session of its own that outlives the SSH
+connection; under `systemd` root writes it, from the unit, into a folder that is root's alone (`ownership`). So a restart
+by hand with systemctl is seen like any other. Where such a record is missing, or could be another's, systemd itself is
+asked whether the unit has a process. A process is stopped by its unit, or by its pid where that still has the recorded
+start time; never by name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.model import Node, Supervisor
+from kafab.shell.layout import LAUNCH
+from kafab.shell.library import compose
+
+TIMEOUT = timedelta(seconds=30)
+LOOK_TIMEOUT = timedelta(seconds=5)
+"""Short: while one host is silent, the exit of a process on another one waits to be noticed."""
+
+_MAKER = ("plain", "alive", "maker")
+_COMMON = ("plain", "alive", "node")
+_PROCESS: tuple[str, ...] = ("maker", "node_process")
+_SYSTEMD: tuple[str, ...] = ("rooted", "ready", "as_account", "main_process", "node_systemd")
+
+
+class State(str, Enum):
+    """What a host says of a node's process."""
+
+    RUNNING = "running"
+    STARTED = "started"
+    RECORDING = "recording"
+    """It was started, and had no archive of its classes: it records which they are, for `archive`."""
+    STOPPING = "stopping"
+    """It was asked to stop and still runs."""
+    STOPPED = "stopped"
+    RESTARTING = "restarting"
+    """It exited, and systemd starts it again; the detail is how often it has done so."""
+    EXITED = "exited"
+    """The run record is there, its process is not: it ended by itself or was killed."""
+    TAKEN = "taken"
+    """A port is held by another process; nothing was started."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Report:
+    """One node's answer: ``detail`` is a pid, or who holds the port, or what went wrong; ``log`` its last lines."""
+
+    state: State
+    detail: str
+    log: tuple[str, ...] = ()
+    frozen: bool = False
+    """The process is there and does not run: SIGSTOP, or a debugger."""
+
+
+def start(nodes: Sequence[Node]) -> Script:
+    """Start these nodes of one host, unless they run; each answers running, started, recording, taken or failed."""
+    calls = [
+        Cmd("start", node.name, node.run, node.config / LAUNCH, node.unit, *node.ports.values())
+        for node in nodes
+    ]
+    return _script(nodes, ("holder", "node_start"), calls)
+
+
+def check(nodes: Sequence[Node]) -> Script:
+    """Look at these nodes of one host; each answers running, stopped, restarting or exited, with its last log lines."""
+    calls = [Cmd("check", node.name, node.run, node.logs, node.unit) for node in nodes]
+    return _script(nodes, ("node_check",), calls, LOOK_TIMEOUT)
+
+
+def stop(nodes: Sequence[Node]) -> Script:
+    """Ask these nodes of one host to end; each answers stopping or stopped."""
+    return _script(nodes, ("node_stop",), [Cmd("stop", node.name, node.run, node.unit) for node in nodes])
+
+
+def archive(nodes: Sequence[Node]) -> Script:
+    """Begin to make these nodes' archives of classes, one after another, on their host; nobody waits for the end."""
+    launches = [node.config / LAUNCH for node in nodes]
+    call = Cmd("archives", nodes[0].host.user or "", *launches)
+    return Script(compose(("archives",), call), TIMEOUT)
+
+
+def _script(
+    nodes: Sequence[Node], libraries: Sequence[str], calls: Sequence[Cmd], timeout: timedelta = TIMEOUT
+) -> Script:
+    host = nodes[0].host
+    kept_by = {Supervisor.PROCESS: _PROCESS, Supervisor.SYSTEMD: _SYSTEMD}[host.supervisor]
+    given = {"user": host.user or ""}
+    if host.supervisor is Supervisor.SYSTEMD:
+        given["making"] = compose(_MAKER, 'maker "$1"')
+    return Script(compose((*_COMMON, *kept_by, *libraries), *calls, given=given), timeout)
+
+
+def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]:
+    """Read the answer of any of these scripts: node name -> report; a node without an answer is Unknown."""
+    if isinstance(outcome, Unknown):
+        return {node.name: outcome for node in nodes}
+    reports: dict[str, Report | Unknown] = {}
+    log: list[str] = []
+    # Log lines stand behind their node's line, so read from the end.
+    for line in reversed(outcome.text.splitlines()):
+        if line.startswith("| "):
+            log.append(line[2:])
+            continue
+        name, state, detail = [*line.split(" ", 2), "", ""][:3]
+        if state == "unreadable":
+            reports[name] = Unknown(f"the login user may not read {detail}")
+        elif state in list(State):
+            lives = state in (State.RUNNING, State.STOPPING)
+            reports[name] = Report(
+                State(state),
+                detail.removesuffix(" frozen").strip() if lives else detail.strip(),
+                tuple(reversed(log)),
+                frozen=lives and detail.endswith(" frozen"),
+            )
+        log = []
+    missing = Unknown(f"no answer about it (exit {outcome.code}: {outcome.err.strip() or 'no message'})")
+    return {node.name: reports.get(node.name, missing) for node in nodes}

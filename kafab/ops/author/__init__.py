@@ -1,0 +1,1 @@
+"""Inventories written and checked."""

@@ -1,0 +1,1 @@
+"""preflight, status, verify, and both elections."""

@@ -1,0 +1,192 @@
+"""One screen: what runs where, from which release and configuration, and what it leads.
+
+Status reads and never judges; `verify` does that. What does not answer is shown as UNKNOWN, with the reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from kafab.checks.controllers import absent
+from kafab.checks.storage import judge_storage
+from kafab.cluster.seen import Ask, Leader, Seen
+from kafab.command import Unknown
+from kafab.findings import Finding, Severity
+from kafab.hosts.facts import NodeFacts, Process
+from kafab.model import Cluster, Node, Role
+from kafab.ops.observing import look
+from kafab.ops.run.gates import ASK
+from kafab.ops.see import see
+from kafab.ops.world import World
+from kafab.plans.plan import by_hand, differs, restart_pending
+from kafab.plans.state import Desired, DesiredNode, Observed, limited
+from kafab.words import plural
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One line of the screen. Empty text and None mean: nothing to say."""
+
+    node: Node
+    state: str
+    """running, stopping, restarting, stopped, exited, not deployed or UNKNOWN."""
+    pid: int | None = None
+    uptime: timedelta | None = None
+    release: str = ""
+    configuration: str = ""
+    """as deployed, restart pending, edited by hand, deploy pending, or empty where there is none."""
+    leads: str = ""
+    reason: str = ""
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The line for `--json`."""
+        return {
+            "host": self.node.host.name,
+            "node": self.node.name,
+            "role": str(self.node.role),
+            "id": self.node.id,
+            "listeners": {own.name: str(own.endpoint) for own in self.node.listeners},
+            "state": self.state,
+            "pid": self.pid,
+            "uptime_seconds": None if self.uptime is None else round(self.uptime.total_seconds()),
+            "release": self.release or None,
+            "configuration": self.configuration or None,
+            "leads": self.leads or None,
+            "reason": self.reason or None,
+        }
+
+
+def status(cluster: Cluster, limit: str | None, world: World) -> tuple[NodeStatus, ...]:
+    """Observe hosts, ensemble or controllers, and brokers; every question has a deadline, and no answer is UNKNOWN."""
+    nodes = limited(cluster, limit)
+    desired, observed = look(cluster, nodes, world)
+    lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
+    running = [line.node for line in lines if line.state == "running"]
+    seen = see(cluster, world, _questions(cluster, running))
+    leads = {node.name: ", ".join(leads_of(cluster, node, seen)) for node in running}
+    return tuple(replace(line, leads=leads.get(line.node.name, "")) for line in lines)
+
+
+def _questions(cluster: Cluster, running: Sequence[Node]) -> Ask:
+    """Return what tells what the running nodes lead; without a running ZooKeeper server nobody is asked for sessions."""
+    brokers = [node for node in running if node.role is Role.BROKER]
+    if cluster.kraft:
+        voters = [node for node in running if node in cluster.controllers]
+        return Ask(views=brokers, voters=voters, registrations=bool(brokers), timeout=ASK)
+    servers = [node for node in running if node.role is Role.ZOOKEEPER]
+    known = bool(servers)
+    return Ask(views=brokers, voters=servers, registrations=known, controller=known, timeout=ASK)
+
+
+def node_status(desired: Desired, wanted: DesiredNode, observed: Observed) -> NodeStatus:
+    """Judge one node by what its host said alone."""
+    node = wanted.node
+    host = observed[node.host.name]
+    if isinstance(host, Unknown):
+        return NodeStatus(node, "UNKNOWN", reason=host.reason)
+    facts = host.nodes[node.instance]
+    process = facts.process
+    alive = process is not None and process.alive
+    return NodeStatus(
+        node,
+        _state(facts, process),
+        pid=process.pid if process and alive else None,
+        uptime=process.uptime if process and alive else None,
+        release=(process.release if process and alive else facts.release) or "",
+        configuration=_configuration(desired, wanted, facts),
+    )
+
+
+def _state(facts: NodeFacts, process: Process | None) -> str:
+    if process is not None and process.alive:
+        return "stopping" if process.asked else "running"
+    if facts.unit_state == "auto-restart":
+        return "restarting"
+    # systemd tells an orderly stop (dead) from an exit of its own (failed); a run record alone cannot.
+    if process is not None and not process.asked and facts.unit_state != "dead":
+        return "exited"
+    return "stopped" if facts.files and facts.release else "not deployed"
+
+
+def _configuration(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> str:
+    if not facts.files:
+        return ""
+    current_release = desired.artifact is None or facts.release == desired.artifact.folder
+    other = [file.path.name for file in wanted.files if differs(file, facts.files.get(file.path.name))]
+    # A file that is as wanted was not edited, whatever an interrupted deploy left in the manifest.
+    if any(by_hand(facts, name) for name in other):
+        return "edited by hand"
+    changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
+    if changed or not current_release:
+        return "deploy pending"
+    return "restart pending" if restart_pending(desired, wanted, facts) else "as deployed"
+
+
+def leads_of(cluster: Cluster, node: Node, seen: Seen) -> tuple[str, ...]:
+    """Return what a running node leads, as a broker and as a voter, each word once.
+
+    That its process runs does not make a broker healthy that is silent, fenced or not registered: that is said, too.
+    """
+    words = _broker(cluster, node, seen) if node.role is Role.BROKER else []
+    if node.role is Role.ZOOKEEPER:
+        member = seen.ensemble.members[node.name]
+        words.append(f"UNKNOWN: {member.reason}" if isinstance(member, Unknown) else member.mode)
+    if node in cluster.controllers:
+        words.append(_controller(node, seen.controllers.leaders[node.name]))
+    return tuple(dict.fromkeys(words))
+
+
+def _broker(cluster: Cluster, node: Node, seen: Seen) -> list[str]:
+    view, found = seen.views[node.id], seen.registered(cluster)
+    if isinstance(view, Unknown):
+        words = [f"UNKNOWN: {view.reason}"]
+    else:
+        words = [plural(sum(partition.leader == node.id for partition in view.partitions), "partition")]
+        elected = seen.ensemble.controller
+        if not cluster.kraft and node.id == (
+            view.controller if isinstance(elected, Unknown) else elected.broker
+        ):
+            words.append("controller")
+    if not isinstance(found, Unknown) and node.id not in found:
+        words.append(absent(cluster).removeprefix("is ") if cluster.kraft else "not registered")
+    elif not isinstance(found, Unknown) and found[node.id].fenced:
+        words.append("fenced")
+    return words
+
+
+def _controller(node: Node, leader: Leader) -> str:
+    if isinstance(leader, Unknown):
+        return f"UNKNOWN: {leader.reason}"
+    if leader is None:
+        return "no leader"
+    return "leader" if leader == node.id else "follower"
+
+
+def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
+    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
+    desired, observed = look(cluster, cluster.nodes, world)
+    processes = tuple(_finding(node_status(desired, wanted, observed)) for wanted in desired.nodes)
+    return (*processes, judge_storage(cluster, observed)) if cluster.kraft else processes
+
+
+def _finding(line: NodeStatus) -> Finding:
+    evidence = line.document
+    if line.state == "UNKNOWN":
+        return Finding("process", line.node.name, Severity.UNKNOWN, line.reason, evidence)
+    if line.state != "running":
+        return Finding("process", line.node.name, Severity.CRIT, line.state, evidence, hint="fab start")
+    if line.configuration != "as deployed":
+        hint = {
+            "restart pending": f"fab restart --limit {line.node.name}",
+            "edited by hand": "fab plan shows the difference",
+        }
+        return Finding(
+            "process",
+            line.node.name,
+            Severity.WARN,
+            f"pid {line.pid}, {line.configuration}",
+            evidence,
+            hint=hint.get(line.configuration, "fab deploy"),
+        )
+    return Finding("process", line.node.name, Severity.OK, f"pid {line.pid}, as deployed", evidence)

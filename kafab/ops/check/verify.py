@@ -1,0 +1,94 @@
+"""Is this cluster what the inventory says, and does it do what a Kafka cluster is for? Findings with evidence.
+
+Everything is asked first, side by side and each node on its own (`kafab.ops.see`); then judged (`kafab.checks.brokers` for both
+modes, `kafab.checks.ensemble` for ZooKeeper, `kafab.checks.controllers` for KRaft); then proven by doing (`kafab.ops.check.probe`, and
+an election). A cluster with faults is verified to the end: every finding is told, not the first.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+
+from kafab.checks import brokers, controllers, ensemble, listeners
+from kafab.cluster.seen import Seen, everything
+from kafab.command import Unknown
+from kafab.findings import Finding, Report
+from kafab.model import Cluster
+from kafab.ops.check import controller_election, ensemble_election
+from kafab.ops.check import probe as probes
+from kafab.ops.check.status import findings as process_findings
+from kafab.ops.releases import compare_hosts
+from kafab.ops.see import see
+from kafab.ops.world import World
+
+
+def verify(
+    cluster: Cluster,
+    world: World,
+    *,
+    probe: bool = True,
+    election: bool = False,
+    deep: bool = False,
+    now: datetime | None = None,
+) -> Report:
+    """Return every finding about the cluster, those about its processes first.
+
+    ``probe`` writes to a topic of its own and removes it again; ``election`` moves the controller. Without both the
+    cluster is only read. ``deep`` also compares the releases on the hosts with their archives. ``now`` dates the probe topic. Raises nothing for a cluster's fault.
+    """
+    at = now or datetime.now(timezone.utc)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        seeing = pool.submit(see, cluster, world, everything(cluster))
+        # The hosts are asked by this thread, in which Ctrl-C arrives.
+        findings = list(process_findings(cluster, world))
+        seen = seeing.result()
+    if deep:
+        findings += compare_hosts(cluster, world)
+    findings += judge(cluster, seen, at)
+    live = seen.live(cluster)
+    if probe:
+        name = probes.probe_name(at)
+        findings += probes.replication(cluster, [node.id for node in live], world, name=name)
+    if election:
+        move = controller_election.election if cluster.kraft else ensemble_election.election
+        findings.append(move(cluster, live, world))
+    return Report(cluster.name, tuple(findings))
+
+
+def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
+    """Judge what was seen; asks nothing."""
+    view = brokers.choose_view(_first_to_be_right(cluster, seen), seen.views)
+    partitions = brokers.without(view, probes.is_probe)
+    return (
+        *(_judge_controllers if cluster.kraft else _judge_ensemble)(cluster, seen),
+        *listeners.judge_listeners(cluster, seen.listeners, seen.views),
+        *brokers.judge_partitions(cluster, partitions, seen.configs),
+        probes.judge_leftovers(cluster, view, at),
+    )
+
+
+def _judge_controllers(cluster: Cluster, seen: Seen) -> tuple[Finding, ...]:
+    views, absent = seen.views, controllers.absent(cluster)
+    pinned = {"the inventory": cluster.cluster_id} if cluster.cluster_id else {}
+    return (
+        *controllers.judge_quorum(cluster, seen.controllers, views),
+        *brokers.judge_registrations(cluster, seen.registered(cluster), views, absent=absent),
+        brokers.judge_identity(cluster, pinned, views),
+    )
+
+
+def _judge_ensemble(cluster: Cluster, seen: Seen) -> tuple[Finding, ...]:
+    views, registered = seen.views, seen.registered(cluster)
+    return (
+        *ensemble.judge_ensemble(cluster, seen.ensemble.members),
+        *brokers.judge_registrations(cluster, registered, views),
+        *ensemble.judge_controller(cluster, seen.ensemble.controller, registered, views),
+        brokers.judge_identity(cluster, {"zookeeper": seen.ensemble.cluster_id}, views),
+    )
+
+
+def _first_to_be_right(cluster: Cluster, seen: Seen) -> tuple[int, ...]:
+    """Return whose view of the partitions is asked for first: the controller's; in KRaft that of any unfenced broker."""
+    if cluster.kraft:
+        return tuple(node.id for node in seen.live(cluster))
+    controller = seen.ensemble.controller
+    return () if isinstance(controller, Unknown) or controller.broker is None else (controller.broker,)

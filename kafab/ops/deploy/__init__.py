@@ -1,0 +1,1 @@
+"""plan, deploy, destroy: what puts files on hosts and takes them away."""

@@ -1,0 +1,142 @@
+"""plan and deploy: they share every line but the last one.
+
+Deploy puts files on hosts; it never starts, stops or restarts a process. What runs keeps running with what it was
+started from, and is listed as restart pending.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kafab.command import Unknown
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
+from kafab.events import Note
+from kafab.model import Cluster
+from kafab.ops.check.preflight import blocking, preflight
+from kafab.ops.deploy.executor import Fate, HostResult, execute, table, worst
+from kafab.ops.lock import operating
+from kafab.ops.observing import observe
+from kafab.ops.releases import refuse_damaged
+from kafab.ops.world import World
+from kafab.plans import quorum_guard, storage, voters
+from kafab.plans.plan import Plan, diff, known, node_facts
+from kafab.plans.state import Desired, desire, limited
+from kafab.plans.steps import InstallRelease
+from kafab.ports import Fleet
+from kafab.releases.names import release_for
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deploy did: its plan, and each changed host's fate."""
+
+    plan: Plan
+    results: Mapping[str, HostResult]
+
+    def raise_unless_done(self) -> None:
+        """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
+        fate = worst(self.results.values())
+        if fate is Fate.DONE:
+            return
+        error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
+        raise error(
+            f"the deploy is not complete:\n{table(self.results)}",
+            hint="running processes were not touched; the same command again goes on from here",
+        )
+
+
+def make_plan(
+    cluster: Cluster, limit: str | None, world: World, *, anew: bool = False
+) -> tuple[Desired, Plan]:
+    """Observe and compare. Raises Unreachable, Unsafe, Failed (no release) or UsageError (limit); changes nothing.
+
+    ``anew`` lets ZooKeeper servers that lost their data begin with an empty ensemble.
+    """
+    nodes = limited(cluster, limit)
+    artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
+    desired = desire(cluster, nodes, artifact)
+    return desired, _compare(desired, world.fleet, anew=anew)
+
+
+ASKS_OTHERS = (storage.asks_others, voters.asks_others, quorum_guard.asks_others)
+"""Whether nodes that a --limit leaves out decide what may be done with the others: by their ids, data, or quorum."""
+
+
+def _compare(desired: Desired, fleet: Fleet, *, anew: bool) -> Plan:
+    """Observe and compare; where nodes outside the limit decide what may be made within it, they are asked, too.
+
+    Raises Unreachable where they do not answer: a second id for one cluster must never be made, nor a second metadata.
+    """
+    observed = observe(desired, fleet)
+    cluster, asked = desired.cluster, {wanted.node for wanted in desired.nodes}
+    left_out = [node for node in cluster.nodes if node not in asked]
+    facts = node_facts(desired, known(observed))
+    if not left_out or not any(asks(cluster, facts) for asks in ASKS_OTHERS):
+        return diff(desired, observed, anew=anew)
+    rest = desire(cluster, left_out, desired.artifact)
+    answers = observe(rest, fleet)
+    silent = {host: fact.reason for host, fact in answers.items() if isinstance(fact, Unknown)}
+    if silent:
+        raise Unreachable(
+            silent,
+            hint="nothing was changed; what the nodes there hold decides how the new ones are made",
+        )
+    return diff(desired, observed, node_facts(rest, known(answers)), anew=anew)
+
+
+def deploy(
+    cluster: Cluster, limit: str | None, world: World, *, check: bool = True, anew: bool = False
+) -> Deployed:
+    """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock.
+
+    Before the first change the hosts are looked at (`preflight`, without the network); what is certain to fail or to
+    endanger data refuses the deploy, unless ``check`` is False. ``anew`` is that of ``make_plan``.
+    """
+    desired, plan = make_plan(cluster, limit, world, anew=anew)
+    if not plan:
+        return Deployed(plan, {})
+    if check:
+        _refuse_blocked(cluster, limit, world)
+    sent = {step.artifact for step in plan.steps if isinstance(step, InstallRelease)}
+    if sent:
+        refuse_damaged(world.store, sent)
+    with operating(cluster, world, "deploy"):
+        # Another operator may have finished between the look and the lock.
+        plan = _compare(desired, world.fleet, anew=anew).named(storage.uuid(os.urandom(16)))
+        world.emit(Note(cluster.name, plan.counts))
+        results = execute(plan, cluster, world.fleet, world.emit)
+        if any(result.fate is Fate.UNKNOWN for result in results.values()):
+            results = _look_again(desired, world.fleet, results)
+    return Deployed(plan, results)
+
+
+def _refuse_blocked(cluster: Cluster, limit: str | None, world: World) -> None:
+    blocked = blocking(preflight(cluster, limit, world, connections=False).report)
+    if blocked:
+        lines = [
+            f"  {found.subject}: {found.detail}" + (f" ({found.hint})" if found.hint else "")
+            for found in blocked
+        ]
+        raise Unsafe(
+            "nothing was changed, the hosts are not ready:\n" + "\n".join(lines),
+            hint="`fab preflight` shows every check; --skip-preflight deploys all the same",
+        )
+
+
+def _look_again(desired: Desired, fleet: Fleet, results: dict[str, HostResult]) -> dict[str, HostResult]:
+    """A dropped connection says nothing of what was done: ask the hosts that are UNKNOWN once more."""
+    observed = observe(desired, fleet)
+    answered = {
+        host: fact
+        for host, fact in observed.items()
+        if host in results and results[host].fate is Fate.UNKNOWN
+    }
+    for host, fact in answered.items():
+        nodes = tuple(wanted for wanted in desired.nodes if wanted.node.host.name == host)
+        try:
+            left = diff(Desired(desired.cluster, nodes, desired.artifact), {host: fact}, anew=True)
+        except KafabError:
+            continue
+        if not left:
+            results[host] = HostResult(Fate.DONE)
+    return results

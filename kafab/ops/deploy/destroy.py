@@ -1,0 +1,190 @@
+"""destroy: take away what kafab placed on the hosts, and nothing else.
+
+It observes first, and what it then does is a value that was shown: under the lock it observes again, and goes on only
+where nothing has come up that was not shown. One script a host does it all; each step looks again at what it removes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
+from kafab.events import Note
+from kafab.hosts.facts import HostFacts, NodeFacts
+from kafab.hosts.remains import HostRemains, observation, parse
+from kafab.model import Cluster, Host, Node, Supervisor
+from kafab.ops.deploy.executor import Fate, HostResult, worst
+from kafab.ops.lock import operating
+from kafab.ops.observing import observe
+from kafab.ops.world import World
+from kafab.plans.plan import known
+from kafab.plans.removal import Removal, Removals, What, removals
+from kafab.plans.state import Desired, desire, limited
+from kafab.ports import Fleet
+from kafab.shell.layout import LOCK
+from kafab.shell.library import compose, library
+from kafab.words import plural
+
+TIMEOUT = timedelta(minutes=10)
+DATA_TIMEOUT = timedelta(hours=1)
+"""Some file systems take minutes to let go of terabytes."""
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What a destroy did: its steps, and each changed host's fate."""
+
+    removals: Removals
+    results: Mapping[str, HostResult]
+
+    def raise_unless_done(self) -> None:
+        """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
+        fate = worst(self.results.values())
+        if fate is Fate.DONE:
+            return
+        lines = [
+            f"{host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
+            for host, result in self.results.items()
+        ]
+        error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
+        raise error(
+            "the destroy is not complete:\n  " + "\n  ".join(lines),
+            hint="the same command again goes on from here",
+        )
+
+
+def prepare(cluster: Cluster, limit: str | None, world: World, *, data: bool) -> Removals:
+    """Observe and decide; changes nothing. ``data`` asks for data and logs too.
+
+    Raises Unreachable, Unsafe (nodes run; data is another's or nobody's) or UsageError (limit).
+    """
+    fleet = world.fleet
+    desired = desire(cluster, limited(cluster, limit), None)
+    facts = known(observe(desired, fleet))
+    asked = {name: cluster.host(name) for name in desired.host_names}
+    outcomes = fleet.run({name: _observation(cluster, limit, host) for name, host in asked.items()})
+    remains = _known({name: parse(outcomes[name]) for name in asked})
+    return removals(desired, facts, remains, _left_out(desired, fleet) if data else {}, data=data)
+
+
+def _left_out(desired: Desired, fleet: Fleet) -> dict[Node, NodeFacts]:
+    """Return what the nodes outside the limit have, of hosts that answer: theirs is the cluster whose data may go."""
+    asked = {wanted.node for wanted in desired.nodes}
+    rest = desire(desired.cluster, [node for node in desired.cluster.nodes if node not in asked], None)
+    answers = observe(rest, fleet) if rest.nodes else {}
+    return {
+        wanted.node: fact.nodes[wanted.node.instance]
+        for wanted in rest.nodes
+        if isinstance(fact := answers[wanted.node.host.name], HostFacts)
+    }
+
+
+def destroy(cluster: Cluster, limit: str | None, world: World, agreed: Removals, *, data: bool) -> Destroyed:
+    """Remove what was agreed to, or what is still there of it. With nothing to do, nothing is written, not even a lock.
+
+    Raises Unsafe where there is more to remove now than was agreed to, Locked while another operator is at work.
+    """
+    if not agreed:
+        return Destroyed(agreed, {})
+    with operating(cluster, world, "destroy"):
+        found = prepare(cluster, limit, world, data=data)
+        _guard_agreed(found, agreed)
+        last = [step for step in found.steps if _waits_for_the_lock(cluster, step)]
+        first = [step for step in found.steps if step not in last]
+        results = _seen(cluster, limit, world, _carry_out(cluster, limit, first, world.fleet), data=data)
+    if worst(results.values()) is Fate.DONE:
+        results |= _seen(cluster, limit, world, _carry_out(cluster, limit, last, world.fleet), data=data)
+    for host, result in results.items():
+        if result.fate is Fate.DONE:
+            world.emit(Note(host, f"{plural(len(found.on(host)), 'thing')} removed"))
+    return Destroyed(found, results)
+
+
+def _observation(cluster: Cluster, limit: str | None, host: Host) -> Script:
+    return observation(host, [node for node in limited(cluster, limit) if node.host.name == host.name])
+
+
+def _known(found: Mapping[str, HostRemains | Unknown]) -> dict[str, HostRemains]:
+    unknown = {host: there.reason for host, there in found.items() if isinstance(there, Unknown)}
+    if unknown:
+        raise Unreachable(unknown, hint="nothing was changed; --limit leaves hosts out")
+    return {host: there for host, there in found.items() if isinstance(there, HostRemains)}
+
+
+def _guard_agreed(found: Removals, agreed: Removals) -> None:
+    before = {(step.host, step.what, step.path) for step in agreed.steps}
+    # An empty folder is nobody's loss, and the lock itself makes one.
+    new = [step for step in found.steps if step.what is not What.FOLDER]
+    more = [step for step in new if (step.host, step.what, step.path) not in before]
+    if more:
+        raise Unsafe(
+            f"{agreed.cluster} has changed since this was shown; there is more now:\n  "
+            + "\n  ".join(f"{step.host}: {step}" for step in more),
+            hint="nothing was changed; the same command again shows it all",
+        )
+
+
+def _waits_for_the_lock(cluster: Cluster, step: Removal) -> bool:
+    """The lock is a file below the run folder of one of the hosts, so those folders go last."""
+    return step.what is What.FOLDER and step.path in (cluster.host(step.host).paths.run / LOCK).parents
+
+
+def _carry_out(
+    cluster: Cluster, limit: str | None, steps: Sequence[Removal], fleet: Fleet
+) -> dict[str, HostResult]:
+    by_host: dict[str, list[Removal]] = {}
+    for step in steps:
+        by_host.setdefault(step.host, []).append(step)
+    outcomes = fleet.run({name: _script(cluster, limit, name, found) for name, found in by_host.items()})
+    return {name: _read(found, outcomes[name]) for name, found in by_host.items()}
+
+
+def _script(cluster: Cluster, limit: str | None, host: str, steps: Sequence[Removal]) -> Script:
+    """Return one script for one host: that its nodes are stopped is looked at again, then step by step."""
+    user, systemd = cluster.host(host).user, cluster.host(host).supervisor is Supervisor.SYSTEMD
+    idle = [
+        Cmd("idle", node.name, node.run, node.unit if systemd else "")
+        for node in limited(cluster, limit)
+        if node.host.name == host
+    ]
+    calls = [
+        Cmd("run", number, step.what.value, step.path, *step.details) for number, step in enumerate(steps)
+    ]
+    slow = any(step.what is What.DATA for step in steps)
+    given = {"user": user or "", "marked": library("marked")}
+    text = compose(("plain", "alive", "rooted", "as_account", "removal"), *idle, *calls, given=given)
+    return Script(text, DATA_TIMEOUT if slow else TIMEOUT)
+
+
+def _read(steps: Sequence[Removal], outcome: Outcome) -> HostResult:
+    if isinstance(outcome, Unknown):
+        return HostResult(Fate.UNKNOWN, outcome.reason)
+    lines = outcome.text.splitlines()
+    for number, step in enumerate(steps):
+        answer = next((at for at, line in enumerate(lines) if line.startswith(f"step {number} ")), None)
+        if answer is None and number == 0 and outcome.code == 1:
+            return HostResult(Fate.FAILED, outcome.err.strip())
+        if answer is None:
+            reason = f"{step}: no answer (exit {outcome.code}: {outcome.err.strip()})"
+            return HostResult(Fate.UNKNOWN, reason)
+        if lines[answer] != f"step {number} 0":
+            return HostResult(Fate.FAILED, f"{step}: {' '.join(lines[answer + 1 :]) or lines[answer]}")
+    return HostResult(Fate.DONE)
+
+
+def _seen(
+    cluster: Cluster, limit: str | None, world: World, results: dict[str, HostResult], *, data: bool
+) -> dict[str, HostResult]:
+    """A dropped connection says nothing of what was done: a host with at most empty folders left is done."""
+    for host, result in results.items():
+        if result.fate is not Fate.UNKNOWN:
+            continue
+        named = [node.name for node in limited(cluster, limit) if node.host.name == host]
+        try:
+            left = prepare(cluster, ",".join(named), world, data=data)
+        except KafabError:
+            continue
+        if all(step.what is What.FOLDER for step in left.steps):
+            results[host] = HostResult(Fate.DONE)
+    return results

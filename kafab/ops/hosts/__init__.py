@@ -1,0 +1,1 @@
+"""exec, push, pull, logs: hosts by hand."""

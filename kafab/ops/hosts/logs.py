@@ -1,0 +1,62 @@
+"""The log files of a node, as they stand or as they grow.
+
+Their folder is the service account's, so that account reads them, and no link: whoever may write there could name any file.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from kafab.command import Cmd, Script, Unknown
+from kafab.errors import Failed, Unreachable, UsageError
+from kafab.model import Cluster, Node
+from kafab.plans.state import limited
+from kafab.ports import Fleet
+from kafab.shell.layout import SERVER_LOG, STDOUT_LOG
+from kafab.shell.library import compose
+from kafab.shell.ownership import as_account
+
+READ_LIMIT = timedelta(seconds=30)
+FOLLOW_LIMIT = timedelta(days=1)
+FILES = (SERVER_LOG, STDOUT_LOG)
+
+
+def node_named(cluster: Cluster, name: str) -> Node:
+    """Return the one node of that name; a host's name will do where it has one node. Raises UsageError otherwise."""
+    nodes = limited(cluster, name)
+    if len(nodes) != 1:
+        raise UsageError(
+            f"{name} has {len(nodes)} nodes", hint=f"name one of {', '.join(node.name for node in nodes)}"
+        )
+    return nodes[0]
+
+
+def line_count(text: str) -> int:
+    """Read ``--lines``. Raises UsageError for anything but a number."""
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(f"found --lines {text}; expected a number like 50")
+    return int(text)
+
+
+def last_lines(node: Node, lines: int, fleet: Fleet, show: Callable[[bytes], object]) -> None:
+    """Show the last lines of the node's log as they come, and of what its JVM printed where that is not empty.
+
+    Raises Unreachable, or Failed where there is no log.
+    """
+    host = node.host.name
+    script = Script(_tail(node, lines, follow=False), READ_LIMIT)
+    outcome = fleet.stream({host: script}, lambda _host, out, _err: show(out))[host]
+    if isinstance(outcome, Unknown):
+        raise Unreachable({host: outcome.reason})
+    if outcome.code:
+        raise Failed(f"{node.name}: {outcome.err.strip()}", hint="has it been started? `fab status` tells")
+
+
+def follow(node: Node, lines: int, fleet: Fleet) -> Iterator[bytes]:
+    """Yield the log as it grows, until the caller stops."""
+    return fleet.follow(node.host.name, Script(_tail(node, lines, follow=True), FOLLOW_LIMIT))
+
+
+def _tail(node: Node, lines: int, *, follow: bool) -> str:
+    log, printed = (node.logs / name for name in FILES)
+    call = Cmd("grows", lines, log) if follow else Cmd("last", lines, log, printed)
+    return compose(("as_account",), as_account(node.host.user, compose(("plain", "logs"), call)))

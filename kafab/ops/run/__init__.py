@@ -1,0 +1,1 @@
+"""start, stop, restart: processes, their guards before and their gates behind."""

@@ -1,0 +1,136 @@
+"""Gates: proofs with a deadline, not sleeps. A gate looks until what it waits for is true, or says what is missing.
+
+While a gate waits for processes it also watches them: one that exits is told within two seconds, with its last lines.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+
+from kafab.cluster.seen import Ask
+from kafab.errors import Failed, OutcomeUnknown
+from kafab.events import Note
+from kafab.hosts import supervisor
+from kafab.hosts.supervisor import Report, State
+from kafab.interruption import AGAIN
+from kafab.model import Cluster, Node
+from kafab.ops.see import reports, see
+from kafab.ops.until import wait
+from kafab.ops.world import World
+from kafab.rolling import readiness
+from kafab.rolling.readiness import Missing
+from kafab.words import plural
+
+ASK = timedelta(seconds=2)
+"""How long one question to one node may take where it is asked again and again."""
+LOOK_AT_HOSTS_EVERY = 0.3
+QUORUM_LIMIT = timedelta(minutes=2)
+"""A JVM on a busy host has taken 50 s to listen; one that exits is noticed at once all the same."""
+OLD_SESSION_LIMIT = timedelta(seconds=60)
+SILENCE_LIMIT = timedelta(seconds=20)
+"""How long after its last answer a host's silence makes the outcome unknown; with the look that finds it out, 30 s at most."""
+STOP_LIMIT = timedelta(minutes=10)
+"""The longest a broker's controlled shutdown is waited for; kafab never sends SIGKILL by itself."""
+
+
+class Watch:
+    """Looks at the processes of some nodes, again and again: one that ends is told, and one that stays UNKNOWN, too.
+
+    Nodes in ``patient`` ran before us: systemd may be starting them again after a crash, and gives up by itself.
+    """
+
+    def __init__(self, nodes: Sequence[Node], world: World, patient: Collection[str] = ()) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        self._world = world
+        self._patient = patient
+        self._answered = dict.fromkeys(self._nodes, world.clock.now())
+
+    def look(self, names: Collection[str]) -> dict[str, Report]:
+        """Ask about these nodes; those that are Unknown are missing. Raises OutcomeUnknown after 20 s of silence."""
+        answers = reports(supervisor.check, [self._nodes[name] for name in names], self._world.fleet)
+        now, found = self._world.clock.now(), {}
+        for name, answer in answers.items():
+            if isinstance(answer, Report):
+                self._answered[name] = now
+                found[name] = answer
+            elif now - self._answered[name] >= SILENCE_LIMIT.total_seconds():
+                raise OutcomeUnknown(f"{name}: UNKNOWN: {answer.reason}", hint=AGAIN)
+        return found
+
+    def alive(self) -> None:
+        """Raise Failed for nodes whose process has ended, with its last log lines."""
+        ended = {
+            name: report for name, report in self.look(self._nodes).items() if not self._well(name, report)
+        }
+        if ended:
+            told = "\n".join(
+                f"{name}: the process exited{_how(report)}. Its last lines:\n"
+                + "\n".join(f"  {line}" for line in report.log)
+                for name, report in ended.items()
+            )
+            hint = "the other nodes were left as they are; `fab logs NODE --lines 200` shows more"
+            raise Failed(told, hint=hint)
+
+    def _well(self, name: str, report: Report) -> bool:
+        return report.state is State.RUNNING or (name in self._patient and report.state is State.RESTARTING)
+
+
+def _how(report: Report) -> str:
+    if report.state is State.STOPPED:
+        return " after it was asked to stop"
+    if report.state is State.STOPPING:
+        return f" (pid {report.detail} was asked to stop by somebody else)"
+    if report.state is State.RESTARTING:
+        return f"; systemd has started it again {report.detail} times and goes on until its start limit"
+    return f" (pid {report.detail})" if report.detail else ""
+
+
+def quorum(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
+    """Wait until the awaited servers and a majority of the ensemble serve, under one leader."""
+
+    def look() -> Missing:
+        return readiness.ensemble(cluster, awaited, see(cluster, world, Ask(voters=cluster.zookeepers)))
+
+    watch = Watch(awaited, world).alive if awaited else None
+    wait(look, "ZooKeeper quorum", QUORUM_LIMIT, world, watch=watch)
+    size = plural(len(cluster.zookeepers), "server")
+    world.emit(Note(cluster.name, f"ZooKeeper has a quorum and one leader ({size})"))
+
+
+def old_registrations_gone(cluster: Cluster, brokers: Sequence[Node], world: World) -> None:
+    """Wait until ZooKeeper has ended the sessions of killed brokers.
+
+    A broker that starts before that exits at once with NodeExists (Kafka's KafkaZkClient.registerBroker).
+    """
+
+    def look() -> Missing:
+        return readiness.old_sessions(brokers, see(cluster, world, Ask(registrations=True)))
+
+    wait(look, "old registration to go", OLD_SESSION_LIMIT, world)
+
+
+def gone(nodes: Sequence[Node], world: World, stopped: Callable[[str], None]) -> None:
+    """Wait until the processes of these nodes have ended; ``stopped`` is called with each name as it does."""
+    watch, left = Watch(nodes, world), {node.name: node for node in nodes}
+
+    def look() -> Missing:
+        found = watch.look(left)
+        for name, report in found.items():
+            if report.state not in (State.RUNNING, State.STOPPING):
+                stopped(name)
+                del left[name]
+        others_gone = len(left) < len(nodes)
+        return {name: _still_there(node, found.get(name), others_gone) for name, node in left.items()}
+
+    wait(look, "clean shutdown", STOP_LIMIT, world, every=LOOK_AT_HOSTS_EVERY)
+
+
+def _still_there(node: Node, report: Report | None, others_gone: bool) -> str:
+    host = node.host.name
+    if report is None:
+        return f"{host} does not answer"
+    if report.frozen:
+        return f"pid {report.detail} is frozen and cannot end: `kill -CONT {report.detail}` on {host} lets it go on"
+    if node.combined and others_gone:
+        # BrokerServer.shutdown: the controllers that would have let it go have ended before it asked them.
+        return "its process still runs; where too few controllers are left to let it go, Kafka gives up after 5 min"
+    return "its process still runs"

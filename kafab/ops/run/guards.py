@@ -1,0 +1,39 @@
+"""What a stop asks of the nodes that stay, before it: look, judge (`safety.judge_stop`), and look again at what may change."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from kafab.events import Waiting
+from kafab.hosts import supervisor
+from kafab.model import Cluster, Node
+from kafab.ops.run import gates
+from kafab.ops.see import reports, see
+from kafab.ops.world import World
+from kafab.rolling.safety import judge_stop, questions
+from kafab.rolling.safety import running as those_running
+
+PATIENCE = timedelta(seconds=10)
+"""How long nodes that run and do not answer, or do not say the same, are asked again before a stop is refused for it."""
+
+
+def guard_stop(cluster: Cluster, stopping: Sequence[Node], world: World) -> None:
+    """Refuse to stop these nodes where the rest, which goes on serving, needs them.
+
+    What may be otherwise in a moment is looked at again for a while: an election, a voter or a copy of the metadata that
+    lags, a node that pauses. Raises Unsafe with the numbers, Failed or Unreachable where they cannot be known.
+    """
+    clock, ask = world.clock, questions(cluster, stopping)
+    begun = clock.now()
+    while (verdict := judge_stop(cluster, stopping, see(cluster, world, ask))).refusal is not None:
+        elapsed = timedelta(seconds=clock.now() - begun)
+        if verdict.final or elapsed >= PATIENCE:
+            raise verdict.refusal
+        first = verdict.refusal.message.splitlines()[0]
+        world.emit(Waiting(stopping[0].name, f"safe to stop: {first}", elapsed, PATIENCE))
+        clock.sleep(gates.LOOK_AT_HOSTS_EVERY)
+
+
+def running(cluster: Cluster, nodes: Sequence[Node], world: World) -> list[Node]:
+    """Return those of the nodes that run. Raises Unreachable where that cannot be known."""
+    hint = f"nothing was stopped in {cluster.name}; --limit leaves hosts out"
+    return those_running(nodes, reports(supervisor.check, nodes, world.fleet), hint)

@@ -1,0 +1,1 @@
+"""Desired and observed state -> the steps between them, as frozen values."""

@@ -1,0 +1,318 @@
+"""diff(desired, observed) -> Plan: what would change on each host, as frozen values.
+
+A plan has stages; within a stage hosts are independent of each other, and no stage begins before the one before it is
+done everywhere. Nothing here disturbs a running process: a release is put beside the one that runs, and a process reads
+its files only when it starts.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from kafab.command import Unknown
+from kafab.config.render import RenderedFile
+from kafab.errors import Unreachable, Unsafe
+from kafab.hosts import profile
+from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
+from kafab.hosts.identities import id_key, stranger
+from kafab.model import Cluster, Node
+from kafab.plans.quorum_guard import guard_formed
+from kafab.plans.state import Desired, DesiredNode, Observed
+from kafab.plans.steps import (
+    COUNTED,
+    FlipLink,
+    FormatStorage,
+    InstallRelease,
+    MakeAccount,
+    MakeDirectory,
+    Step,
+    UseUnit,
+    WriteFile,
+    document,
+    essence,
+)
+from kafab.plans.storage import cluster_ids, format_steps
+from kafab.plans.voters import asks_others, guard_majority
+from kafab.words import plural
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps that may run on all their hosts side by side; on one host they run in this order."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would change, and what a change would leave pending."""
+
+    cluster: str
+    stages: tuple[Stage, ...]
+    restart_pending: tuple[str, ...]
+    """Running nodes that would not be as deployed: started from another configuration or release."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step in order."""
+        return tuple(step for stage in self.stages for step in stage.steps)
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+    @property
+    def counts(self) -> str:
+        """How much of what would change, on how many hosts."""
+        if not self:
+            return "nothing to do"
+        counts = Counter(type(step) for step in self.steps)
+        parts = [
+            f"{counts[kind]} {one if counts[kind] == 1 else many}"
+            for kind, (one, many) in COUNTED.items()
+            if counts[kind]
+        ]
+        hosts = len({step.host for step in self.steps})
+        return f"{', '.join(parts)} to change on {plural(hosts, 'host')}"
+
+    @property
+    def formats(self) -> tuple[FormatStorage, ...]:
+        """The KRaft nodes whose storage it formats."""
+        return tuple(step for step in self.steps if isinstance(step, FormatStorage))
+
+    def named(self, cluster_id: str) -> "Plan":
+        """Return the plan with this id wherever it makes a new cluster id."""
+
+        def named(step: Step) -> Step:
+            if isinstance(step, FormatStorage) and step.cluster_id is None:
+                return replace(step, cluster_id=cluster_id)
+            return step
+
+        stages = tuple(Stage(stage.name, tuple(map(named, stage.steps))) for stage in self.stages)
+        return replace(self, stages=stages)
+
+    @property
+    def summary(self) -> str:
+        """One line: the cluster and the counts."""
+        return f"{self.cluster}: {self.counts}"
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The plan for `--json`."""
+        return {
+            "schema": "kafab.plan/1",
+            "cluster": self.cluster,
+            "stages": [
+                {"name": stage.name, "steps": [document(step) for step in stage.steps]}
+                for stage in self.stages
+            ],
+            "restart_pending": list(self.restart_pending),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Names this very plan: equal plans have equal digests, in every run; others differ, but for a secret's value.
+
+        See `steps.essence` and decision 10.
+        """
+        stages = [[stage.name, [essence(step) for step in stage.steps]] for stage in self.stages]
+        whole = [self.cluster, stages, self.restart_pending]
+        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+
+
+def diff(
+    desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None, *, anew: bool = False
+) -> Plan:
+    """Compare. Raises Unreachable where a host is Unknown, Unsafe where data belong to something else or would be lost.
+
+    ``elsewhere`` has the nodes that are left out; None where nobody asked them. ``anew`` lets ZooKeeper begin empty.
+    """
+    hosts = known(observed)
+    guard_identities(desired, hosts, elsewhere)
+    facts = node_facts(desired, hosts)
+    if not anew and asks_others(desired.cluster, facts):
+        guard_majority(desired.cluster, {**(elsewhere or {}), **facts})
+    guard_formed(desired.cluster, {**(elsewhere or {}), **facts})
+    stages = (
+        Stage("release", tuple(_release_steps(desired, hosts))),
+        Stage("configuration", tuple(_configuration_steps(desired, hosts))),
+        Stage("storage", tuple(_storage_steps(desired, hosts, elsewhere or {}))),
+    )
+    return Plan(
+        desired.cluster.name,
+        tuple(stage for stage in stages if stage.steps),
+        tuple(
+            wanted.node.name
+            for wanted in desired.nodes
+            if restart_pending(desired, wanted, _facts(wanted, hosts))
+        ),
+    )
+
+
+def known(observed: Observed) -> dict[str, HostFacts]:
+    """Return the facts of all hosts. Raises Unreachable naming each host that is Unknown."""
+    unknown = {host: fact.reason for host, fact in observed.items() if isinstance(fact, Unknown)}
+    if unknown:
+        raise Unreachable(unknown, hint="nothing was changed; --limit leaves hosts out")
+    return {host: fact for host, fact in observed.items() if isinstance(fact, HostFacts)}
+
+
+def _facts(wanted: DesiredNode, hosts: dict[str, HostFacts]) -> NodeFacts:
+    return hosts[wanted.node.host.name].nodes[wanted.node.instance]
+
+
+def _release_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[InstallRelease]:
+    if desired.artifact is None:
+        return
+    for name in desired.host_names:
+        if desired.artifact.folder not in hosts[name].releases:
+            # A part as long as the whole, or longer, was never checked: begin again.
+            part = hosts[name].parts.get(desired.artifact.sha256, 0)
+            offset = part if part < desired.artifact.size else 0
+            yield InstallRelease(name, desired.cluster.host(name).paths.releases, desired.artifact, offset)
+
+
+def _configuration_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[Step]:
+    for name in desired.host_names:
+        user = desired.cluster.host(name).user
+        if user and not hosts[name].account:
+            yield MakeAccount(name, user)
+        written: set[PurePosixPath] = set()
+        for wanted in desired.nodes:
+            if wanted.node.host.name == name:
+                yield from _node_steps(desired, wanted, _facts(wanted, hosts))
+                yield from _unit_steps(wanted, _facts(wanted, hosts), written)
+                yield from _profile_steps(desired.cluster, wanted, hosts[name].profile, written)
+
+
+def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iterator[Step]:
+    node = wanted.node
+    for path in wanted.directories:
+        if path not in facts.directories:
+            yield _directory(node, path)
+    if wanted.identity and wanted.identity.path.parent not in facts.identities:
+        yield WriteFile(node.host.name, node.name, wanted.identity, None)
+    for file in wanted.files:
+        found = facts.files.get(file.path.name)
+        if differs(file, found):
+            edited = by_hand(facts, file.path.name)
+            yield WriteFile(node.host.name, node.name, file, _before(file, found), edited)
+    if desired.artifact is not None and facts.release != desired.artifact.folder:
+        yield FlipLink(node.host.name, node.name, node.current, desired.artifact.folder, facts.release)
+
+
+def _directory(node: Node, path: PurePosixPath) -> MakeDirectory:
+    """Return the step that makes a folder: the service account reads its configuration and has its logs and data."""
+    user, step = node.host.user, MakeDirectory(node.host.name, node.name, path)
+    if user is None:
+        return step
+    if path == node.run:
+        return replace(step, mode="755", owner="root:root")
+    return replace(step, owner=f"{'root' if path == node.config else user}:{user}")
+
+
+def _unit_steps(wanted: DesiredNode, facts: NodeFacts, written: set[PurePosixPath]) -> Iterator[Step]:
+    """Write the unit and the drop-in; ``written`` has the units that another node of the host brought already."""
+    node = wanted.node
+    changed = [file for file in wanted.units if differs(file, facts.units.get(file.path))]
+    for file in changed:
+        if file.path not in written:
+            written.add(file.path)
+            yield WriteFile(node.host.name, node.name, file, _before(file, facts.units.get(file.path)))
+    if wanted.units and (changed or not facts.enabled):
+        yield UseUnit(node.host.name, node.name, node.unit)
+
+
+def _profile_steps(
+    cluster: Cluster, wanted: DesiredNode, found: FileFact | None, written: set[PurePosixPath]
+) -> Iterator[WriteFile]:
+    """Write what login shells read, once a host and not where it is another cluster's."""
+    node, file = wanted.node, wanted.profile
+    if file is None or file.path in written or not differs(file, found):
+        return
+    if found is not None and profile.whose(file, cluster, found) not in (None, cluster.name):
+        return
+    written.add(file.path)
+    edited = found is not None and profile.edited(file, found)
+    yield WriteFile(node.host.name, node.name, file, _before(file, found), edited)
+
+
+def _storage_steps(
+    desired: Desired, hosts: dict[str, HostFacts], elsewhere: NodesFacts
+) -> Iterator[FormatStorage]:
+    if desired.cluster.kraft:
+        java = {name: hosts[name].java for name in desired.host_names}
+        yield from format_steps(desired.cluster, node_facts(desired, hosts), java, elsewhere)
+
+
+def node_facts(desired: Desired, hosts: Mapping[str, HostFacts]) -> dict[Node, NodeFacts]:
+    """Return what each wanted node's host said of it."""
+    return {wanted.node: hosts[wanted.node.host.name].nodes[wanted.node.instance] for wanted in desired.nodes}
+
+
+def differs(file: RenderedFile, found: FileFact | None) -> bool:
+    """True where a file is missing, or another text, mode or owner."""
+    if found is None or found.sha256 != file.sha256 or found.mode != file.mode:
+        return True
+    return file.owner is not None and found.owner != file.owner
+
+
+def _before(file: RenderedFile, found: FileFact | None) -> str | None:
+    # The text of a file whose digest is right does not come back: only mode or owner differ.
+    if found is None:
+        return None
+    return file.text if found.text is None else found.text
+
+
+def by_hand(facts: NodeFacts, name: str) -> bool:
+    """True where a file is not what kafab last wrote there, by the manifest on the host."""
+    return name in facts.deployed and name in facts.files and facts.files[name].sha256 != facts.deployed[name]
+
+
+def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> bool:
+    """True where the running process was started from another configuration or release than the inventory asks for."""
+    process = facts.process
+    if process is None or not process.alive:
+        return False
+    other_release = desired.artifact is not None and process.release != desired.artifact.folder
+    return other_release or process.configuration != wanted.configuration
+
+
+def guard_identities(
+    desired: Desired, hosts: Mapping[str, HostFacts], elsewhere: NodesFacts | None = None
+) -> None:
+    """Refuse data directories of another node or of another cluster (invariant: data is never mixed).
+
+    The cluster ids of ``elsewhere``, nodes that are left out, must agree, too. Raises Unsafe with the table of what was
+    found where.
+    """
+    cluster, facts = desired.cluster, node_facts(desired, hosts)
+    strangers = [
+        f"{node.name}: {path} belongs to {whose}, not {id_key(cluster, node)} {node.id}"
+        for node, found in facts.items()
+        for path, identity in found.identities.items()
+        if (whose := stranger(cluster, node, identity))
+    ]
+    pinned = {cluster.cluster_id} if cluster.cluster_id and cluster.kraft else set()
+    everywhere = {**facts, **(elsewhere or {})}
+    ids = pinned | cluster_ids(everywhere)
+    table = [f"the inventory: kraft.cluster_id {cluster_id}" for cluster_id in pinned] + [
+        f"{node.name} {path}: cluster.id {identity.cluster_id}"
+        for node, found in everywhere.items()
+        for path, identity in found.identities.items()
+        if identity.cluster_id is not None
+    ]
+    problems: list[str] = []
+    if strangers:
+        count = plural(len(strangers), "data directory", "data directories")
+        problems += ["\n  ".join([f"{count} of something else:", *strangers])]
+    if len(ids) > 1:
+        problems += ["\n  ".join([f"{len(ids)} cluster ids, where there must be one:", *table])]
+    if problems:
+        raise Unsafe(
+            "\n".join(problems),
+            hint="name the right directories or ids in the inventory, or move the foreign data away by hand",
+        )

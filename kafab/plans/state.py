@@ -1,0 +1,111 @@
+"""What should be on each host, and what is: the two sides that `plan.diff` compares."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from kafab.command import Unknown
+from kafab.config.render import RenderedFile, configuration_digest, configuration_files, node_files
+from kafab.config.units import unit_files
+from kafab.errors import UsageError
+from kafab.hosts.facts import HostFacts, node_directories
+from kafab.hosts.profile import profile_file
+from kafab.model import Cluster, Node, Role
+from kafab.releases.names import Artifact
+from kafab.shell.layout import MYID
+
+Observed = Mapping[str, HostFacts | Unknown]
+"""Host name -> what it said."""
+
+
+@dataclass(frozen=True)
+class DesiredNode:
+    """One node as the inventory wants it. ``files`` are in the order they are to be written, the manifest last."""
+
+    node: Node
+    files: tuple[RenderedFile, ...]
+    identity: RenderedFile | None
+    """ZooKeeper's myid, which lives in the data directory and is written once."""
+    units: tuple[RenderedFile, ...] = ()
+    """Its systemd unit, which nodes of its role on the host share, and its drop-in."""
+    profile: RenderedFile | None = None
+    """What login shells of its host read, which all nodes of the host share; None without systemd."""
+
+    @property
+    def directories(self) -> tuple[PurePosixPath, ...]:
+        """Folders that must exist."""
+        return node_directories(self.node)
+
+    @property
+    def placed(self) -> tuple[RenderedFile, ...]:
+        """Every file that a host is asked about for this node."""
+        return (*self.files, *self.units, *([self.profile] if self.profile else []))
+
+    @property
+    def configuration(self) -> str:
+        """Digest that a process started from these files records."""
+        return configuration_digest(configuration_files(self.files))
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The wanted side. Without an artifact (nothing in the store) only configuration can be compared."""
+
+    cluster: Cluster
+    nodes: tuple[DesiredNode, ...]
+    artifact: Artifact | None
+
+    def files(self, host: str) -> dict[Node, tuple[RenderedFile, ...]]:
+        """Return the files of one host, by node, as `observation.observation` takes them."""
+        return {wanted.node: wanted.placed for wanted in self.nodes if wanted.node.host.name == host}
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Hosts that have one of the nodes, in inventory order."""
+        return tuple(dict.fromkeys(wanted.node.host.name for wanted in self.nodes))
+
+
+def desire(cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None) -> Desired:
+    """Render what these nodes of the cluster should be."""
+    return Desired(
+        cluster,
+        tuple(
+            DesiredNode(
+                node,
+                node_files(cluster, node),
+                _identity(node),
+                unit_files(cluster, node),
+                profile_file(cluster, node.host),
+            )
+            for node in nodes
+        ),
+        artifact,
+    )
+
+
+def _identity(node: Node) -> RenderedFile | None:
+    if node.role is not Role.ZOOKEEPER:
+        return None
+    owner = f"{node.host.user}:{node.host.user}" if node.host.user else None
+    return RenderedFile(node.data[0] / MYID, f"{node.id}\n", "640" if owner else "644", owner)
+
+
+def limited(cluster: Cluster, limit: str | None) -> tuple[Node, ...]:
+    """Return the nodes that ``--limit node1,node2/broker`` names, in inventory order; all without a limit.
+
+    Raises UsageError for a name that is neither a host nor a node.
+    """
+    if limit is None:
+        return cluster.nodes
+    wanted = [word.strip() for word in limit.split(",") if word.strip()]
+    known = {host.name for host in cluster.hosts} | {node.name for node in cluster.nodes}
+    strangers = [word for word in wanted if word not in known]
+    if strangers or not wanted:
+        names = ", ".join(
+            [*(host.name for host in cluster.hosts), *(node.name for node in cluster.nodes)][:40]
+        )
+        raise UsageError(
+            f"--limit {limit}: no such host or node in {cluster.name}: {', '.join(strangers) or '(nothing named)'}",
+            hint=f"known are: {names}",
+        )
+    return tuple(node for node in cluster.nodes if node.name in wanted or node.host.name in wanted)

@@ -1,0 +1,239 @@
+"""What a stop must not cost.
+
+Invariant of brokers: a set of brokers may be stopped while the cluster is to go on serving only when every partition
+with a replica among them keeps a leader and its min.insync.replicas without them (the rule of Strimzi's KafkaAvailability).
+Invariant of ZooKeeper and of KRaft: a majority of the servers, or of the controllers and caught up, stays for as long
+as a broker runs (for controllers the rule of Strimzi's KafkaAvailability, too).
+A whole cluster may be stopped: nobody is left to be served.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kafab.cluster.metadata import Metadata, Partition
+from kafab.cluster.seen import Ask, Seen
+from kafab.command import Unknown
+from kafab.errors import Failed, KafabError, Unreachable, Unsafe
+from kafab.hosts.supervisor import Report, State
+from kafab.model import Cluster, Node, Role
+from kafab.words import SHOWN, few, plural
+
+OVERRIDE = "--unsafe"
+OVERRIDDEN = f"{OVERRIDE} overrides"
+MIN_ISR = "min.insync.replicas"
+RUNS = (State.RUNNING, State.STOPPING, State.RESTARTING)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a stop is refused, None where it may go on; ``final`` unless another look may say otherwise."""
+
+    refusal: KafabError | None = None
+    final: bool = True
+
+
+def questions(cluster: Cluster, stopping: Sequence[Node]) -> Ask:
+    """Return what `judge_stop` must have seen: the nodes that stay, and what the cluster says of those that go."""
+    brokers = {node.id for node in stopping if node.role is Role.BROKER}
+    voters = cluster.controllers if cluster.kraft else cluster.zookeepers
+    leaving = any(node.in_quorum for node in stopping)
+    return Ask(
+        processes=[node for node in cluster.nodes if node not in stopping],
+        views=cluster.brokers if brokers else (),
+        voters=voters if leaving else (),
+        controller=leaving and cluster.kraft,
+        settings_of=brokers,
+    )
+
+
+def judge_stop(cluster: Cluster, stopping: Sequence[Node], seen: Seen) -> Verdict:
+    """Judge whether the nodes that stay can spare these. Raises Unreachable where a host with a staying broker is silent.
+
+    Kafka's own view lags: a leader counts a dead voter as caught up for seconds, an ISR keeps a dead broker until its
+    session ends. So the processes count as well: a stopped or stopping node does not stay, a silent node does not serve.
+    """
+    others = [node for node in cluster.brokers if node not in stopping]
+    hint = f"whether the others can spare it is unknown; {OVERRIDDEN}"
+    served = len(running(others, seen.processes, hint))
+    if served:
+        for judge in (_judge_servers, _judge_voters):
+            if (verdict := judge(cluster, stopping, seen, served)).refusal:
+                return verdict
+    brokers = {node.id: node.name for node in stopping if node.role is Role.BROKER}
+    return _judge_partitions(brokers, others, seen) if brokers else Verdict()
+
+
+def running(nodes: Sequence[Node], processes: Mapping[str, Report | Unknown], hint: str) -> list[Node]:
+    """Return those of the nodes that run. Raises Unreachable with the hint where that cannot be known."""
+    unknown = {
+        node.host.name: report.reason for node in nodes if isinstance(report := processes[node.name], Unknown)
+    }
+    if unknown:
+        raise Unreachable(unknown, hint=hint)
+    return [node for node in nodes if isinstance(r := processes[node.name], Report) and r.state in RUNS]
+
+
+def _judge_servers(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served: int) -> Verdict:
+    """Judge by which ZooKeeper servers stay and answer."""
+    leaving = [node for node in stopping if node.role is Role.ZOOKEEPER]
+    counted = [node for node in cluster.zookeepers if node in leaving or seen.stays(node)]
+    serving = [node for node in counted if seen.serves(node)]
+    spared = [node.name for node in leaving if node in serving]
+    what, size = "ZooKeeper servers", len(cluster.zookeepers)
+    try:
+        guard_quorum(what, size, len(serving), spared, brokers_running=served, flag=OVERRIDE)
+    except Unsafe as refusal:
+        return Verdict(refusal, final=len(serving) == len(counted))
+    return Verdict()
+
+
+def _judge_voters(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served: int) -> Verdict:
+    """Judge by which voters stay, answer and are caught up."""
+    leaving = [node for node in stopping if node in cluster.controllers]
+    if not leaving:
+        return Verdict()
+    state, leaders = seen.controllers.state, seen.controllers.leaders
+    if isinstance(state, Unknown):
+        names = ", ".join(node.name for node in leaving)
+        text = f"whether {names} can be spared is unknown: {state.reason}"
+        return Verdict(Failed(text, hint=OVERRIDDEN), final=False)
+    others = [node for node in cluster.controllers if node not in leaving]
+    staying = {node.id for node in others if seen.stays(node)}
+    silent = {node.id for node in others if isinstance(leaders[node.name], Unknown)}
+    lost = {node.id for node in others} - (staying - silent)
+    following = {voter.id for voter in state.voters if voter.follows} - lost
+    spared = [node.name for node in leaving if node.id in following]
+    try:
+        guard_quorum(
+            "controllers", len(state.voters), len(following), spared, brokers_running=served, flag=OVERRIDE
+        )
+    except Unsafe as refusal:
+        return Verdict(refusal, final=staying <= following)
+    return Verdict()
+
+
+def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen: Seen) -> Verdict:
+    """Judge by what the other brokers are now, and not only by the ISR."""
+    doubt = f"whether {', '.join(stopping.values())} can be spared is unknown"
+    staying = [node for node in others if seen.stays(node)]
+    # Where no other broker stays, the word of those that are to stop is all there is.
+    views = {node.id: seen.views[node.id] for node in staying} or dict(seen.views)
+    names = {node.id: node.name for node in others}
+    silent = [
+        f"{names.get(broker, stopping.get(broker))}: {view.reason}"
+        for broker, view in views.items()
+        if isinstance(view, Unknown)
+    ]
+    found = [view for view in views.values() if isinstance(view, Metadata)]
+    if silent and staying:
+        text = f"{doubt}: brokers run and do not answer:\n  " + "\n  ".join(silent)
+        return Verdict(Unsafe(text, hint=f"mend or stop them first; {OVERRIDDEN}"), final=False)
+    if not found:
+        return Verdict(Failed(f"{doubt}: {'; '.join(silent)}", hint=OVERRIDDEN), final=False)
+    partitions = merged(found)
+    concerned = {partition.topic for partition in partitions if stopping.keys() & set(partition.replicas)}
+    configs = seen.configs
+    unread = [] if isinstance(configs, Unknown) else sorted(concerned - configs.keys())
+    if isinstance(configs, Unknown) or unread:
+        reason = configs.reason if isinstance(configs, Unknown) else few(unread)
+        text = f"{doubt}: {MIN_ISR} cannot be read: {reason}"
+        return Verdict(Failed(text, hint=OVERRIDDEN), final=False)
+    min_isr = {topic: int(configs[topic][MIN_ISR].value or 1) for topic in concerned}
+    dead = {node.id for node in others} - {node.id for node in staying}
+    left = [replace(one, isr=tuple(b for b in one.isr if b not in dead)) for one in partitions]
+    try:
+        guard_brokers(left, min_isr, stopping, OVERRIDE)
+    except Unsafe as refusal:
+        return Verdict(refusal, final=len({frozenset(view.partitions) for view in found}) == 1)
+    return Verdict()
+
+
+@dataclass(frozen=True)
+class Danger:
+    """One partition that would lose availability, and how."""
+
+    partition: Partition
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.partition.name}: {self.reason}"
+
+
+def merged(views: Iterable[Metadata]) -> tuple[Partition, ...]:
+    """Return the partitions as the most careful reading of all views has them.
+
+    Each broker tells its own copy of the metadata. So a partition counts that any view has, a replica is in sync where
+    all views that have the partition say so, and a leader leads unless one of them has none.
+    """
+    found: dict[tuple[str, int], Partition] = {}
+    for view in views:
+        for seen in view.partitions:
+            before = found.setdefault((seen.topic, seen.number), seen)
+            if before == seen:
+                continue
+            found[seen.topic, seen.number] = replace(
+                before,
+                leader=None if seen.leader is None else before.leader,
+                replicas=tuple(dict.fromkeys((*before.replicas, *seen.replicas))),
+                isr=tuple(broker for broker in before.isr if broker in seen.isr),
+            )
+    return tuple(found.values())
+
+
+def endangered(
+    partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Collection[int]
+) -> tuple[Danger, ...]:
+    """Return the partitions that these brokers' stop would leave without leader or below min.insync.replicas.
+
+    ``min_isr`` is by topic, and has every topic that these brokers have a replica of.
+    """
+    dangers = []
+    for partition in partitions:
+        if not set(partition.replicas) & set(stopping):
+            continue
+        wanted = min_isr[partition.topic]
+        left = [broker for broker in partition.isr if broker not in stopping]
+        if len(partition.replicas) <= wanted:
+            reason = f"{len(partition.replicas)} replicas, min.insync.replicas {wanted}: no replica can ever be spared"
+        elif partition.leader is None:
+            reason = "it has no leader now"
+        elif len(left) < wanted:
+            reason = f"in-sync replicas would go from {len(partition.isr)} to {len(left)}, min.insync.replicas is {wanted}"
+        else:
+            continue
+        dangers.append(Danger(partition, reason))
+    return tuple(dangers)
+
+
+def guard_brokers(
+    partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Mapping[int, str], flag: str
+) -> None:
+    """Raise Unsafe where the brokers (id -> node name) cannot be spared; the text has the partitions and counts."""
+    dangers = endangered(partitions, min_isr, stopping.keys())
+    if not dangers:
+        return
+    topics = Counter(danger.partition.topic for danger in dangers)
+    more = f"\n  and {len(dangers) - SHOWN} more" if len(dangers) > SHOWN else ""
+    shown = "".join(f"\n  {danger}" for danger in dangers[:SHOWN])
+    raise Unsafe(
+        f"stopping {', '.join(stopping.values())} would cost {plural(len(dangers), 'partition')} of {plural(len(topics), 'topic')}:{shown}{more}",
+        hint=f"{flag} overrides; stopping the whole cluster (no --limit) needs no override",
+    )
+
+
+def guard_quorum(
+    what: str, members: int, serving: int, stopping: Collection[str], *, brokers_running: int, flag: str
+) -> None:
+    """Raise Unsafe where stopping these ZooKeeper nodes or controllers takes the majority from running brokers.
+
+    ``what`` is what the quorum is made of, ``members`` its size, ``serving`` how many of it serve now (controllers:
+    are caught up with the leader).
+    """
+    left, majority = serving - len(stopping), members // 2 + 1
+    if stopping and brokers_running and left < majority:
+        raise Unsafe(
+            f"stopping {', '.join(stopping)} would leave {left} of {members} {what}, fewer than the majority "
+            f"of {majority}, under {plural(brokers_running, 'running broker')}",
+            hint=f"`fab start` brings up those that are down; to stop everything leave out --limit; {flag} overrides",
+        )

@@ -1,0 +1,111 @@
+"""Plans, outcomes and status as text and as documents; `console` decides which of the two is shown."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from kafab.model import Cluster
+from kafab.ops.check.status import NodeStatus
+from kafab.plans.plan import Plan
+from kafab.plans.steps import WriteFile
+from kafab.screens.console import Console
+
+DIGEST_SHOWN = 12
+
+
+def show_plan(console: Console, plan: Plan) -> None:
+    """Write a plan: its steps by stage, files as a diff, one summary line, the digest."""
+    lines = []
+    for stage in plan.stages:
+        lines.append(console.paint(stage.name, "bold"))
+        for step in stage.steps:
+            lines.append(f"  {step.subject}: {step}")
+            if isinstance(step, WriteFile) and step.diff:
+                lines += [f"    {line}" for line in console.diff(step.diff).splitlines()]
+    lines += [_pending(plan)] if plan.restart_pending else []
+    lines.append(f"{plan.summary} (plan {plan.digest[:DIGEST_SHOWN]})")
+    console.data(plan.document | {"summary": plan.summary, "digest": plan.digest}, "\n".join(lines))
+
+
+def show_deployed(console: Console, plan: Plan) -> None:
+    """Write what a deploy has done, and what it left running with an older configuration."""
+    hosts = sorted({step.host for step in plan.steps})
+    summary = f"deployed to {', '.join(hosts)}" if plan else plan.summary
+    document = plan.document | {"schema": "kafab.deploy/1", "changed": bool(plan), "hosts": hosts}
+    console.data(document, "\n".join([summary, *([_pending(plan)] if plan.restart_pending else [])]))
+
+
+def _pending(plan: Plan) -> str:
+    return f"restart pending: {', '.join(plan.restart_pending)}"
+
+
+def show_changed(
+    console: Console, verb: str, cluster: Cluster, nodes: Sequence[str], *, nothing: str
+) -> None:
+    """Write which nodes a lifecycle command changed."""
+    text = f"{cluster.name}: {verb} {', '.join(nodes)}" if nodes else f"{cluster.name}: {nothing}"
+    document = {"schema": "kafab.lifecycle/1", "cluster": cluster.name, "verb": verb, "nodes": list(nodes)}
+    console.data(document, text)
+
+
+BUILD = re.compile(r"-[0-9a-f]{12}$")
+COLUMNS = ("HOST", "NODE", "ID", "STATE", "PID", "UPTIME", "RELEASE", "CONFIGURATION", "LEADS")
+
+
+def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus]) -> None:
+    """Write the status screen: a line a node, reasons for what is UNKNOWN below it.
+
+    The digest in a release's name is shown where nodes have different releases; the document always has it.
+    """
+    releases = {line.release for line in lines if line.release}
+    shown = {name: BUILD.sub("", name) if len(releases) == 1 else name for name in releases}
+    rows = [
+        (
+            line.node.host.name,
+            line.node.instance,
+            line.node.id,
+            _coloured(console, line.state),
+            line.pid or "-",
+            "-" if line.uptime is None else _rounded(line.uptime),
+            shown.get(line.release, "-"),
+            line.configuration or "-",
+            line.leads or "-",
+        )
+        for line in lines
+    ]
+    running = sum(line.state == "running" for line in lines)
+    reasons = {f"  {line.node.host.name}: {line.reason}" for line in lines if line.reason}
+    summary = f"{cluster.name}: {running} of {len(lines)} nodes run, Kafka {cluster.version}"
+    text = "\n".join([console.table(COLUMNS, rows), *sorted(reasons), summary])
+    document = {
+        "schema": "kafab.status/1",
+        "cluster": cluster.name,
+        "version": str(cluster.version),
+        "nodes": [line.document for line in lines],
+    }
+    console.data(document, text)
+
+
+STATE_STYLES = {
+    "running": "green",
+    "stopped": "dim",
+    "restarting": "yellow",
+    "stopping": "yellow",
+    "exited": "red",
+    "UNKNOWN": "magenta",
+    "not deployed": "dim",
+}
+
+
+def _coloured(console: Console, state: str) -> str:
+    return console.paint(state, STATE_STYLES[state])
+
+
+def _rounded(uptime: timedelta) -> str:
+    seconds = round(uptime.total_seconds())
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d {hours}h"
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {seconds % 60}s" if minutes else f"{seconds}s"
