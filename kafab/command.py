@@ -10,6 +10,8 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TypeAlias
 
+from kafab.unknown import Unknown
+
 
 @dataclass(frozen=True)
 class Secret:
@@ -104,17 +106,6 @@ class Ends:
             half.decode("utf-8", errors="replace") for half in (self._kept[:_HALF], self._kept[_HALF:])
         )
         return f"{begin}\n… {self._left_out} bytes are left out here …\n{end}"
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A state that could not be read, and why. Unknown is never healthy, never stopped, never empty."""
-
-    reason: str
-
-    def __bool__(self) -> bool:
-        # `if outcome:` must not read an unknown as an answer of either kind.
-        raise TypeError("Unknown is neither true nor false: test with isinstance")
 
 
 Outcome: TypeAlias = Result | Unknown

@@ -22,11 +22,11 @@ __all__ = [
     "Mode",
     "Node",
     "Paths",
-    "Quorum",
     "Role",
     "Ssh",
     "Supervisor",
     "Version",
+    "VoterSource",
 ]
 
 MAX_ID = 2**31 - 1
@@ -63,7 +63,7 @@ class Mode(str, Enum):
         return self.value
 
 
-class Quorum(str, Enum):
+class VoterSource(str, Enum):
     """How KRaft controllers know their voters: from each one's configuration, or from the metadata log (KIP-853)."""
 
     STATIC = "static"
@@ -167,7 +167,7 @@ class Node:
         return self.role is Role.BROKER and self.is_controller
 
     @property
-    def in_quorum(self) -> bool:
+    def is_voter(self) -> bool:
         """True for what brokers need before they can start: ZooKeeper servers and controllers, combined ones, too."""
         return self.role is not Role.BROKER or self.combined
 
@@ -274,7 +274,7 @@ class Cluster:
     nodes: tuple[Node, ...]
     chroot: str = ""
     """ZooKeeper path of the cluster, ``/kafka``; empty for the root."""
-    quorum: Quorum = Quorum.STATIC
+    voter_source: VoterSource = VoterSource.STATIC
     """How KRaft controllers know their voters; without meaning in ZooKeeper mode."""
     cluster_id: str | None = None
     """The KRaft cluster's id where the inventory pins it; else the hosts have it, or the first deploy makes it."""

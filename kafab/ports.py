@@ -22,11 +22,12 @@ from kafab.cluster.metadata import (
     ReplicaState,
     TopicSpec,
 )
-from kafab.command import Outcome, Script, Unknown
+from kafab.command import Outcome, Script
 from kafab.events import Emit
 from kafab.model import Endpoint
 from kafab.releases.archive import Content
 from kafab.releases.names import Artifact, ReleaseName
+from kafab.unknown import Unknown
 
 
 @dataclass(frozen=True)

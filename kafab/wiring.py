@@ -78,9 +78,9 @@ class Session:
     @cached_property
     def controllers(self) -> Controllers:
         """The cluster's KRaft controllers."""
-        from kafab.adapters.kafka.controllers import ControllersQuorum
+        from kafab.adapters.kafka.controllers import KraftControllers
 
-        return ControllersQuorum(
+        return KraftControllers(
             [node.controller_endpoint for node in self.cluster.controllers],
             [node.endpoint for node in self.cluster.brokers],
         )

@@ -33,7 +33,7 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
     """Make hosts on this machine and their inventory; later tasks use it."""
     from kafab.lab.kinds import Kind
     from kafab.lab.shape import Controllers, Wish
-    from kafab.model import Mode, Quorum
+    from kafab.model import Mode, VoterSource
     from kafab.wiring import open_lab
 
     from .options import choice, kafka_version
@@ -43,7 +43,7 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
         kafka_version(version),
         choice("mode", Mode, mode),
         choice("controllers", Controllers, controllers),
-        choice("quorum", Quorum, quorum),
+        choice("quorum", VoterSource, quorum),
     )
     lab = open_lab(name, CHAIN.console().emit, choice("kind", Kind, kind))
     lab.up(wish)

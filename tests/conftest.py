@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from kafab.command import Result, Script
 from kafab.listeners import Listener, controller_listener
-from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Version
+from kafab.model import Cluster, Host, Node, Paths, Role, Version, VoterSource
 from tests.groups import Record, longest_first
 from tests.ports import reserved_ports
 
@@ -109,7 +109,7 @@ def cluster_in(root: Path, hosts: int = 1, controllers: str = "") -> Cluster:
         Version(4, 3, 1) if controllers else Version(3, 9, 2),
         tuple(made),
         tuple(nodes),
-        quorum=Quorum.DYNAMIC,
+        voter_source=VoterSource.DYNAMIC,
         lab=True,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.events import Event
 from kafab.model import Cluster
 from kafab.ops.deploy.deploy import deploy
@@ -18,6 +18,7 @@ from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 
 Shell = Callable[..., Result]
 

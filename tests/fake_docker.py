@@ -8,12 +8,13 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from kafab.adapters.machine.localhost import Localhost
-from kafab.command import Outcome, Result, Unknown
+from kafab.command import Outcome, Result
 from kafab.errors import Failed
 from kafab.events import Event, Note
 from kafab.lab.docker import BASE_IMAGE, DockerLab
 from kafab.lab.engine import Container, Found
 from kafab.testing.fleet import FakeClock
+from kafab.unknown import Unknown
 
 
 @dataclass

@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.adapters.kafka.zookeeper import KazooEnsemble
 from kafab.cluster.metadata import Metadata
-from kafab.command import Unknown
 from kafab.events import silent
 from kafab.listeners import Listener
 from kafab.model import Cluster, Host, Node, Role, Version
 from kafab.releases.names import release_for
+from kafab.unknown import Unknown
 from kafab.wiring import open_store
 from tests.ports import free_ports
 

@@ -10,12 +10,12 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 from kafab.adapters.kafka.admin import ClientsAdmin
-from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.adapters.kafka.controllers import KraftControllers
 from kafab.cluster.metadata import Metadata, QuorumReplica, QuorumState
-from kafab.command import Unknown
 from kafab.config.properties import broker_properties, format_properties
 from kafab.listeners import Listener, controller_listener
-from kafab.model import Cluster, Host, Node, Quorum, Role, Version
+from kafab.model import Cluster, Host, Node, Role, Version, VoterSource
+from kafab.unknown import Unknown
 from tests.kafka_by_hand import BARE_JAVA, LOG4J, START_LIMIT, until
 from tests.ports import free_ports
 
@@ -42,7 +42,7 @@ def kraft_in(
     version: Version,
     *,
     isolated: bool = False,
-    quorum: Quorum = Quorum.DYNAMIC,
+    quorum: VoterSource = VoterSource.DYNAMIC,
     ports: Iterable[int] = range(24400, 24500),
 ) -> Cluster:
     """Return a KRaft cluster of three hosts: brokers 1 to 3 that are controllers, too, or have controllers 11 to 13 beside them."""
@@ -69,7 +69,7 @@ def kraft_in(
                 properties=properties,
             )
         )
-    return Cluster("hand", version, hosts, tuple(nodes), quorum=quorum, lab=True)
+    return Cluster("hand", version, hosts, tuple(nodes), voter_source=quorum, lab=True)
 
 
 def new_id() -> str:
@@ -94,7 +94,7 @@ class KraftByHand:
         version: Version,
         *,
         isolated: bool = False,
-        quorum: Quorum = Quorum.DYNAMIC,
+        quorum: VoterSource = VoterSource.DYNAMIC,
     ) -> None:
         self.root = root
         self.libs = libs
@@ -102,7 +102,7 @@ class KraftByHand:
         self.cluster_id = new_id()
         self.directories = {node.id: new_id() for node in self.cluster.controllers}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.quorum = ControllersQuorum(
+        self.quorum = KraftControllers(
             [node.controller_endpoint for node in self.cluster.controllers],
             [node.endpoint for node in self.cluster.brokers],
         )
@@ -168,7 +168,7 @@ class KraftByHand:
 
     def _formatting(self, node: Node) -> list[str]:
         words = ["format", "--cluster-id", self.cluster_id, "--config", str(self._file(node))]
-        if self.cluster.quorum is Quorum.STATIC or not node.is_controller:
+        if self.cluster.voter_source is VoterSource.STATIC or not node.is_controller:
             return words
         initial = [
             f"{v.id}@{v.controller_endpoint}:{self.directories[v.id]}" for v in self.cluster.controllers

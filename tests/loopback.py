@@ -6,8 +6,9 @@ from pathlib import Path
 
 from kafab.adapters.machine.localhost import Localhost
 from kafab.adapters.ssh.fleet import SshFleet
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.model import Host
+from kafab.unknown import Unknown
 
 HOSTS = 12
 

@@ -15,7 +15,7 @@ from invoke.parser import Parser
 from invoke.parser.context import ParserContext
 
 from kafab.lab.shape import Controllers, Shape, Wish
-from kafab.model import Mode, Quorum, Version
+from kafab.model import Mode, Version, VoterSource
 
 VARIABLE = "KAFAB_TESTED"
 DATA = Path(__file__).with_name("tested.tsv")
@@ -51,7 +51,7 @@ def ran(words: Sequence[str], shape: Shape | None) -> Iterator[tuple[str, ...]]:
                     version=given["version"] and Version.parse(given["version"]),
                     mode=given["mode"] and Mode(given["mode"]),
                     controllers=given["controllers"] and Controllers(given["controllers"]),
-                    quorum=given["quorum"] and Quorum(given["quorum"]),
+                    quorum=given["quorum"] and VoterSource(given["quorum"]),
                 )
             )
         if command.name and shape:

@@ -8,9 +8,9 @@ from itertools import chain
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition
 from kafab.cluster.seen import Configs, Registered, Registrations, Views
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Endpoint, Node, Version
+from kafab.unknown import Unknown
 from kafab.words import SHOWN, few
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from kafab.cluster.metadata import KraftBroker, QuorumReplica, QuorumState
 from kafab.cluster.seen import ControllerAnswers, Views
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Node, Version
+from kafab.unknown import Unknown
 from kafab.words import few
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from kafab.cluster.metadata import Controller, Member, Metadata
 from kafab.cluster.seen import Registrations, Views
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Node
+from kafab.unknown import Unknown
 from kafab.words import few
 
 OK, UNKNOWN, CRIT = Severity.OK, Severity.UNKNOWN, Severity.CRIT

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.seen import ListenerAnswers, Views
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.listeners import Listener, Use
 from kafab.model import Cluster, Node
+from kafab.unknown import Unknown
 
 
 def judge_listeners(cluster: Cluster, answers: ListenerAnswers, views: Views) -> tuple[Finding, ...]:

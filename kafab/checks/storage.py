@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import HostFacts
 from kafab.model import Cluster, Node
+from kafab.unknown import Unknown
 from kafab.words import few
 
 OK, UNKNOWN, CRIT = Severity.OK, Severity.UNKNOWN, Severity.CRIT

@@ -18,9 +18,9 @@ from kafab.cluster.metadata import (
     QuorumState,
     Registration,
 )
-from kafab.command import Unknown
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Endpoint, Node
+from kafab.unknown import Unknown
 
 NOT_ASKED = Unknown("it was not asked")
 ANSWER = timedelta(seconds=5)

@@ -15,7 +15,7 @@ from kafab.config.defaults import (
     replication_factor,
 )
 from kafab.listeners import CONTROLLER, PLAINTEXT, Listener
-from kafab.model import Cluster, Endpoint, Node, Quorum, Role
+from kafab.model import Cluster, Endpoint, Node, Role, VoterSource
 
 __all__ = [
     "RESERVED_BROKER",
@@ -71,7 +71,7 @@ def _in_kraft(cluster: Cluster, node: Node) -> dict[str, str]:
     """
     broker = node.role is Role.BROKER
     voters = cluster.controllers
-    if cluster.quorum is Quorum.STATIC:
+    if cluster.voter_source is VoterSource.STATIC:
         quorum = {"controller.quorum.voters": ",".join(f"{v.id}@{v.controller_endpoint}" for v in voters)}
     else:
         quorum = {"controller.quorum.bootstrap.servers": ",".join(str(v.controller_endpoint) for v in voters)}

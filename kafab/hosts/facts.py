@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-from kafab.command import Unknown
-from kafab.model import Endpoint, Node, Quorum, Supervisor
+from kafab.model import Endpoint, Node, Supervisor, VoterSource
+from kafab.unknown import Unknown
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Identity:
 class Formed:
     """How the quorum that a KRaft node has followed was formed: what Kafka keeps, whatever its configuration says now."""
 
-    how: Quorum
+    how: VoterSource
     voters: Mapping[int, frozenset[Endpoint]] = field(default_factory=dict)
     """Id of each voter -> where the others reach it. A static quorum keeps ids only: its configuration has the rest."""
 

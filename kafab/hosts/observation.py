@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.command import Cmd, Outcome, Script
 from kafab.config.properties import parse_properties
 from kafab.config.render import RenderedFile
 from kafab.hosts.facts import FileFact, HostFacts, Identity, NodeFacts, Process, node_directories
@@ -22,6 +22,7 @@ from kafab.hosts.quorum_files import formed
 from kafab.model import Host, Node, Role, Supervisor
 from kafab.shell.layout import MANIFEST, META_PROPERTIES, METADATA, MYID, PROCESS, VERSION_2
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(seconds=30)
 EXPOSED = 78

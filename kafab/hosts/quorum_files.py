@@ -11,9 +11,9 @@ import json
 import struct
 from typing import Any
 
-from kafab.command import Unknown
 from kafab.hosts.facts import Formed
-from kafab.model import Endpoint, Quorum
+from kafab.model import Endpoint, VoterSource
+from kafab.unknown import Unknown
 
 KEY = b"\x08\x00\x00\x00\x06"
 """A control record's key of four bytes: version 0, type 6, which is KRAFT_VOTERS (ControlRecordType)."""
@@ -42,7 +42,7 @@ def _static(state: str) -> Formed | Unknown:
     if version != 0:
         return Unknown(f"quorum-state has version {version}, and no record of voters was found")
     return (
-        Formed(Quorum.STATIC, dict.fromkeys(ids, frozenset()))
+        Formed(VoterSource.STATIC, dict.fromkeys(ids, frozenset()))
         if ids
         else Unknown("quorum-state has no voters")
     )
@@ -53,7 +53,7 @@ def _dynamic(record: str) -> Formed | Unknown:
         voters = _voters(_Bytes(base64.b64decode(record, validate=True)))
     except (ValueError, IndexError, struct.error, binascii.Error) as error:
         return Unknown(f"the record of voters cannot be read: {error!r}")
-    return Formed(Quorum.DYNAMIC, voters)
+    return Formed(VoterSource.DYNAMIC, voters)
 
 
 class _Bytes:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.command import Cmd, Outcome, Script
 from kafab.config.units import UNITS
 from kafab.model import Host, Node, Role, Supervisor
 from kafab.shell.layout import DROP_IN, INCOMING, NEW
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(seconds=60)
 ACTIVE = frozenset({"active", "activating", "deactivating", "reloading", "refreshing"})

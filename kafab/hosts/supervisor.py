@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.command import Cmd, Outcome, Script
 from kafab.model import Node, Supervisor
 from kafab.shell.layout import LAUNCH
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(seconds=30)
 LOOK_TIMEOUT = timedelta(seconds=5)

@@ -15,7 +15,7 @@ from kafab.inventory import listeners, modes, propertychecks, rules, texts, yaml
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
 from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
-from kafab.model import Cluster, Host, Node, Paths, Quorum, Role, Ssh, Supervisor
+from kafab.model import Cluster, Host, Node, Paths, Role, Ssh, Supervisor, VoterSource
 from kafab.problems import START, Problem, Problems
 from kafab.words import plural
 
@@ -86,7 +86,7 @@ def _cluster(name: str, path: Path, top: Section, problems: Problems, allow_unkn
         hosts=tuple(placed.host for placed in hosts),
         nodes=tuple(placed.node for placed in nodes),
         chroot=zookeeper.get("chroot"),
-        quorum=Quorum(kraft.get("quorum")),
+        voter_source=VoterSource(kraft.get("quorum")),
         cluster_id=kraft.get("cluster_id"),
         scala=kafka.get("scala"),
         supervisor=Supervisor(top.get("supervisor")),

@@ -8,7 +8,7 @@ from kafab.inventory import texts
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short
 from kafab.listeners import Protocol, Use
-from kafab.model import MAX_ID, Paths, Quorum, Role, Supervisor
+from kafab.model import MAX_ID, Paths, Role, Supervisor, VoterSource
 
 _MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, controller:, ssh: or paths:"
 
@@ -17,7 +17,7 @@ _EVERYWHERE = "every interface; the advertised address if that is loopback"
 BIND_DOC = (
     "address to listen on; the word `address` stands for the host's own, 0.0.0.0 and [::] for every interface"
 )
-QUORUM = tuple(str(kind) for kind in Quorum)
+QUORUM = tuple(str(kind) for kind in VoterSource)
 PORT = Integer("a port", 1, 65535)
 BROKER_ID = Integer("a broker id", 0, MAX_ID)
 CONTROLLER_ID = Integer("a controller id", 0, MAX_ID)
@@ -201,7 +201,7 @@ KRAFT = Keys(
             "quorum",
             Choice(QUORUM),
             "how controllers know their voters: from their configuration, or from the metadata log (KIP-853)",
-            str(Quorum.DYNAMIC),
+            str(VoterSource.DYNAMIC),
         ),
         Key(
             "cluster_id",

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from kafab.command import Outcome, Result, Unknown
+from kafab.command import Outcome, Result
 from kafab.errors import Failed
 from kafab.lab.files import document, processes
 from kafab.lab.shape import Shape
+from kafab.unknown import Unknown
 
 USER = "ops"
 FIRST_ADDRESS = 11  # node1 is .11: the first addresses are Docker's own

@@ -7,7 +7,7 @@ from typing import Any
 
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER, new_version
 from kafab.errors import UsageError
-from kafab.model import Mode, Quorum, Version
+from kafab.model import Mode, Version, VoterSource
 
 DEFAULT_HOSTS = 3
 QUORUM_SIZE = 3
@@ -30,7 +30,7 @@ class Wish:
     version: Version | None = None
     mode: Mode | None = None
     controllers: Controllers | None = None
-    quorum: Quorum | None = None
+    quorum: VoterSource | None = None
 
     def unlike(self, shape: "Shape") -> list[str]:
         """Return what is otherwise in a lab that is there, in words."""
@@ -54,7 +54,7 @@ class Shape:
     version: Version
     mode: Mode
     controllers: Controllers | None = None
-    quorum: Quorum | None = None
+    quorum: VoterSource | None = None
 
     @classmethod
     def of(cls, wish: Wish) -> "Shape":
@@ -74,7 +74,7 @@ class Shape:
                 )
             return cls(hosts, version, mode)
         return cls(
-            hosts, version, mode, wish.controllers or Controllers.COMBINED, wish.quorum or Quorum.DYNAMIC
+            hosts, version, mode, wish.controllers or Controllers.COMBINED, wish.quorum or VoterSource.DYNAMIC
         )
 
     @property
@@ -88,7 +88,7 @@ class Shape:
         kinds: dict[str, Callable[[Any], object]] = {
             "mode": Mode,
             "controllers": Controllers,
-            "quorum": Quorum,
+            "quorum": VoterSource,
             "version": Version.parse,
         }
         known = {"mode": Mode.ZOOKEEPER, **document}
@@ -104,14 +104,14 @@ class Shape:
         """Three servers or controllers, or one where three would not fit on hosts of their own."""
         return QUORUM_SIZE if self.hosts >= QUORUM_SIZE else 1
 
-    def in_quorum(self, number: int) -> bool:
+    def is_voter(self, number: int) -> bool:
         """Tell whether the host of this number, from 1, has a ZooKeeper server or a controller."""
         return number <= self.quorum_size
 
     def roles(self, number: int) -> dict[str, int]:
         """Return role -> id of a host as its inventory has them."""
         broker = {"broker": number}
-        if not self.in_quorum(number):
+        if not self.is_voter(number):
             return broker
         if self.mode is Mode.ZOOKEEPER:
             return {"zookeeper": number, **broker}

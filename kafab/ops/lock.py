@@ -14,12 +14,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Result, Script, Unknown
+from kafab.command import Cmd, Result, Script
 from kafab.errors import Failed, Locked, Unreachable
 from kafab.model import Cluster, Host, Supervisor
 from kafab.ops.world import World
 from kafab.shell.layout import LOCK
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(hours=24)
 

@@ -6,12 +6,13 @@ from typing import ParamSpec, TypeAlias, TypeVar
 
 from kafab.cluster.metadata import Metadata, QuorumState
 from kafab.cluster.seen import NOT_ASKED, Ask, Configs, ControllerAnswers, EnsembleAnswers, Seen
-from kafab.command import Script, Unknown
+from kafab.command import Script
 from kafab.hosts import supervisor
 from kafab.hosts.supervisor import Report
 from kafab.model import Cluster, Node
 from kafab.ops.world import World
 from kafab.ports import Fleet
+from kafab.unknown import Unknown
 
 SETTINGS = ("min.insync.replicas",)
 """The topic properties that safety needs."""

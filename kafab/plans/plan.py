@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from kafab.command import Unknown
 from kafab.config.render import RenderedFile
 from kafab.errors import Unreachable, Unsafe
 from kafab.hosts import profile
@@ -36,6 +35,7 @@ from kafab.plans.steps import (
 )
 from kafab.plans.storage import cluster_ids, format_steps
 from kafab.plans.voters import asks_others, guard_majority
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from kafab.errors import Unsafe
 from kafab.hosts.facts import Formed, NodesFacts
-from kafab.model import Cluster, Endpoint, Node, Quorum, Version
+from kafab.model import Cluster, Endpoint, Node, Version, VoterSource
 from kafab.plans.voters import holds
 
 UPGRADABLE = Version(4, 1, 0)
@@ -37,7 +37,7 @@ def _refusal(cluster: Cluster, known: NodesFacts) -> Unsafe | None:
     told = {node: found.formed for node, found in known.items() if isinstance(found.formed, Formed)}
     if not told:
         return _first_start(cluster, known)
-    dynamic = {node: found for node, found in told.items() if found.how is Quorum.DYNAMIC}
+    dynamic = {node: found for node, found in told.items() if found.how is VoterSource.DYNAMIC}
     # Voters change one after another, and a node that was stopped has not heard of the last change, or still has the
     # state of the static quorum that was made dynamic: one that agrees is enough.
     problem = None
@@ -53,7 +53,7 @@ def _refusal(cluster: Cluster, known: NodesFacts) -> Unsafe | None:
 def _problem(cluster: Cluster, found: Formed) -> tuple[str, str] | None:
     """Return what does not agree with the quorum that was formed, and the way to it; None where nothing is wrong."""
     wanted = {node.id: node.controller_endpoint for node in cluster.controllers}
-    if found.how is Quorum.STATIC:
+    if found.how is VoterSource.STATIC:
         return _static_problem(cluster, found, wanted)
     if gone := sorted(found.voters.keys() - wanted.keys()):
         ids = ", ".join(map(str, gone))
@@ -77,7 +77,7 @@ def _problem(cluster: Cluster, found: Formed) -> tuple[str, str] | None:
 def _static_problem(
     cluster: Cluster, found: Formed, wanted: Mapping[int, Endpoint]
 ) -> tuple[str, str] | None:
-    if cluster.quorum is Quorum.DYNAMIC:
+    if cluster.voter_source is VoterSource.DYNAMIC:
         upgrade = "`kafka-features.sh upgrade --feature kraft.version=1`, while the cluster runs with `kraft.quorum: static`"
         first = "" if cluster.version >= UPGRADABLE else f"upgrade to Kafka {UPGRADABLE} or newer; then "
         what = "the quorum was formed static (kraft.version 0), and with bootstrap servers it knows no voters"
@@ -93,7 +93,7 @@ def _first_start(cluster: Cluster, known: NodesFacts) -> Unsafe | None:
 
     The first voters of a dynamic quorum are written when its nodes are formatted.
     """
-    if cluster.quorum is Quorum.STATIC or not all(node in known for node in cluster.controllers):
+    if cluster.voter_source is VoterSource.STATIC or not all(node in known for node in cluster.controllers):
         return None
     controllers = {node: known[node] for node in cluster.controllers}
     formatted = all(node.data[0] in found.identities for node, found in controllers.items())
@@ -121,4 +121,4 @@ def _text(found: Formed) -> str:
 
 def _wanted(cluster: Cluster) -> str:
     voters = ", ".join(f"{node.id}@{node.controller_endpoint}" for node in cluster.controllers)
-    return f"{cluster.quorum}, voters {voters}"
+    return f"{cluster.voter_source}, voters {voters}"

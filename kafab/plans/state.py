@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from kafab.command import Unknown
 from kafab.config.render import RenderedFile, configuration_digest, configuration_files, node_files
 from kafab.config.units import unit_files
 from kafab.errors import UsageError
@@ -13,6 +12,7 @@ from kafab.hosts.profile import profile_file
 from kafab.model import Cluster, Node, Role
 from kafab.releases.names import Artifact
 from kafab.shell.layout import MYID
+from kafab.unknown import Unknown
 
 Observed = Mapping[str, HostFacts | Unknown]
 """Host name -> what it said."""

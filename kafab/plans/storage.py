@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from kafab.config.render import MAIN_FILE
 from kafab.errors import Unsafe
 from kafab.hosts.facts import NodeFacts, NodesFacts
-from kafab.model import Cluster, Node, Quorum
+from kafab.model import Cluster, Node, VoterSource
 from kafab.plans.steps import FormatStorage
 from kafab.plans.voters import has_run
 
@@ -67,7 +67,7 @@ def format_steps(
     if any(node.is_controller for node in bare):
         _guard_halves(cluster, known)
     for node, missing in bare.items():
-        voter = node.is_controller and cluster.quorum is Quorum.DYNAMIC
+        voter = node.is_controller and cluster.voter_source is VoterSource.DYNAMIC
         yield FormatStorage(
             node.host.name,
             node.name,

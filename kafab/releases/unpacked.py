@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.command import Cmd, Outcome, Script
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Host, Node
 from kafab.releases.archive import Content
+from kafab.unknown import Unknown
 
 CHECK = "release.files"
 TIMEOUT = timedelta(minutes=5)

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from kafab.cluster.metadata import Metadata, Partition
 from kafab.cluster.seen import NOT_ASKED, Seen
-from kafab.command import Unknown
 from kafab.model import Cluster, Node
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 Missing: TypeAlias = Mapping[str, str]

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from kafab.cluster.metadata import Metadata, Partition
 from kafab.cluster.seen import Ask, Seen
-from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, Unreachable, Unsafe
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node, Role
+from kafab.unknown import Unknown
 from kafab.words import SHOWN, few, plural
 
 OVERRIDE = "--unsafe"
@@ -37,7 +37,7 @@ def questions(cluster: Cluster, stopping: Sequence[Node]) -> Ask:
     """Return what `judge_stop` must have seen: the nodes that stay, and what the cluster says of those that go."""
     brokers = {node.id for node in stopping if node.role is Role.BROKER}
     voters = cluster.controllers if cluster.kraft else cluster.zookeepers
-    leaving = any(node.in_quorum for node in stopping)
+    leaving = any(node.is_voter for node in stopping)
     return Ask(
         processes=[node for node in cluster.nodes if node not in stopping],
         views=cluster.brokers if brokers else (),

@@ -9,11 +9,11 @@ from datetime import timedelta
 from itertools import zip_longest
 from typing import TypeAlias
 
-from kafab.command import Unknown
 from kafab.errors import KafabError, Unreachable
 from kafab.events import Waiting
 from kafab.findings import Report, Severity
 from kafab.screens.rows import rows
+from kafab.unknown import Unknown
 
 Paint: TypeAlias = Callable[[str, str], str]
 """``paint(text, style)`` returns the text, in colour where the screen has colour; see ``STYLES``."""

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from kafab.command import Outcome, Unknown
+from kafab.command import Outcome
 from kafab.ops.hosts.outputs import Kept
+from kafab.unknown import Unknown
 
 
 def exec_document(command: str, outcomes: Mapping[str, Outcome], kept: Kept) -> dict[str, object]:

@@ -1,9 +1,9 @@
 """A topic as text, spelled as kafka-topics spells it, and as a JSON document."""
 
 from kafab.cluster.metadata import Partition, TopicSpec
-from kafab.command import Unknown
 from kafab.ops.topics.topics import Alteration, Topic
 from kafab.screens import layout
+from kafab.unknown import Unknown
 
 
 def text(topic: Topic) -> str:

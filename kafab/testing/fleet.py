@@ -4,10 +4,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from kafab.command import Outcome, Result, Script, Unknown, bounded
+from kafab.command import Outcome, Result, Script, bounded
 from kafab.errors import Unreachable
 from kafab.events import Emit, Transfer
 from kafab.ports import Clock, Download, Fleet, Hear, Upload
+from kafab.unknown import Unknown
 
 _PIECE = 64 * 1024
 

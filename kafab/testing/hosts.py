@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from kafab.command import Result
 from kafab.config.render import RenderedFile
-from kafab.model import Quorum, Role
+from kafab.model import Role, VoterSource
 from kafab.plans.state import Desired, DesiredNode
 
 START = 1000
@@ -63,7 +63,7 @@ class FakeHost:
             lines += ["history"] if node.name in self.metadata else []
         if self.quorum_state and node.role is not Role.ZOOKEEPER:
             lines.append(f"quorumstate {self.quorum_state}")
-        elif node.data[0] in self.identities and self.deployed.cluster.quorum is Quorum.DYNAMIC:
+        elif node.data[0] in self.identities and self.deployed.cluster.voter_source is VoterSource.DYNAMIC:
             lines.append("quorumvoters ?")  # there are first voters, and nobody says which
         for path, text in self.identities.items():
             if path in node.data:

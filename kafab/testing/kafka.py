@@ -1,6 +1,6 @@
 """A Kafka cluster in memory, behind the ports: for tests of what is built on kafab, without a JVM.
 
-`FakeKafka` is the state; `FakeZooKeeper`, `FakeAdmin` and (in `quorum`) `FakeQuorum` are ways to look at it. Stopping,
+`FakeKafka` is the state; `FakeZooKeeper`, `FakeAdmin` and (in `controllers`) `FakeControllers` are ways to look at it. Stopping,
 freezing and restarting brokers, controllers and ZooKeeper servers changes what all of them say, the way the real ones do
 (tests/contract holds them side by side). The file is over 400 lines long because the two ways change with the state.
 """
@@ -22,10 +22,10 @@ from kafab.cluster.metadata import (
     ReplicaState,
     TopicSpec,
 )
-from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.model import Cluster, Endpoint
 from kafab.testing.voters import FakeVoters
+from kafab.unknown import Unknown
 
 _RECORD_BYTES = 70
 _T = TypeVar("_T")

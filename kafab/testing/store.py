@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.events import Emit
 from kafab.model import Cluster
 from kafab.ports import Store
 from kafab.releases.archive import Content
 from kafab.releases.names import Artifact, ReleaseName, release_for
+from kafab.unknown import Unknown
 
 SHA256 = "ab" * 32
 

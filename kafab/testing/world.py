@@ -6,9 +6,9 @@ from typing import Any
 from kafab.events import Emit, silent
 from kafab.ops.world import World
 from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
-from kafab.testing.quorum import FakeQuorum
 from kafab.testing.store import FakeStore
 
 
@@ -36,7 +36,7 @@ class FakeWorld:
         made: dict[str, Any] = {
             "fleet": FakeFleet({}, unreachable={host.name: "no host" for host in kafka.cluster.hosts}),
             "zookeeper": FakeZooKeeper(kafka),
-            "controllers": FakeQuorum(kafka),
+            "controllers": FakeControllers(kafka),
             "brokers": one,
             "topics": one,
             "records": one,

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from kafab.adapters.kafka.admin import ClientsAdmin
-from kafab.command import Unknown
 from kafab.model import Endpoint
 from kafab.plans.storage import directory_id, uuid
+from kafab.unknown import Unknown
 from scripts.benches.labs import Lab, lab
 from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
 from scripts.benches.running import JVM, free_ports, libs, starts

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from kafab.adapters.ssh.fleet import SshFleet
-from kafab.command import ERRORS_LIMIT, Outcome, Result, Script, Secret, Unknown
+from kafab.command import ERRORS_LIMIT, Outcome, Result, Script, Secret
 from kafab.errors import Unreachable
 from kafab.events import silent
 from kafab.model import Host
 from kafab.ports import Download, Upload
+from kafab.unknown import Unknown
 from tests.conftest import cannot_run
 from tests.sshds import sshd, until
 

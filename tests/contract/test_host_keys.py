@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from kafab.adapters.ssh.fleet import SshFleet
-from kafab.command import Unknown
 from kafab.events import Event, Note
 from kafab.model import Host
+from kafab.unknown import Unknown
 from tests.loopback import IN, ran, reason, script
 from tests.ports import ADDRESS
 from tests.sshds import Sshd, make_key, sshd, until

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from kafab.adapters.kafka.admin import ClientsAdmin
-from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.adapters.kafka.controllers import KraftControllers
 from kafab.adapters.kafka.zookeeper import (
     KazooEnsemble,
     parse_registration,
@@ -18,11 +18,11 @@ from kafab.adapters.kafka.zookeeper import (
     parse_synced_followers,
 )
 from kafab.cluster.metadata import Controller, Member, Metadata, Produced, TopicSpec
-from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.findings import Severity
 from kafab.model import Endpoint
 from kafab.ops.check.verify import verify
+from kafab.unknown import Unknown
 from tests.contract.conftest import World
 from tests.kafka_by_hand import until
 from tests.worlds import by_hand
@@ -218,7 +218,7 @@ def test_nobody_at_an_address_is_unknown(kafka: World) -> None:
 
 def test_a_healthy_cluster_verifies_with_the_same_findings(kafka: World) -> None:
     """A verification with probe and election finds nothing but OK, by the same names for fake and real."""
-    world = by_hand(kafka.cluster, kafka.admin, kafka.zookeeper, ControllersQuorum([], []))
+    world = by_hand(kafka.cluster, kafka.admin, kafka.zookeeper, KraftControllers([], []))
     report = verify(kafka.cluster, world, election=True)
     assert [f for f in report.findings if f.severity is not Severity.OK] == []
     assert [f.check for f in report.findings] == [

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.adapters.kafka.controllers import KraftControllers
 from kafab.cluster.metadata import KraftBroker, QuorumReplica, QuorumState
-from kafab.command import Unknown
-from kafab.model import Cluster, Endpoint, Node, Quorum, Role, Version
+from kafab.model import Cluster, Endpoint, Node, Role, Version, VoterSource
 from kafab.ports import Controllers
+from kafab.testing.controllers import FakeControllers
 from kafab.testing.kafka import FakeKafka
-from kafab.testing.quorum import FakeQuorum
+from kafab.unknown import Unknown
 from tests.kafka_by_hand import unpacked, until
 from tests.kraft_by_hand import KraftByHand, kraft_in
 
@@ -72,11 +72,11 @@ class World:
             self.settle()
 
 
-COMBINED_4 = ("4.3.1", False, Quorum.DYNAMIC)
-ISOLATED_3 = ("3.9.2", True, Quorum.STATIC)
+COMBINED_4 = ("4.3.1", False, VoterSource.DYNAMIC)
+ISOLATED_3 = ("3.9.2", True, VoterSource.STATIC)
 
 
-def _case(real: bool, version: str, isolated: bool, quorum: Quorum) -> object:
+def _case(real: bool, version: str, isolated: bool, quorum: VoterSource) -> object:
     name = f"{'' if real else 'fake '}{version} {'isolated' if isolated else 'combined'}"
     jvms = [pytest.mark.e2e, pytest.mark.xdist_group(f"quorum {version}"), pytest.mark.timeout(600)]
     marks = jvms if real else []
@@ -136,7 +136,7 @@ def _in_memory(cluster: Cluster) -> World:
 
     return World(
         cluster,
-        FakeQuorum(kafka),
+        FakeControllers(kafka),
         stop,
         start,
         lambda node: frozen(node).add(node.id),
@@ -172,7 +172,7 @@ def test_voters_follow_closely(world: World) -> None:
 def test_directory_ids_are_those_of_a_dynamic_quorum(world: World) -> None:
     """Voters of a dynamic quorum have different directory ids of 22 letters, those of a static one have none."""
     found = {voter.directory for voter in world.state().voters}
-    if world.cluster.quorum is Quorum.STATIC:
+    if world.cluster.voter_source is VoterSource.STATIC:
         assert found == {None}
     else:
         assert sorted(len(directory or "") for directory in found) == [22, 22, 22]
@@ -286,7 +286,7 @@ def test_a_leader_without_followers_resigns(world: World) -> None:
 def test_a_lonely_follower_of_kafka_4_names_the_last_leader(version: str, tmp_path: Path) -> None:
     """The fake does as 4.3.1 was seen to do (it names it for good), and 3.9.2 (it names nobody after a while)."""
     kafka = FakeKafka(kraft_in(tmp_path, Version.parse(version)))
-    quorum, alone = FakeQuorum(kafka), kafka.cluster.controllers[2]
+    quorum, alone = FakeControllers(kafka), kafka.cluster.controllers[2]
     kafka.stop_broker(2)
     kafka.stop_broker(1)
     assert quorum.leader(alone.controller_endpoint) == (1 if version == "4.3.1" else None)
@@ -314,7 +314,7 @@ def test_a_broker_that_one_has_not_heard_of_is_registered(version: str, tmp_path
     """The fake merges what its brokers have heard as the real ones' answers are merged."""
     kafka = FakeKafka(kraft_in(tmp_path, Version.parse(version)))
     kafka.unheard = {1: {3}, 2: {2}}
-    found = FakeQuorum(kafka).brokers()
+    found = FakeControllers(kafka).brokers()
     assert not isinstance(found, Unknown)
     assert set(found) == {1, 2, 3}
 
@@ -330,7 +330,7 @@ def test_mute_controllers_are_unknown_within_the_timeout(mute: Endpoint) -> None
     """Controllers that accept and are silent cost the timeout that was given, and each is named."""
     dead = Endpoint("127.0.0.1", 1)
     begun = time.monotonic()
-    with closing(ControllersQuorum([mute, dead], [])) as quorum:
+    with closing(KraftControllers([mute, dead], [])) as quorum:
         answer = quorum.describe(timeout=timedelta(seconds=0.5))
     assert answer == Unknown(
         f"no controller leads: {mute}: did not answer within 0.5 s; {dead}: connection refused"
@@ -342,7 +342,7 @@ def test_mute_brokers_are_unknown_within_the_timeout(mute: Endpoint) -> None:
     """Where no broker tells of the registrations, that costs the timeout that was given, and each is named."""
     dead = Endpoint("127.0.0.1", 1)
     begun = time.monotonic()
-    with closing(ControllersQuorum([], [mute, dead])) as quorum:
+    with closing(KraftControllers([], [mute, dead])) as quorum:
         answer = quorum.brokers(timeout=timedelta(seconds=1))
     assert isinstance(answer, Unknown)
     assert answer.reason.startswith(f"no broker answers: {mute}: did not answer within")

@@ -8,7 +8,7 @@ from kafka.protocol.admin import DescribeClusterResponse, DescribeQuorumResponse
 
 from kafab.adapters.kafka.controllers import BrokersView, merged, quorum_state, registered
 from kafab.cluster.metadata import QuorumState
-from kafab.command import Unknown
+from kafab.unknown import Unknown
 
 _Topic = DescribeQuorumResponse.TopicData
 _Partition = _Topic.PartitionData

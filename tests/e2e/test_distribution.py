@@ -16,13 +16,14 @@ from pathlib import Path
 import pytest
 
 from kafab.adapters.ssh.fleet import SshFleet
-from kafab.command import Outcome, Script, Unknown
+from kafab.command import Outcome, Script
 from kafab.events import Event, Note
 from kafab.inventory import load
 from kafab.model import Version
 from kafab.ops.deploy.delivery import deliver
 from kafab.plans.steps import InstallRelease
 from kafab.releases.names import Artifact, ReleaseName
+from kafab.unknown import Unknown
 from tests.fab import Fab
 
 pytestmark = pytest.mark.e2e

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from kafab.adapters.kafka.controllers import ControllersQuorum
+from kafab.adapters.kafka.controllers import KraftControllers
 from kafab.cluster.metadata import Member, TopicSpec
-from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Node, Role
 from kafab.ops.check.verify import verify
+from kafab.unknown import Unknown
 from tests.kafka_by_hand import KafkaByHand, until
 from tests.worlds import by_hand
 
@@ -49,7 +49,7 @@ def stopped(hand: KafkaByHand, *nodes: Node) -> Iterator[None]:
 
 def checked(hand: KafkaByHand, *, probe: bool = False) -> Report:
     """Verify, as `fab verify` does."""
-    world = by_hand(hand.cluster, hand.admin, hand.zookeeper, ControllersQuorum([], []))
+    world = by_hand(hand.cluster, hand.admin, hand.zookeeper, KraftControllers([], []))
     return verify(hand.cluster, world, probe=probe)
 
 

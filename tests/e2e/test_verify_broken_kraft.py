@@ -13,10 +13,10 @@ import pytest
 from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.adapters.kafka.zookeeper import KazooEnsemble
 from kafab.cluster.metadata import QuorumState, TopicSpec
-from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Node, Version
 from kafab.ops.check.verify import verify
+from kafab.unknown import Unknown
 from tests.kafka_by_hand import unpacked, until
 from tests.kraft_by_hand import KraftByHand, new_id
 from tests.worlds import by_hand

@@ -13,8 +13,8 @@ from kafab.adapters.kafka import clients
 from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.adapters.kafka.brokers import BrokerConnections
 from kafab.cluster.metadata import ConfigEntry, Metadata
-from kafab.command import Unknown
 from kafab.model import Endpoint
+from kafab.unknown import Unknown
 
 LISTED = [Endpoint("10.0.0.1", 9092), Endpoint("10.0.0.2", 9092), Endpoint("10.0.0.3", 9092)]
 LIMIT = timedelta(seconds=1)

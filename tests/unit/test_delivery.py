@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.events import Event, Note
 from kafab.model import Version
 from kafab.ops.deploy.delivery import deliver
@@ -15,6 +15,7 @@ from kafab.ops.deploy.distribution import NOT_PULLED, STALE_PART
 from kafab.plans.steps import InstallRelease
 from kafab.releases.names import Artifact, ReleaseName
 from kafab.testing.fleet import FakeFleet, Handler
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 BYTES = b"x" * 1000

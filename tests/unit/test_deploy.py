@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.errors import Failed, OutcomeUnknown, Unreachable
 from kafab.model import Cluster
 from kafab.ops.deploy.deploy import deploy, make_plan
@@ -16,6 +16,7 @@ from kafab.testing.hosts import FakeHost, fresh_answer
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.ops.deploy.destroy import _script
 from kafab.plans.removal import Removal, What
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.deployed import Lab, Shell, one_release
 

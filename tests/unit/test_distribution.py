@@ -13,11 +13,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from kafab.command import Result, Unknown
+from kafab.command import Result
 from kafab.model import Cluster, Version
 from kafab.ops.deploy.distribution import Seed, routes, seed_at, serve, stock, unpack, upload, waves
 from kafab.plans.steps import InstallRelease
 from kafab.releases.names import Artifact, ReleaseName
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 Shell = Callable[..., Result]

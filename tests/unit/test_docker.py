@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kafab.adapters.machine.docker import DockerCli
-from kafab.command import Unknown
 from kafab.errors import Failed
+from kafab.unknown import Unknown
 
 DENIED = (
     "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"

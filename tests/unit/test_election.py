@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from kafab.cluster.metadata import Controller, Metadata, TopicSpec
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.findings import Finding, Severity
 from kafab.model import Endpoint
 from kafab.ops.check.ensemble_election import election
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from kafab.cluster.metadata import Member
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.events import Event, Note, Waiting
 from kafab.model import Cluster, Endpoint
 from kafab.ops.run import gates
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka, FakeZooKeeper
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 PATIENCE = 20

@@ -8,9 +8,9 @@ import pytest
 from kafab.checks import brokers, ensemble
 from kafab.cluster.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
 from kafab.cluster.seen import Views, registered_with_zookeeper
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Endpoint, Version
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT

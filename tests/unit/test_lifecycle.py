@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kafab.command import Unknown
 from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note, Waiting
 from kafab.ops.run import gates
 from kafab.ops.run.lifecycle import restart, start, stop
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos, names
 

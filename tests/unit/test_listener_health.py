@@ -10,15 +10,15 @@ from kafab.checks.brokers import judge_registrations
 from kafab.checks.listeners import judge_listeners
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.seen import Registered, everything, other_listeners
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.listeners import Listener, Use
 from kafab.model import Cluster, Endpoint, Node
 from kafab.ops.check.status import NodeStatus
 from kafab.ops.see import see
+from kafab.testing.controllers import FakeControllers
 from kafab.testing.kafka import FakeAdmin, FakeKafka
-from kafab.testing.quorum import FakeQuorum
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 OK, UNKNOWN, CRIT = Severity.OK, Severity.UNKNOWN, Severity.CRIT
@@ -136,7 +136,7 @@ def test_kraft_brokers_tell_kafabs_listener() -> None:
     """KRaft's brokers tell the addresses of the listener that they were asked at, which is no other registration."""
     cluster = _cluster("combined")
     kafka = FakeKafka(cluster)
-    brokers = FakeQuorum(kafka).brokers()
+    brokers = FakeControllers(kafka).brokers()
     assert not isinstance(brokers, Unknown)
     known = {id_: Registered(seen.endpoints) for id_, seen in brokers.items()}
     views = dict.fromkeys((1, 2, 3), FakeAdmin(kafka).metadata())

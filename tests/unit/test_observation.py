@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafab.command import Cmd, Result, Unknown
+from kafab.command import Cmd, Result
 from kafab.hosts.facts import HostFacts, Identity
 from kafab.hosts.observation import observation, parse
 from kafab.model import Cluster, Host, Node, Supervisor
@@ -18,6 +18,7 @@ from kafab.plans.plan import Plan, diff
 from kafab.plans.state import Desired, desire
 from kafab.plans.steps import InstallRelease
 from kafab.releases.names import Artifact, ReleaseName
+from kafab.unknown import Unknown
 from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kafab.command import Result, Unknown
+from kafab.command import Result
 from kafab.errors import Unreachable, Unsafe
 from kafab.hosts.observation import parse
 from kafab.inventory import load
@@ -16,6 +16,7 @@ from kafab.plans.state import Desired, Observed, desire
 from kafab.plans.steps import WriteFile
 from kafab.releases.names import Artifact, ReleaseName
 from kafab.testing.hosts import FakeHost, fresh_answer
+from kafab.unknown import Unknown
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yaml"))
 EXAMPLES = sorted((Path(__file__).parents[2] / "inventory" / "examples").glob("*.yaml"))

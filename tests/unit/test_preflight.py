@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from kafab.checks.preflight import network
 from kafab.checks.preflight.judge import java_major, judge_host, unreached
 from kafab.checks.preflight.local import Look, OpenFiles, Place, parse, probe
-from kafab.command import Outcome, Result, Unknown
+from kafab.command import Outcome, Result
 from kafab.findings import Severity
 from kafab.hosts.facts import HostFacts, Identity, NodeFacts, Process
 from kafab.model import Cluster, Version
+from kafab.unknown import Unknown
 from tests.preflight_hosts import (
     CLUSTER,
     DATA,

@@ -13,10 +13,11 @@ from kafab.checks.preflight import across, network
 from kafab.checks.preflight.across import Ahead, judge_clocks
 from kafab.checks.preflight.local import Look
 from kafab.checks.preflight.network import Answer, Trial
-from kafab.command import Result, Unknown
+from kafab.command import Result
 from kafab.findings import Severity
 from kafab.hosts.facts import HostFacts, Identity, NodeFacts
 from kafab.model import Cluster, Host
+from kafab.unknown import Unknown
 from tests.preflight_hosts import (
     CLUSTER,
     GB,

@@ -8,12 +8,13 @@ import pytest
 
 from kafab.checks.preflight import local, network
 from kafab.checks.preflight.listening import judge_binds, judge_listening
-from kafab.command import Result, Script, Unknown
+from kafab.command import Result, Script
 from kafab.findings import Report, Severity
 from kafab.listeners import Listener, Use
 from kafab.model import Cluster, Node, Supervisor
 from kafab.screens.console import Console
 from kafab.screens.preflight import show_preflight
+from kafab.unknown import Unknown
 from tests.preflight_hosts import NODE, healthy, in_kraft, three
 
 INTERNAL = frozenset({Use.BROKERS})

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from kafab.cluster.metadata import TopicSpec
-from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.findings import Finding, Severity
 from kafab.ops.check.probe import APPEARS_LIMIT, replication
 from kafab.testing.fleet import FakeClock
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from kafab.cluster.metadata import QuorumState, TopicSpec
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.errors import Interrupted
 from kafab.events import Event
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Endpoint, Node, Version
 from kafab.ops.check.controller_election import election
+from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeAdmin, FakeKafka
-from kafab.testing.quorum import FakeQuorum
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.kraft_by_hand import kraft_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
@@ -96,7 +97,7 @@ class Hosts:
             self.kafka.stop_broker(node.id)
 
 
-class _LateQuorum(FakeQuorum):
+class _LateQuorum(FakeControllers):
     """Nodes that hear of a new leader late."""
 
     def __init__(self, given: Hosts) -> None:
@@ -146,7 +147,9 @@ def _alone(given: Hosts) -> None:
 
 def kraft_of_one(cluster: Cluster) -> Cluster:
     """Return the cluster with its first node only."""
-    return Cluster("one", cluster.version, cluster.hosts[:1], cluster.nodes[:1], quorum=cluster.quorum)
+    return Cluster(
+        "one", cluster.version, cluster.hosts[:1], cluster.nodes[:1], voter_source=cluster.voter_source
+    )
 
 
 def _degraded(given: Hosts) -> None:
@@ -200,7 +203,7 @@ def moves_to(given: Hosts, controller: int) -> None:
 
 def told_before(given: Hosts) -> QuorumState:
     """Return what the quorum says of itself by now."""
-    state = FakeQuorum(given.kafka).describe()
+    state = FakeControllers(given.kafka).describe()
     assert isinstance(state, QuorumState)
     return state
 

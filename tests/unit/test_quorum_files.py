@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafab.command import Result, Unknown
+from kafab.command import Result
 from kafab.hosts.facts import Formed, HostFacts
 from kafab.hosts.observation import observation, parse
 from kafab.hosts.quorum_files import formed
-from kafab.model import Cluster, Endpoint, Quorum
+from kafab.model import Cluster, Endpoint, VoterSource
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 Shell = Callable[..., Result]
@@ -85,7 +86,7 @@ def told(cluster: Cluster, shell: Shell) -> Formed | Unknown | None:
 def dynamic(*ports: int) -> Formed:
     """Return a dynamic quorum of voters 1, 2, ... with these ports."""
     voters = {id_: frozenset({Endpoint("127.0.0.1", port)}) for id_, port in enumerate(ports, 1)}
-    return Formed(Quorum.DYNAMIC, voters)
+    return Formed(VoterSource.DYNAMIC, voters)
 
 
 def test_folder_without_a_log_has_no_quorum(combined: Cluster, shell: Shell) -> None:
@@ -123,7 +124,7 @@ def test_state_of_a_static_quorum(combined: Cluster, folder: Path, shell: Shell)
     """Version 0 of quorum-state with no record of voters is a static quorum, and has their ids."""
     (folder / "quorum-state").write_text(STATIC)
     (folder / "00000000000000000000.log").write_bytes(b"\x08\0\0\0\x06\x04\0\0\0\x08" * 100)
-    assert told(combined, shell) == Formed(Quorum.STATIC, {1: frozenset(), 2: frozenset()})
+    assert told(combined, shell) == Formed(VoterSource.STATIC, {1: frozenset(), 2: frozenset()})
 
 
 def test_static_quorum_that_was_made_dynamic(combined: Cluster, folder: Path, shell: Shell) -> None:

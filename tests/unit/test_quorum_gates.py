@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.events import Note, Waiting
 from kafab.ops.run import controller_gates
 from kafab.testing.fleet import FakeClock
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 

@@ -6,25 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Unknown
 from kafab.errors import Unsafe
 from kafab.hosts.facts import Formed, Identity, NodeFacts, NodesFacts
-from kafab.model import Cluster, Endpoint, Quorum, Version
+from kafab.model import Cluster, Endpoint, Version, VoterSource
 from kafab.ops.deploy.deploy import make_plan
 from kafab.ops.run.lifecycle import restart, start
 from kafab.plans.quorum_guard import asks_others, guard_formed
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 
-STATIC, DYNAMIC = Quorum.STATIC, Quorum.DYNAMIC
+STATIC, DYNAMIC = VoterSource.STATIC, VoterSource.DYNAMIC
 
 
-def three(quorum: Quorum = DYNAMIC) -> Cluster:
+def three(quorum: VoterSource = DYNAMIC) -> Cluster:
     """Return three combined nodes."""
-    return replace(cluster_in(Path("/srv"), 3, "combined"), quorum=quorum)
+    return replace(cluster_in(Path("/srv"), 3, "combined"), voter_source=quorum)
 
 
-def as_asked(cluster: Cluster, quorum: Quorum, *, moved: int = 0, more: int = 0, fewer: int = 0) -> Formed:
+def as_asked(
+    cluster: Cluster, quorum: VoterSource, *, moved: int = 0, more: int = 0, fewer: int = 0
+) -> Formed:
     """Return the quorum of these controllers, of which so many were elsewhere, more, or fewer."""
     controllers = cluster.controllers[fewer:]
     voters = {node.id: frozenset({node.controller_endpoint}) for node in controllers}
@@ -67,7 +69,9 @@ CASES = {
     ("formed", "asked", "change", "refusal"),
     [pytest.param(*case, id=name) for name, case in CASES.items()],
 )
-def test_what_is_refused(formed: Quorum, asked: Quorum, change: dict[str, int], refusal: str | None) -> None:
+def test_what_is_refused(
+    formed: VoterSource, asked: VoterSource, change: dict[str, int], refusal: str | None
+) -> None:
     """Exactly what Kafka would not find its voters with."""
     cluster = three(asked)
     known = said(cluster, as_asked(cluster, formed, **change))

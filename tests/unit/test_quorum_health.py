@@ -10,10 +10,10 @@ from kafab.checks import brokers, controllers
 from kafab.checks.storage import judge_storage
 from kafab.cluster.metadata import KraftBroker, Metadata, QuorumReplica, QuorumState
 from kafab.cluster.seen import ControllerAnswers, registered_with_controllers
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import HostFacts, Identity, NodeFacts
 from kafab.model import Cluster, Endpoint, Version
+from kafab.unknown import Unknown
 from tests.kraft_by_hand import kraft_in
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT

@@ -2,8 +2,9 @@
 
 import pytest
 
-from kafab.command import Result, Unknown
+from kafab.command import Result
 from kafab.hosts.remains import HostRemains, parse
+from kafab.unknown import Unknown
 
 
 def test_folder_that_cannot_be_read_is_unknown() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.events import silent
 from kafab.model import Cluster
@@ -17,6 +17,7 @@ from kafab.ops.hosts import remote
 from kafab.ops.hosts.outputs import Kept
 from kafab.ops.hosts.remote import Answers
 from kafab.testing.fleet import FakeFleet
+from kafab.unknown import Unknown
 from tests.conftest import cannot_run, cluster_in
 
 MINUTE = timedelta(minutes=1)

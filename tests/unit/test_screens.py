@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
 from kafab.screens.layout import duration, in_column, report, safe, size, table
+from kafab.unknown import Unknown
 
 
 def test_table_aligns_and_never_cuts() -> None:

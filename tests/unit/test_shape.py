@@ -10,13 +10,13 @@ from kafab.errors import UsageError
 from kafab.events import silent
 from kafab.lab.named import NamedLab
 from kafab.lab.shape import ANY, Controllers, Shape, Wish
-from kafab.model import Mode, Quorum, Version
+from kafab.model import Mode, Version, VoterSource
 from kafab.testing.fleet import FakeClock
 
 OLD, BRIDGE, NEW = Version(2, 4, 1), Version(3, 9, 2), Version(4, 3, 1)
 ZOOKEEPER = Shape(3, BRIDGE, Mode.ZOOKEEPER)
-COMBINED = Shape(3, NEW, Mode.KRAFT, Controllers.COMBINED, Quorum.DYNAMIC)
-ISOLATED = Shape(3, NEW, Mode.KRAFT, Controllers.ISOLATED, Quorum.STATIC)
+COMBINED = Shape(3, NEW, Mode.KRAFT, Controllers.COMBINED, VoterSource.DYNAMIC)
+ISOLATED = Shape(3, NEW, Mode.KRAFT, Controllers.ISOLATED, VoterSource.STATIC)
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,19 @@ ISOLATED = Shape(3, NEW, Mode.KRAFT, Controllers.ISOLATED, Quorum.STATIC)
         (Wish(mode=Mode.KRAFT), COMBINED),
         (
             Wish(mode=Mode.KRAFT, version=BRIDGE),
-            Shape(3, BRIDGE, Mode.KRAFT, Controllers.COMBINED, Quorum.DYNAMIC),
+            Shape(3, BRIDGE, Mode.KRAFT, Controllers.COMBINED, VoterSource.DYNAMIC),
         ),
         (
             Wish(controllers=Controllers.ISOLATED),
-            Shape(3, NEW, Mode.KRAFT, Controllers.ISOLATED, Quorum.DYNAMIC),
+            Shape(3, NEW, Mode.KRAFT, Controllers.ISOLATED, VoterSource.DYNAMIC),
         ),
-        (Wish(quorum=Quorum.STATIC), Shape(3, NEW, Mode.KRAFT, Controllers.COMBINED, Quorum.STATIC)),
         (
-            Wish(version=BRIDGE, quorum=Quorum.STATIC),
-            Shape(3, BRIDGE, Mode.KRAFT, Controllers.COMBINED, Quorum.STATIC),
+            Wish(quorum=VoterSource.STATIC),
+            Shape(3, NEW, Mode.KRAFT, Controllers.COMBINED, VoterSource.STATIC),
+        ),
+        (
+            Wish(version=BRIDGE, quorum=VoterSource.STATIC),
+            Shape(3, BRIDGE, Mode.KRAFT, Controllers.COMBINED, VoterSource.STATIC),
         ),
     ],
     ids=str,
@@ -58,9 +61,9 @@ def test_wish_is_filled_up(wish: Wish, shape: Shape) -> None:
             r"Kafka 4\.3\.1 with --mode zookeeper, which it has no more",
         ),
         (Wish(mode=Mode.KRAFT, version=OLD), r"Kafka 2\.4\.1 with --mode kraft; expected 3\.9\.0 or newer"),
-        (Wish(quorum=Quorum.STATIC, version=OLD), r"Kafka 2\.4\.1 with --mode kraft"),
+        (Wish(quorum=VoterSource.STATIC, version=OLD), r"Kafka 2\.4\.1 with --mode kraft"),
         (Wish(mode=Mode.ZOOKEEPER, controllers=Controllers.ISOLATED), "expected --mode kraft"),
-        (Wish(mode=Mode.ZOOKEEPER, quorum=Quorum.DYNAMIC), "expected --mode kraft"),
+        (Wish(mode=Mode.ZOOKEEPER, quorum=VoterSource.DYNAMIC), "expected --mode kraft"),
     ],
     ids=str,
 )
@@ -88,8 +91,8 @@ def test_lab_json_without_a_mode_is_zookeepers() -> None:
         (COMBINED, 2, {"controller": 2, "broker": 2}),
         (ISOLATED, 3, {"controller": 103, "broker": 3}),
         (Shape(12, BRIDGE, Mode.ZOOKEEPER), 4, {"broker": 4}),
-        (Shape(4, NEW, Mode.KRAFT, Controllers.ISOLATED, Quorum.DYNAMIC), 4, {"broker": 4}),
-        (Shape(2, NEW, Mode.KRAFT, Controllers.COMBINED, Quorum.DYNAMIC), 2, {"broker": 2}),
+        (Shape(4, NEW, Mode.KRAFT, Controllers.ISOLATED, VoterSource.DYNAMIC), 4, {"broker": 4}),
+        (Shape(2, NEW, Mode.KRAFT, Controllers.COMBINED, VoterSource.DYNAMIC), 2, {"broker": 2}),
     ],
     ids=str,
 )
@@ -101,7 +104,7 @@ def test_roles_of_a_host(shape: Shape, number: int, roles: dict[str, int]) -> No
 @pytest.mark.parametrize(("hosts", "expected"), [(1, 1), (2, 1), (3, 3), (12, 3)])
 def test_quorum_is_odd(hosts: int, expected: int) -> None:
     """A lab of any size has one or three voters."""
-    assert sum(map(Shape(hosts, BRIDGE, Mode.ZOOKEEPER).in_quorum, range(1, hosts + 1))) == expected
+    assert sum(map(Shape(hosts, BRIDGE, Mode.ZOOKEEPER).is_voter, range(1, hosts + 1))) == expected
 
 
 class _Lab(NamedLab):
@@ -125,10 +128,10 @@ class _Lab(NamedLab):
         (ZOOKEEPER, Wish(version=OLD), "is up already, with version 3.9.2"),
         (ZOOKEEPER, Wish(mode=Mode.KRAFT), "is up already, with mode zookeeper"),
         (ZOOKEEPER, Wish(controllers=Controllers.COMBINED), "is up already, with controllers none"),
-        (ZOOKEEPER, Wish(quorum=Quorum.STATIC), "is up already, with quorum none"),
+        (ZOOKEEPER, Wish(quorum=VoterSource.STATIC), "is up already, with quorum none"),
         (COMBINED, Wish(mode=Mode.ZOOKEEPER), "is up already, with mode kraft"),
         (COMBINED, Wish(controllers=Controllers.ISOLATED), "is up already, with controllers combined"),
-        (ISOLATED, Wish(quorum=Quorum.DYNAMIC), "is up already, with quorum static"),
+        (ISOLATED, Wish(quorum=VoterSource.DYNAMIC), "is up already, with quorum static"),
         (ISOLATED, Wish(hosts=1, version=OLD), "is up already, with 3 hosts and version 4.3.1"),
     ],
     ids=str,
@@ -142,7 +145,7 @@ def test_lab_of_another_shape_is_refused(tmp_path: Path, shape: Shape, wish: Wis
 
 @pytest.mark.parametrize(
     "wish",
-    [ANY, Wish(hosts=3), Wish(3, NEW, Mode.KRAFT, Controllers.ISOLATED, Quorum.STATIC)],
+    [ANY, Wish(hosts=3), Wish(3, NEW, Mode.KRAFT, Controllers.ISOLATED, VoterSource.STATIC)],
     ids=str,
 )
 def test_lab_as_it_was_asked_for_is_taken(tmp_path: Path, wish: Wish) -> None:

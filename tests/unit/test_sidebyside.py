@@ -7,8 +7,8 @@ import pytest
 
 from kafab.adapters.ssh.faults import LinkError
 from kafab.adapters.ssh.sidebyside import WORKERS, Job, side_by_side
-from kafab.command import Unknown
 from kafab.events import Event, Note
+from kafab.unknown import Unknown
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafab.command import Outcome, Script, Unknown
+from kafab.command import Outcome, Script
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, Unsafe
 from kafab.hosts.facts import Identity, NodeFacts, NodesFacts
-from kafab.model import Cluster, Quorum
+from kafab.model import Cluster, VoterSource
 from kafab.plans.steps import FormatStorage
 from kafab.plans.storage import directory_id, format_steps, initial_controllers, uuid
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.deployed import Lab, Shell, one_release
 from tests.storage_tool import StorageTool
@@ -44,9 +45,9 @@ def test_directory_ids_follow_from_cluster_and_node() -> None:
 # What is formatted with what: values in, steps out.
 
 
-def three(quorum: Quorum = Quorum.DYNAMIC, controllers: str = "combined") -> Cluster:
+def three(quorum: VoterSource = VoterSource.DYNAMIC, controllers: str = "combined") -> Cluster:
     """Return three hosts of a KRaft cluster."""
-    return replace(cluster_in(Path("/srv"), 3, controllers), quorum=quorum)
+    return replace(cluster_in(Path("/srv"), 3, controllers), voter_source=quorum)
 
 
 def said(cluster: Cluster, **identities: Identity | None) -> NodesFacts:
@@ -88,9 +89,9 @@ def test_voters_need_a_cluster_id() -> None:
 
 @pytest.mark.parametrize(
     ("quorum", "controllers", "role"),
-    [(Quorum.STATIC, "combined", ""), (Quorum.DYNAMIC, "isolated", "broker")],
+    [(VoterSource.STATIC, "combined", ""), (VoterSource.DYNAMIC, "isolated", "broker")],
 )
-def test_no_voters_are_named(quorum: Quorum, controllers: str, role: str) -> None:
+def test_no_voters_are_named(quorum: VoterSource, controllers: str, role: str) -> None:
     """In a static quorum the configuration names the voters; an isolated broker never is one."""
     cluster = three(quorum, controllers)
     found = [

@@ -1,7 +1,8 @@
 import pytest
 
 from kafab.adapters.ssh.sudo import BEGAN, PROMPT, Shell, refusal
-from kafab.command import Outcome, Result, Secret, Unknown
+from kafab.command import Outcome, Result, Secret
+from kafab.unknown import Unknown
 
 OPS = Shell("ops", become=True)
 MARK = BEGAN.decode()

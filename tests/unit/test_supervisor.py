@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Result, Unknown
+from kafab.command import Result
 from kafab.hosts import supervisor
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node
+from kafab.unknown import Unknown
 
 Shell = Callable[..., Result]
 LIMIT = 60  # seconds, on a machine that is busy

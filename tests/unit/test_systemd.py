@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kafab.command import Result, Script, Unknown
+from kafab.command import Result, Script
 from kafab.hosts import supervisor
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node, Supervisor
+from kafab.unknown import Unknown
 from tests.conftest import cannot_run
 
 Shell = Callable[..., Result]

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, UsageError
 from kafab.events import Event, Note
 from kafab.model import Cluster
@@ -16,6 +16,7 @@ from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
 SAYS = '#!/bin/sh\nprintf "<%s>\\n" "$@"\necho "Java ${JAVA_HOME-none}"\necho trouble >&2\nread -r line || exit 7\n'

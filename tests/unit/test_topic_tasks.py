@@ -10,9 +10,9 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, TopicSpec
-from kafab.command import Unknown
 from kafab.events import silent
 from kafab.model import Cluster, Endpoint
+from kafab.unknown import Unknown
 from tasks import topics
 from tasks.chain import CHAIN
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, Produced, ReplicaState, TopicSpec
-from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.events import Emit, Event, silent
 from kafab.model import Endpoint, Version
@@ -16,6 +15,7 @@ from kafab.ops.topics.rules import PROPERTIES, assignments, changes, check_name,
 from kafab.screens import topics as topic_screens
 from kafab.testing.kafka import FakeAdmin, FakeKafka
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.kraft_by_hand import kraft_in
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kafab.adapters.store.store import ReleaseStore
-from kafab.command import Outcome, Result, Script, Unknown
+from kafab.command import Outcome, Result, Script
 from kafab.events import silent
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster
@@ -20,6 +20,7 @@ from kafab.releases.unpacked import Compared, parse
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.shelves import NAME, archive
 

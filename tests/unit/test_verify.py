@@ -11,16 +11,16 @@ import pytest
 from kafab.checks.junit import junit
 from kafab.cluster.metadata import Produced, QuorumState, TopicSpec
 from kafab.cluster.seen import everything
-from kafab.command import Unknown
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Endpoint, Node, Version
 from kafab.ops.check.probe import probe_name
 from kafab.ops.check.verify import verify
 from kafab.ops.see import see
 from kafab.ops.world import World
+from kafab.testing.controllers import FakeControllers
 from kafab.testing.kafka import FakeAdmin, FakeKafka
-from kafab.testing.quorum import FakeQuorum
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.kraft_by_hand import kraft_in
 from tests.worlds import running_hosts
@@ -80,7 +80,7 @@ class _Interrupted(FakeAdmin):
         raise KeyboardInterrupt
 
 
-class _FarControllers(FakeQuorum):
+class _FarControllers(FakeControllers):
     """Only brokers are in reach."""
 
     def describe(

@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, Produced, ReplicaState, TopicSpec
-from kafab.command import Unknown
 from kafab.model import Endpoint
+from kafab.unknown import Unknown
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.brokers import BrokerConnections

@@ -20,8 +20,8 @@ from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
-from kafab.command import Unknown
 from kafab.model import Endpoint
+from kafab.unknown import Unknown
 
 _ANSWER_LIMIT = (
     100 * 1024 * 1024

@@ -25,8 +25,8 @@ from confluent_kafka.admin import (
 )
 
 from kafab.cluster.metadata import Produced, TopicSpec
-from kafab.command import Unknown
 from kafab.errors import Failed
+from kafab.unknown import Unknown
 
 _ADMIN_TIMEOUT = timedelta(seconds=15)
 _ELECTION_POLL = 0.1

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from kafab.cluster.metadata import KraftBroker, QuorumReplica, QuorumState
-from kafab.command import Unknown
 from kafab.model import Endpoint
+from kafab.unknown import Unknown
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.brokers import BrokerConnections
@@ -30,7 +30,7 @@ _CONTROLLERS = 2  # DescribeClusterRequest.EndpointType, KIP-919
 _TELLS_FENCED = 2  # the first version of DescribeCluster with fenced brokers (Kafka 4.0, KIP-1073)
 
 
-class ControllersQuorum:
+class KraftControllers:
     """`kafab.ports.Controllers` on kafka-python. Safe to use from several threads."""
 
     def __init__(self, controllers: Sequence[Endpoint], brokers: Sequence[Endpoint]) -> None:

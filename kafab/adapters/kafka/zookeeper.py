@@ -20,8 +20,8 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.retry import KazooRetry
 
 from kafab.cluster.metadata import Controller, Member, Registration
-from kafab.command import Unknown
 from kafab.model import Endpoint
+from kafab.unknown import Unknown
 
 _WORD_TIMEOUT = timedelta(seconds=2)
 _SESSION_TIMEOUT = timedelta(seconds=5)

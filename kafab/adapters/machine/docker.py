@@ -18,9 +18,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kafab.command import Outcome, Result, Unknown
+from kafab.command import Outcome, Result
 from kafab.errors import Failed
 from kafab.lab.engine import Container, Found
+from kafab.unknown import Unknown
 
 T = TypeVar("T")
 

@@ -22,11 +22,12 @@ from kafab.adapters.ssh.script import GRACE_SECONDS, Begun, begin, running
 from kafab.adapters.ssh.sidebyside import Job, side_by_side
 from kafab.adapters.ssh.sudo import BEGAN, Shell, refusal
 from kafab.adapters.ssh.talk import LOST, STILL, AfterMark, closing, collect, first_line
-from kafab.command import TOO_LONG, Ends, Outcome, Result, Script, Secret, Unknown
+from kafab.command import TOO_LONG, Ends, Outcome, Result, Script, Secret
 from kafab.errors import Unreachable
 from kafab.events import Emit, Transfer, silent
 from kafab.model import Host
 from kafab.ports import Download, Hear, Upload
+from kafab.unknown import Unknown
 
 STALL_SECONDS = 30
 PROGRESS_SECONDS = 0.1

@@ -12,8 +12,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from kafab.adapters.ssh.faults import LinkError
-from kafab.command import Unknown
 from kafab.events import Emit, Event, silent
+from kafab.unknown import Unknown
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ import shlex
 from dataclasses import dataclass
 
 from kafab.adapters.ssh.talk import Output
-from kafab.command import Outcome, Result, Secret, Unknown
+from kafab.command import Outcome, Result, Secret
+from kafab.unknown import Unknown
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BEGAN = b"kafab\x1ebegan\x1e\n"

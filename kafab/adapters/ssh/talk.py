@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 
 import paramiko
 
-from kafab.command import ANSWER_LIMIT, TOO_LONG, Ends, Outcome, Result, Unknown, bounded
+from kafab.command import ANSWER_LIMIT, TOO_LONG, Ends, Outcome, Result, bounded
+from kafab.unknown import Unknown
 
 PIECE = 1024 * 1024
 """Bytes that are taken of a stream at once. What is not taken yet waits on the host, but for one window of the channel."""

@@ -20,11 +20,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kafab.command import Unknown
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit, Note, Waiting, silent
 from kafab.releases.archive import MAX_BYTES, Content, Refused, container
 from kafab.releases.names import APACHE_ARCHIVE, BY_HAND, Artifact, ReleaseName, by_hand, parse_sha512
+from kafab.unknown import Unknown
 
 if TYPE_CHECKING:  # a deploy with nothing to do must not pay for urllib and tarfile
     from kafab.adapters.store.sources import Source

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from kafab.checks.preflight.local import Look
 from kafab.checks.preflight.network import names, targets
 from kafab.checks.preflight.sizes import heap_bytes, size
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import NodeFacts
 from kafab.hosts.identities import stranger
 from kafab.listeners import is_loopback
 from kafab.model import Cluster, Node, Role
+from kafab.unknown import Unknown
 from kafab.words import few, plural
 
 SKEW_WARN, SKEW_FAIL = 1.0, 30.0

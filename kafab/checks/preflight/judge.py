@@ -13,11 +13,11 @@ from kafab.checks.preflight.local import Look, Place
 from kafab.checks.preflight.network import LISTENER
 from kafab.checks.preflight.sizes import GB, MB, size
 from kafab.checks.preflight.sysctl import MAP_COUNT, SWAPPINESS_AT_MOST
-from kafab.command import Unknown
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER
 from kafab.findings import Finding, Severity
 from kafab.hosts.identities import id_key, stranger
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
+from kafab.unknown import Unknown
 
 OPEN_FILES = 100_000
 FEWEST_OPEN_FILES = 4096

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kafab.checks.preflight.local import Look, chosen
 from kafab.checks.preflight.network import is_address
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Host, Node
+from kafab.unknown import Unknown
 
 CHECK = "listening"
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Outcome, Result, Script, Unknown
+from kafab.command import Cmd, Outcome, Result, Script
 from kafab.hosts import observation
 from kafab.hosts.facts import HostFacts
 from kafab.listeners import is_loopback, is_wildcard
 from kafab.model import Host, Node, Supervisor
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(seconds=60)
 """For a host whose name service is dead: 5 s a name, side by side, beside everything else."""

@@ -11,11 +11,12 @@ from datetime import timedelta
 from enum import Enum
 
 from kafab.checks.preflight.local import chosen
-from kafab.command import Cmd, Outcome, Raw, Script, Unknown
+from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.findings import Finding, Severity
 from kafab.listeners import is_loopback
 from kafab.model import Cluster, Endpoint, Host, Node, Role
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 from kafab.words import SHOWN, few
 
 LISTENER = "KAFAB_PREFLIGHT"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from kafab.cluster.metadata import QuorumState
 from kafab.cluster.seen import Ask, Seen
-from kafab.command import Unknown
 from kafab.errors import Failed, Interrupted, KafabError, Locked, OutcomeUnknown
 from kafab.events import Note
 from kafab.findings import Finding, Severity
@@ -26,6 +25,7 @@ from kafab.ops.see import reports, see
 from kafab.ops.until import until, wait
 from kafab.ops.world import World
 from kafab.rolling.readiness import Missing
+from kafab.unknown import Unknown
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 

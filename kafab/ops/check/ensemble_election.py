@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from kafab.cluster.metadata import Controller
 from kafab.cluster.seen import Ask, Seen
-from kafab.command import Unknown
 from kafab.errors import KafabError
 from kafab.events import Note
 from kafab.findings import Finding, Severity
@@ -16,6 +15,7 @@ from kafab.ops.see import see
 from kafab.ops.until import until
 from kafab.ops.world import World
 from kafab.rolling.readiness import Missing
+from kafab.unknown import Unknown
 
 LIMIT = timedelta(seconds=30)
 CHECK = "controller.election"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from kafab.checks.preflight import across, listening, local, network, sysctl
 from kafab.checks.preflight.judge import judge_host, unreached
 from kafab.checks.preflight.local import Look
-from kafab.command import Outcome, Unknown
+from kafab.command import Outcome
 from kafab.events import Note
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Host, Node
@@ -19,6 +19,7 @@ from kafab.ops.world import World
 from kafab.plans.state import limited
 from kafab.ports import Fleet
 from kafab.releases.names import Artifact, release_for
+from kafab.unknown import Unknown
 
 UNREACHED = frozenset({"ssh.reachable", "ssh.hostkey", "ssh.login"})
 UNREACHABLE = 4

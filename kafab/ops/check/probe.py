@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from kafab.cluster.metadata import Metadata, Produced, ReplicaState, TopicSpec
-from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.events import Note
 from kafab.findings import Finding, Severity
@@ -18,6 +17,7 @@ from kafab.model import Cluster, Endpoint
 from kafab.ops.until import until
 from kafab.ops.world import World
 from kafab.rolling.readiness import Missing
+from kafab.unknown import Unknown
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from kafab.checks.controllers import absent
 from kafab.checks.storage import judge_storage
 from kafab.cluster.seen import Ask, Leader, Seen
-from kafab.command import Unknown
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import NodeFacts, Process
 from kafab.model import Cluster, Node, Role
@@ -20,6 +19,7 @@ from kafab.ops.see import see
 from kafab.ops.world import World
 from kafab.plans.plan import by_hand, differs, restart_pending
 from kafab.plans.state import Desired, DesiredNode, Observed, limited
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 

@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 
 from kafab.checks import brokers, controllers, ensemble, listeners
 from kafab.cluster.seen import Seen, everything
-from kafab.command import Unknown
 from kafab.findings import Finding, Report
 from kafab.model import Cluster
 from kafab.ops.check import controller_election, ensemble_election
@@ -19,6 +18,7 @@ from kafab.ops.check.status import findings as process_findings
 from kafab.ops.releases import compare_hosts
 from kafab.ops.see import see
 from kafab.ops.world import World
+from kafab.unknown import Unknown
 
 
 def verify(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
 
-from kafab.command import Outcome, Secret, Unknown
+from kafab.command import Outcome, Secret
 from kafab.events import Emit, Event, Note, Transfer
 from kafab.model import Cluster
 from kafab.ops.deploy.distribution import (
@@ -25,6 +25,7 @@ from kafab.ops.deploy.distribution import (
 )
 from kafab.plans.steps import InstallRelease, with_offset_zero
 from kafab.ports import Fleet, Upload
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 NAMED = 4

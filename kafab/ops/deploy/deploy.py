@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafab.command import Unknown
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.model import Cluster
@@ -24,6 +23,7 @@ from kafab.plans.state import Desired, desire, limited
 from kafab.plans.steps import InstallRelease
 from kafab.ports import Fleet
 from kafab.releases.names import release_for
+from kafab.unknown import Unknown
 
 
 @dataclass(frozen=True)

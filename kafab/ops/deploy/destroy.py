@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.command import Cmd, Outcome, Script
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.hosts.facts import HostFacts, NodeFacts
@@ -24,6 +24,7 @@ from kafab.plans.state import Desired, desire, limited
 from kafab.ports import Fleet
 from kafab.shell.layout import LOCK
 from kafab.shell.library import compose, library
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 TIMEOUT = timedelta(minutes=10)

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kafab.command import Cmd, Outcome, Script, Secret, Unknown
+from kafab.command import Cmd, Outcome, Script, Secret
 from kafab.model import Cluster
 from kafab.plans.steps import InstallRelease
 from kafab.ports import Upload
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 
 UNPACK_TIMEOUT = timedelta(minutes=10)
 PULL_TIMEOUT = timedelta(minutes=15)

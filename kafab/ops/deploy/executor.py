@@ -7,7 +7,7 @@ from enum import Enum
 from functools import partial
 from pathlib import PurePath
 
-from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.command import Cmd, Outcome, Script
 from kafab.config.render import RenderedFile
 from kafab.events import Emit, Note
 from kafab.interruption import interruptible
@@ -29,6 +29,7 @@ from kafab.ports import Fleet
 from kafab.shell.layout import MANIFEST
 from kafab.shell.library import compose
 from kafab.shell.ownership import as_account
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 SCRIPT_TIMEOUT = timedelta(minutes=2)

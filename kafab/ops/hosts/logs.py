@@ -6,7 +6,7 @@ Their folder is the service account's, so that account reads them, and no link: 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from kafab.command import Cmd, Script, Unknown
+from kafab.command import Cmd, Script
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.model import Cluster, Node
 from kafab.plans.state import limited
@@ -14,6 +14,7 @@ from kafab.ports import Fleet
 from kafab.shell.layout import SERVER_LOG, STDOUT_LOG
 from kafab.shell.library import compose
 from kafab.shell.ownership import as_account
+from kafab.unknown import Unknown
 
 READ_LIMIT = timedelta(seconds=30)
 FOLLOW_LIMIT = timedelta(days=1)

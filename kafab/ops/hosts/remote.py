@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from kafab.command import Cmd, Outcome, Raw, Result, Script, Unknown
+from kafab.command import Cmd, Outcome, Raw, Result, Script
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.events import Emit
 from kafab.model import Cluster
@@ -22,6 +22,7 @@ from kafab.ops.hosts.outputs import Listener
 from kafab.plans.state import limited
 from kafab.ports import Download, Fleet, Upload
 from kafab.shell.library import compose
+from kafab.unknown import Unknown
 
 LOOK_TIMEOUT = timedelta(seconds=60)
 WRITE_TIMEOUT = timedelta(minutes=2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 
-from kafab.command import Cmd, Outcome, Script, Unknown
+from kafab.command import Cmd, Outcome, Script
 from kafab.config.tools import filled
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, UsageError
 from kafab.events import Note
@@ -19,6 +19,7 @@ from kafab.ops.world import World
 from kafab.releases.names import release_for
 from kafab.shell.library import compose
 from kafab.shell.ownership import as_account
+from kafab.unknown import Unknown
 
 LOOK_LIMIT = timedelta(seconds=30)
 LIMIT = timedelta(days=1)

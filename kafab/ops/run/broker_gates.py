@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.seen import Ask, Seen
-from kafab.command import Unknown
 from kafab.errors import Failed
 from kafab.events import Note
 from kafab.hosts.supervisor import State
@@ -20,6 +19,7 @@ from kafab.ops.until import late, until
 from kafab.ops.world import World
 from kafab.rolling import readiness
 from kafab.rolling.readiness import Missing
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 SERVE = "brokers to serve"

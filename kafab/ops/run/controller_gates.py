@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from kafab.cluster.seen import Ask, Seen
-from kafab.command import Unknown
 from kafab.events import Note
 from kafab.model import Cluster, Node
 from kafab.ops.run.broker_gates import settle, until_served
@@ -14,6 +13,7 @@ from kafab.ops.until import wait
 from kafab.ops.world import World
 from kafab.rolling import readiness
 from kafab.rolling.readiness import Missing
+from kafab.unknown import Unknown
 from kafab.words import plural
 
 REREAD_EVERY = timedelta(seconds=3)

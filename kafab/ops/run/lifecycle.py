@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from kafab.cluster.seen import Ask
-from kafab.command import Unknown
 from kafab.config.render import MAIN_FILE
 from kafab.errors import Failed, Interrupted, KafabError, OutcomeUnknown, Unsafe
 from kafab.events import Note
@@ -31,6 +30,7 @@ from kafab.plans.plan import guard_identities, known
 from kafab.plans.state import limited
 from kafab.rolling.readiness import Missing
 from kafab.rolling.safety import OVERRIDE
+from kafab.unknown import Unknown
 
 CLUSTER_ID_LIMIT = timedelta(seconds=20)
 
@@ -64,7 +64,7 @@ def start(cluster: Cluster, limit: str | None, world: World, *, anew: bool = Fal
     """
     nodes = limited(cluster, limit)
     if not _idle(cluster, nodes, world):
-        _prove_quorum(cluster, [node for node in nodes if node.in_quorum], world)
+        _prove_voters(cluster, [node for node in nodes if node.is_voter], world)
         _prove_brokers(cluster, nodes, world, started=())
         return ()
     progress = _Progress("start", nodes)
@@ -82,14 +82,14 @@ def _start_held(
     if ending:
         complete = "the stop before this start is complete"
         gates.gone(ending, world, lambda name: world.emit(Note(name, complete)))
-    first = [node for node in idle if node.in_quorum]
-    brokers = {node: facts for node, facts in idle.items() if not node.in_quorum}
+    first = [node for node in idle if node.is_voter]
+    brokers = {node: facts for node, facts in idle.items() if not node.is_voter}
     if cluster.kraft and limit is not None and idle:
         _guard_live_cluster_id(cluster, idle, world)
     recording: list[Node] = []
     for wave in in_waves(cluster, first, idle, world, anew=anew):
         recording += _start(wave, world, progress) if wave else []
-        _prove_quorum(cluster, wave, world)
+        _prove_voters(cluster, wave, world)
     if brokers and not cluster.kraft:
         _guard_cluster_id(cluster, brokers, world)
         gates.old_registrations_gone(cluster, list(brokers), world)
@@ -186,7 +186,7 @@ def _refuse_foreign(nodes: Mapping[Node, NodeFacts], ours: str | None, told: str
         raise Unsafe(f"{told}:\n  " + "\n  ".join(foreign), hint=f"{hint}; nothing was started on them")
 
 
-def _prove_quorum(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
+def _prove_voters(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
     """Wait until the awaited servers or controllers, and a majority of all, serve under one leader."""
     if cluster.kraft:
         controller_gates.elected(cluster, awaited, world)
@@ -256,8 +256,8 @@ def _stop_held(cluster: Cluster, world: World, progress: _Progress, *, unsafe: b
     # Looked at under the lock: what another operator has stopped by now counts.
     alive = running(cluster, progress.nodes, world)
     guarded = not unsafe and len(progress.nodes) < len(cluster.nodes)
-    first = [node for node in alive if not node.in_quorum]
-    voters = [node for node in alive if node.in_quorum]
+    first = [node for node in alive if not node.is_voter]
+    voters = [node for node in alive if node.is_voter]
     if guarded and alive:
         guard_stop(cluster, alive, world)
     _stop(first, world, progress)

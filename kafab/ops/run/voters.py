@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from kafab.command import Unknown
 from kafab.errors import Unreachable
 from kafab.hosts.facts import NodeFacts, NodesFacts
 from kafab.model import Cluster, Node
@@ -11,6 +10,7 @@ from kafab.ops.world import World
 from kafab.plans import quorum_guard
 from kafab.plans.plan import known, node_facts
 from kafab.plans.voters import asks_others, guard_start, waves
+from kafab.unknown import Unknown
 
 
 def guard_voters(cluster: Cluster, starting: Mapping[Node, NodeFacts], world: World) -> NodesFacts:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, TopicSpec
-from kafab.command import Unknown
 from kafab.errors import OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.events import Note
 from kafab.ops.topics.rules import (
@@ -24,6 +23,7 @@ from kafab.ops.topics.rules import (
     meant,
 )
 from kafab.ops.world import World
+from kafab.unknown import Unknown
 
 INTERNAL = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 """Topics that Kafka keeps for itself (`Topic.INTERNAL_TOPICS`)."""

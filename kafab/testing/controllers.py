@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from kafab.cluster.metadata import KraftBroker, QuorumReplica, QuorumState
-from kafab.command import Unknown
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER
-from kafab.model import Endpoint, Quorum
+from kafab.model import Endpoint, VoterSource
 from kafab.testing.kafka import FakeKafka
+from kafab.unknown import Unknown
 
 LOG_END = 1000
 BEHIND = 40
@@ -17,7 +17,7 @@ CAUGHT_UP = timedelta(seconds=30)
 _TIMEOUT = timedelta(seconds=5)
 
 
-class FakeQuorum:
+class FakeControllers:
     """`kafab.ports.Controllers` over a `FakeKafka`. ``strangers`` are observers that the inventory does not know."""
 
     def __init__(self, kafka: FakeKafka) -> None:
@@ -106,7 +106,11 @@ class FakeQuorum:
         )
 
     def _replica(self, number: int, *, late: bool) -> QuorumReplica:
-        directory = f"directory-of-node-{number:04}" if self._kafka.cluster.quorum is Quorum.DYNAMIC else None
+        directory = (
+            f"directory-of-node-{number:04}"
+            if self._kafka.cluster.voter_source is VoterSource.DYNAMIC
+            else None
+        )
         if late:
             return QuorumReplica(number, LOG_END - BEHIND, BEHIND, CAUGHT_UP, directory)
         return QuorumReplica(number, LOG_END, 0, timedelta(0), directory)
