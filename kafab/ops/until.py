@@ -10,6 +10,8 @@ from kafab.rolling.readiness import Missing
 
 LOOK_EVERY = 0.1
 WATCH_EVERY = 1.0
+PAUSE_SHARE = 0.02
+"""The share of the time waited so far that a pause lasts, up to a second: a long wait asks a busy cluster less often."""
 
 
 def until(
@@ -34,7 +36,7 @@ def until(
         if watch and clock.now() - watched >= WATCH_EVERY:
             watch()
             watched = clock.now()
-        clock.sleep(every)
+        clock.sleep(max(every, min(WATCH_EVERY, PAUSE_SHARE * elapsed.total_seconds())))
 
 
 def wait(
