@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,18 @@ def archive(name: ReleaseName = NAME, content: bytes = b"jar", *more: tarfile.Ta
         for info in more:
             tar.addfile(info)
     return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def many_files(name: ReleaseName = NAME, files: int = 150, size: int = 60_000) -> bytes:
+    """Return the bytes of a release of some megabytes that do not compress, as a .tgz that is the same at each call."""
+    noise, buffer = random.Random(str(name)), io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for number in range(files):
+            kind = f"kafka-clients-{name.version}" if number == 0 else f"library-{number}"
+            jar = tarfile.TarInfo(f"{name}/libs/{kind}.jar")
+            jar.size = size
+            tar.addfile(jar, io.BytesIO(noise.randbytes(size)))
+    return gzip.compress(buffer.getvalue(), compresslevel=1, mtime=0)
 
 
 class Shelf:

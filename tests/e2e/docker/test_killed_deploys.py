@@ -33,6 +33,7 @@ from tests.docker_faults import (
 )
 from tests.docker_hosts import DockerLab, docker
 from tests.fab import Fab
+from tests.shelves import NAME, many_files
 
 pytestmark = pytest.mark.e2e
 HOSTS = ("node1", "node2", "node3")
@@ -61,12 +62,24 @@ grep -h kafab-transfer /home/ops/.ssh/* || :
 """
 
 
+class WithAStore(Fab):
+    """A `fab` with a store of releases of its own."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The user's environment, with the store beside the labs."""
+        return super().environment | {"XDG_CACHE_HOME": str(self.home / "cache")}
+
+
 @pytest.fixture(scope="module")
 def made(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
-    """Three hosts of this module's own."""
-    lab = DockerLab(Fab(tmp_path_factory.mktemp("killed") / "home"))
+    """Three hosts of this module's own, and a release of 9 MB: nothing is started, and each test deploys it twice."""
+    folder = tmp_path_factory.mktemp("killed")
+    lab = DockerLab(WithAStore(folder / "home"))
+    release = folder / f"{NAME}.tgz"
+    release.write_bytes(many_files())
     try:
-        lab.fab.must("lab.up", "--kind", "docker", "releases.fetch")
+        lab.fab.must("lab.up", "--kind", "docker", "releases.add", "--file", str(release))
         yield lab
     finally:
         lab.fab("lab.down")
@@ -246,7 +259,7 @@ def test_hosts_down_are_named_at_once(lab: DockerLab) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("mount -t tmpfs -o mode=755,size=30m tmpfs /opt/kafka", "No space left on device"),
+        ("mount -t tmpfs -o mode=755,size=3m tmpfs /opt/kafka", "No space left on device"),
         ("mount -t tmpfs -o mode=755,nr_inodes=60 tmpfs /opt/kafka", "No space left on device"),
         ("mount -t tmpfs -o mode=755,ro tmpfs /opt/kafka", "Read-only file system"),
     ],
