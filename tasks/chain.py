@@ -24,6 +24,8 @@ class Chain:
         self._allow_unknown_properties = False
         self.sudo_password: Secret | None = None
         """What `--prompt-for-sudo-password` was answered with."""
+        self.lab = "lab"
+        """The name of the lab that this command line made, or the name that a lab has where none is given."""
         self._session: Session | None = None
         self._console: Console | None = None
         atexit.register(self.close)

@@ -5,7 +5,7 @@ from invoke.context import Context
 from .boundary import task
 from .chain import CHAIN
 
-NAME = "The lab's name; labs of different names stand side by side."
+NAME = "The lab's name; labs of different names stand side by side. Left out: the lab that lab.up made earlier in this line, or lab."
 JSON = "Print one JSON document."
 
 
@@ -27,7 +27,7 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
     mode: str | None = None,
     controllers: str | None = None,
     quorum: str | None = None,
-    name: str = "lab",
+    name: str | None = None,
     kind: str | None = None,
 ) -> None:
     """Make hosts on this machine and their inventory; later tasks use it."""
@@ -45,16 +45,19 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
         choice("controllers", Controllers, controllers),
         choice("quorum", VoterSource, quorum),
     )
-    lab = open_lab(name, CHAIN.console().emit, choice("kind", Kind, kind))
+    chosen = CHAIN.lab if name is None else name
+    lab = open_lab(chosen, CHAIN.console().emit, choice("kind", Kind, kind))
     lab.up(wish)
+    CHAIN.lab = chosen
     CHAIN.select(str(lab.inventory))
 
 
 @task(help={"name": NAME, "json": JSON})
-def status(_context: Context, name: str = "lab", json: bool = False) -> None:
+def status(_context: Context, name: str | None = None, json: bool = False) -> None:
     """Show the lab's hosts: where each is, whether it is up, and how many of its nodes run."""
     from kafab.wiring import open_lab
 
+    name = CHAIN.lab if name is None else name
     console = CHAIN.console(json=json)
     lab = open_lab(name, console.emit)
     hosts = lab.status()
@@ -74,10 +77,11 @@ def status(_context: Context, name: str = "lab", json: bool = False) -> None:
 
 
 @task(help={"name": NAME})
-def down(_context: Context, name: str = "lab") -> None:
+def down(_context: Context, name: str | None = None) -> None:
     """End the lab: its nodes, its hosts, its folder; and nothing else."""
     from kafab.wiring import open_lab
 
+    name = CHAIN.lab if name is None else name
     CHAIN.forget()
     console = CHAIN.console()
     if not open_lab(name, console.emit).down():

@@ -317,14 +317,16 @@ def test_bad_name_is_a_usage_error(setting: Setting, tmp_path: Path) -> None:
         )
 
 
-def test_command_line_knows_the_kind(setting: Setting, tmp_path: Path) -> None:
-    """lab.up --kind vagrant, lab.status and lab.down in one line."""
+@pytest.mark.parametrize("name", ["lab", "other"])
+def test_command_line_knows_the_lab_that_it_made(setting: Setting, tmp_path: Path, name: str) -> None:
+    """Behind lab.up with a kind and a name, lab.status and lab.down in the same line mean this lab."""
     words = [
         "lab.up",
         "--kind",
         "vagrant",
         "--hosts",
         "1",
+        *(() if name == "lab" else ("--name", name)),
         "inventory.check",
         "lab.status",
         "--json",
@@ -341,7 +343,8 @@ def test_command_line_knows_the_kind(setting: Setting, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
-    assert (found["hosts"][0]["state"], (tmp_path / "home" / "labs" / "lab").exists()) == ("running", False)
+    left = [*(tmp_path / "home" / "labs").glob("*/cluster.yaml")]
+    assert (found["name"], [host["state"] for host in found["hosts"]], left) == (name, ["running"], [])
 
 
 def test_states_are_read() -> None:
