@@ -32,7 +32,7 @@ _PATIENCE = {
     "broker.session.timeout.ms": "6000",
     "controller.quorum.fetch.timeout.ms": "6000",
     "controller.quorum.election.timeout.ms": "3000",
-    # All processes start at once, and a broker that cannot register by then exits.
+    # A broker that cannot register by then exits; a busy machine may need longer than Kafka's minute.
     "initial.broker.registration.timeout.ms": "240000",
 }
 
@@ -120,9 +120,19 @@ class KraftByHand:
             assert process.wait(timeout=START_LIMIT) == 0, f"storage tool failed in {self.root}"
 
     def start(self, nodes: Iterable[Node]) -> None:
-        """Start processes, all at once."""
-        for node in nodes:
-            self.processes[node.name] = self._java(node, "out", "kafka.Kafka", str(self._file(node)))
+        """Start processes: the nodes that are only brokers once the controllers have a leader, as kafab does.
+
+        A broker that asked to be registered while the leader was being elected was seen not to ask again until it gave up (4.3.1).
+        """
+        chosen = list(nodes)
+        only_brokers = [node for node in chosen if not node.is_controller]
+        controllers = [node for node in chosen if node.is_controller]
+        for node in controllers:
+            self._start(node)
+        if only_brokers and controllers:
+            until(lambda: isinstance(self.quorum.describe(), QuorumState), f"a leader in {self.root}")
+        for node in only_brokers:
+            self._start(node)
 
     def stop(self, node: Node) -> None:
         """End one process the way an operator would, and wait for it."""
@@ -154,10 +164,12 @@ class KraftByHand:
             process.wait(timeout=START_LIMIT)
 
     def _healthy(self, admin: ClientsAdmin) -> bool:
-        ended = {
-            name: process.returncode for name, process in self.processes.items() if process.poll() is not None
-        }
-        assert not ended, f"processes ended while the cluster was starting: {ended}"
+        ended = [
+            f"{name} with {process.returncode}: {self._last_words(name)}"
+            for name, process in self.processes.items()
+            if process.poll() is not None
+        ]
+        assert not ended, "processes ended while the cluster was starting:\n" + "\n".join(ended)
         state = self.quorum.describe()
         if not isinstance(state, QuorumState) or not all(map(_follows, state.voters)):
             return False
@@ -165,6 +177,13 @@ class KraftByHand:
             return False
         views = [admin.metadata(node.endpoint) for node in self.cluster.brokers]
         return all(isinstance(view, Metadata) and len(view.brokers) == len(views) for view in views)
+
+    def _start(self, node: Node) -> None:
+        self.processes[node.name] = self._java(node, "out", "kafka.Kafka", str(self._file(node)))
+
+    def _last_words(self, name: str) -> str:
+        node = next(node for node in self.cluster.nodes if node.name == name)
+        return (self.root / node.name / "out").read_text(errors="replace")[-3000:]
 
     def _formatting(self, node: Node) -> list[str]:
         words = ["format", "--cluster-id", self.cluster_id, "--config", str(self._file(node))]
