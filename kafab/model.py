@@ -241,6 +241,12 @@ class Node:
         return self.host.paths.releases / f"current-{self.instance}"
 
     @property
+    def data_folders(self) -> tuple[PurePosixPath, ...]:
+        """Every folder that the node keeps data in: ZooKeeper's log of transactions may have one of its own."""
+        logs = self.properties.get("dataLogDir") if self.role is Role.ZOOKEEPER else None
+        return tuple(dict.fromkeys((*self.data, *([PurePosixPath(logs)] if logs else []))))
+
+    @property
     def unit(self) -> str:
         """The node's systemd unit: an instance of its role's template."""
         return f"kafka-{self.role}@{self.instance}.service"

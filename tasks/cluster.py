@@ -16,6 +16,9 @@ JSON = "Print one JSON document."
 YES = "Go ahead without asking."
 UNSAFE = "Stop even what the rest of the cluster needs."
 NEW_ENSEMBLE = "Let ZooKeeper servers that lost their data begin with nothing; the value is the cluster's name, typed again."
+ACCEPT_EMPTY = (
+    "Nodes whose disks are really new, comma-separated: their folders may lack the data that they have held."
+)
 
 
 @task(
@@ -46,6 +49,7 @@ def on(
         "json": JSON,
         "detailed_exitcode": "Exit with 10 when changes are pending.",
         "new_ensemble": NEW_ENSEMBLE,
+        "accept_empty": ACCEPT_EMPTY,
     }
 )
 def plan(
@@ -54,13 +58,16 @@ def plan(
     json: bool = False,
     detailed_exitcode: bool = False,
     new_ensemble: str | None = None,
+    accept_empty: str | None = None,
 ) -> int:
     """Show what deploy would change: files as a diff, secrets masked. Changes nothing."""
     from kafab.ops.deploy.deploy import make_plan
     from kafab.screens.cluster import show_plan
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    _, found = make_plan(session.cluster, limit, session, anew=_anew(session.cluster, new_ensemble))
+    cluster = session.cluster
+    anew, accepted = _anew(cluster, new_ensemble), _accepted(cluster, accept_empty)
+    _, found = make_plan(cluster, limit, session, anew=anew, accepted=accepted)
     show_plan(console, found)
     return 10 if found and detailed_exitcode else 0
 
@@ -71,6 +78,7 @@ def plan(
         "json": JSON,
         "skip_preflight": "Deploy also where preflight says that it will fail.",
         "new_ensemble": NEW_ENSEMBLE,
+        "accept_empty": ACCEPT_EMPTY,
     }
 )
 def deploy(
@@ -79,29 +87,36 @@ def deploy(
     json: bool = False,
     skip_preflight: bool = False,
     new_ensemble: str | None = None,
+    accept_empty: str | None = None,
 ) -> None:
     """Put release and configuration on the hosts. Starts and restarts nothing."""
     from kafab.ops.deploy.deploy import deploy as run
     from kafab.screens.cluster import show_deployed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    anew = _anew(session.cluster, new_ensemble)
-    done = run(session.cluster, limit, session, check=not skip_preflight, anew=anew)
+    cluster = session.cluster
+    anew, accepted = _anew(cluster, new_ensemble), _accepted(cluster, accept_empty)
+    done = run(cluster, limit, session, check=not skip_preflight, anew=anew, accepted=accepted)
     done.raise_unless_done()
     show_deployed(console, done.plan)
 
 
-@task(help={"limit": LIMIT, "json": JSON, "new_ensemble": NEW_ENSEMBLE})
+@task(help={"limit": LIMIT, "json": JSON, "new_ensemble": NEW_ENSEMBLE, "accept_empty": ACCEPT_EMPTY})
 def start(
-    _context: Context, limit: str | None = None, json: bool = False, new_ensemble: str | None = None
+    _context: Context,
+    limit: str | None = None,
+    json: bool = False,
+    new_ensemble: str | None = None,
+    accept_empty: str | None = None,
 ) -> None:
     """Start what does not run: ZooKeeper or controllers, then brokers; and prove that they serve."""
     from kafab.ops.run import lifecycle
     from kafab.screens.cluster import show_changed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    anew = _anew(session.cluster, new_ensemble)
-    started = lifecycle.start(session.cluster, limit, session, anew=anew)
+    cluster = session.cluster
+    anew, accepted = _anew(cluster, new_ensemble), _accepted(cluster, accept_empty)
+    started = lifecycle.start(cluster, limit, session, anew=anew, accepted=accepted)
     show_changed(console, "started", session.cluster, started, nothing="everything runs already")
 
 
@@ -186,3 +201,18 @@ def _anew(cluster: "Cluster", name: str | None) -> bool:
             f"found --new-ensemble {name}; expected the name of the cluster whose metadata begins anew, {cluster.name}"
         )
     return True
+
+
+def _accepted(cluster: "Cluster", names: str | None) -> frozenset[str]:
+    """Return the nodes whose folders may be empty. Raises UsageError for what names no node; a host is not enough."""
+    from kafab.errors import UsageError
+
+    words = [word.strip() for word in (names or "").split(",") if word.strip()]
+    known = [node.name for node in cluster.nodes]
+    strangers = [word for word in words if word not in known]
+    if strangers or (names is not None and not words):
+        raise UsageError(
+            f"--accept-empty {names}: no such node in {cluster.name}: {', '.join(strangers) or '(nothing named)'}",
+            hint=f"known are: {', '.join(known[:40])}",
+        )
+    return frozenset(words)

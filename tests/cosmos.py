@@ -42,6 +42,8 @@ class Cosmos:
     """KRaft nodes that are not formatted, and ZooKeeper servers without a myid."""
     emptied: set[str] = field(default_factory=set)
     """Voters that hold nothing of the cluster's metadata; all others do."""
+    held: dict[str, str] = field(default_factory=dict)
+    """Node -> the mount point of the file system on which it has held data, by its record; now all is on ``/``."""
     ctrl_c: int | None = None
     """Ctrl-C comes once so many moves have been carried out."""
     quorum_state: str = ""
@@ -122,7 +124,14 @@ class Cosmos:
             if node.host.name == host and cluster_id is not None and node.name not in self.bare
         }
         holding = self.nodes.keys() - self.emptied
-        fake = FakeHost(desired, identities=data, metadata=holding, quorum_state=self.quorum_state)
+        kept = {
+            node.data[
+                0
+            ]: f"{node.data[0]} {node.id} - meta.properties {self.held[node.name]} ext4 /dev/sdb1 -"
+            for node in self.cluster.nodes
+            if node.name in self.held
+        }
+        fake = FakeHost(desired, identities=data, metadata=holding, held=kept, quorum_state=self.quorum_state)
         told = fake.answer(host, desired).text
         without = tuple(f"myid {node.data[0]} " for node in self.cluster.zookeepers if node.name in self.bare)
         text = "".join(line for line in told.splitlines(keepends=True) if not line.startswith(without))

@@ -86,8 +86,9 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
         logging: fill(_LOGGING[node.role, log4j2], node=node),
         LAUNCH: fill("launch.j2", node=node, **launch_values),
     }
+    libraries = {name: library(name) for name in ("rooted", "lies")}
     for name in record:
-        texts[name] = fill("record.j2", node=node, names=launch_values["names"], rooted=library("rooted"))
+        texts[name] = fill("record.j2", node=node, names=launch_values["names"], **libraries)
     texts[MANIFEST] = manifest({name: _sha256(text) for name, text in texts.items()})
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None

@@ -26,7 +26,7 @@ def unit_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     # At boot ZooKeeper or the controller comes first, and at shutdown, which is the reverse, it goes last.
     before = [other.unit for other in here if other.role is not Role.BROKER and node.role is Role.BROKER]
     unit = fill("kafka@.service.j2", host=node.host, role=node.role, title=TITLES[node.role], before=before)
-    drop_in = fill("kafka-instance.conf.j2", node=node)
+    drop_in = fill("kafka-instance.conf.j2", node=node, data=node.data_folders)
     return (
         RenderedFile(UNITS / f"kafka-{node.role}@.service", unit, "644", OWNER),
         RenderedFile(UNITS / f"{node.unit}.d" / DROP_IN, drop_in, "644", OWNER),

@@ -58,6 +58,31 @@ class Formed:
 
 
 @dataclass(frozen=True)
+class FileSystem:
+    """A mounted file system, by the kernel's list."""
+
+    point: PurePosixPath
+    """Where it is mounted."""
+    kind: str
+    source: str
+    """Its device, or what stands for one."""
+    uuid: str | None = None
+
+    def __str__(self) -> str:
+        uuid = f", UUID {self.uuid}" if self.uuid else ""
+        return f"{self.source} ({self.kind}{uuid}), mounted at {self.point}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a data directory has held, by root's own record: whose data, and on which file system. See `hosts.held`."""
+
+    id: int
+    cluster_id: str | None
+    on: FileSystem
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     """One node on its host. Paths that do not exist are absent from the mappings."""
 
@@ -81,6 +106,14 @@ class NodeFacts:
     """The quorum of a KRaft node; None where its folder has none yet, as before the first start of a static one."""
     history: bool = False
     """The folders of a ZooKeeper server hold a log, a snapshot or an epoch: it has been a member of an ensemble."""
+    written: frozenset[PurePosixPath] = frozenset()
+    """Those of its folders that do."""
+    lies: Mapping[PurePosixPath, FileSystem] = field(default_factory=dict)
+    """Data directory -> the file system that it lies on, or would lie on."""
+    fstab: Mapping[PurePosixPath, PurePosixPath] = field(default_factory=dict)
+    """Data directory -> the mount point of /etc/fstab that it lies below, but for the root's."""
+    held: Mapping[PurePosixPath, Held] = field(default_factory=dict)
+    """Data directory -> what it has held, by the record; empty where there is none."""
 
     @property
     def running(self) -> bool:

@@ -16,11 +16,21 @@ from pathlib import PurePosixPath
 from kafab.command import Cmd, Outcome, Script
 from kafab.config.properties import parse_properties
 from kafab.config.render import RenderedFile
-from kafab.hosts.facts import FileFact, HostFacts, Identity, NodeFacts, Process, node_directories
+from kafab.hosts.facts import (
+    FileFact,
+    FileSystem,
+    Held,
+    HostFacts,
+    Identity,
+    NodeFacts,
+    Process,
+    node_directories,
+)
+from kafab.hosts.held import file_system, read_line
 from kafab.hosts.profile import PROFILE
 from kafab.hosts.quorum_files import formed
 from kafab.model import Host, Node, Role, Supervisor
-from kafab.shell.layout import MANIFEST, META_PROPERTIES, METADATA, MYID, PROCESS, VERSION_2
+from kafab.shell.layout import HELD, MANIFEST, META_PROPERTIES, METADATA, MYID, PROCESS, VERSION_2
 from kafab.shell.library import compose
 from kafab.unknown import Unknown
 
@@ -38,7 +48,7 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
     data = [path for node in nodes for path in node.data]
-    libraries, calls = ["plain", "alive", "observe"], list[Cmd | str]()
+    libraries, calls = ["plain", "alive", "lies", "observe"], list[Cmd | str]()
     if host.supervisor is Supervisor.SYSTEMD:
         configs = [node.config for node in nodes]
         libraries += ["rooted", "ready", "as_account", "main_process"]
@@ -66,6 +76,7 @@ def _node(node: Node) -> list[Cmd]:
     calls = [Cmd("node", node.instance, node.current, node.run, node.config / MANIFEST, *unit)]
     # Under systemd `node` itself says whether the run folder is there: it has to be root's.
     calls += [Cmd("folder", path) for path in node_directories(node) if not systemd or path != node.run]
+    calls += [Cmd("held", node.config / HELD), *(Cmd("place", path) for path in node.data_folders)]
     return [*calls, Cmd("unit", node.unit)] if systemd else calls
 
 
@@ -85,6 +96,7 @@ def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
         *node_directories(node),
         node.run / PROCESS,
         node.config / MANIFEST,
+        node.config / HELD,
         *(path / name for path in node.data for name in (MYID, META_PROPERTIES)),
         *_written(node),
     )
@@ -92,11 +104,7 @@ def _looked_at(node: Node) -> tuple[PurePosixPath, ...]:
 
 def _written(node: Node) -> tuple[PurePosixPath, ...]:
     """Return the folders that a ZooKeeper server keeps the ensemble's data in."""
-    if node.role is not Role.ZOOKEEPER:
-        return ()
-    logs = node.properties.get("dataLogDir")
-    folders = [*node.data, *([PurePosixPath(logs)] if logs else [])]
-    return tuple(folder / VERSION_2 for folder in folders)
+    return tuple(path / VERSION_2 for path in node.data_folders) if node.role is Role.ZOOKEEPER else ()
 
 
 def _java(host: Host) -> Cmd | str:
@@ -150,7 +158,10 @@ class _Reader:
         self.metas: dict[PurePosixPath, list[str]] = {}
         self.myids: dict[PurePosixPath, Identity] = {}
         self.joined: set[PurePosixPath] = set()
-        self.histories: set[str] = set()
+        self.histories: dict[str, set[PurePosixPath]] = {}
+        self.lies: dict[PurePosixPath, FileSystem] = {}
+        self.fstab: dict[PurePosixPath, PurePosixPath] = {}
+        self.held: dict[str, dict[PurePosixPath, Held]] = {}
         self.quorum_states: dict[str, str] = {}
         self.voter_records: dict[str, str] = {}
         self.digests: dict[PurePosixPath, str] = {}
@@ -247,8 +258,21 @@ class _Reader:
     def _quorumvoters(self, value: str) -> None:
         self.voter_records[self.node] = value
 
-    def _history(self, _value: str) -> None:
-        self.histories.add(self.node)
+    def _history(self, value: str) -> None:
+        self.histories.setdefault(self.node, set()).add(PurePosixPath(value).parent)
+
+    def _lies(self, value: str) -> None:
+        path, _, rest = value.partition(" ")
+        self.lies[PurePosixPath(path)] = file_system(rest.split())
+
+    def _fstab(self, value: str) -> None:
+        path, point = map(PurePosixPath, value.split())
+        # Of several the innermost is the one that the folder should lie on.
+        self.fstab[path] = max(self.fstab.get(path, point), point, key=lambda at: len(at.parts))
+
+    def _held(self, value: str) -> None:
+        path, held = read_line(value)
+        self.held.setdefault(self.node, {})[path] = held
 
     def _sha(self, value: str) -> None:
         digest, path = value.split(" ", 1)
@@ -279,6 +303,10 @@ class _Reader:
             unit_state=self.unit_states.get(node.instance, ""),
             formed=formed(self.quorum_states.get(node.instance), self.voter_records.get(node.instance)),
             history=node.instance in self.histories,
+            written=frozenset(self.histories.get(node.instance, ())),
+            lies={path: self.lies[path] for path in node.data_folders if path in self.lies},
+            fstab={path: self.fstab[path] for path in node.data_folders if path in self.fstab},
+            held=self.held.get(node.instance, {}),
         )
 
     def file(self, path: PurePosixPath) -> FileFact:

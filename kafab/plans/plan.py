@@ -8,13 +8,13 @@ its files only when it starts.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from kafab.config.render import RenderedFile
 from kafab.errors import Unreachable, Unsafe
-from kafab.hosts import profile
+from kafab.hosts import held, profile
 from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.hosts.identities import id_key, stranger
 from kafab.model import Cluster, Node
@@ -124,11 +124,17 @@ class Plan:
 
 
 def diff(
-    desired: Desired, observed: Observed, elsewhere: NodesFacts | None = None, *, anew: bool = False
+    desired: Desired,
+    observed: Observed,
+    elsewhere: NodesFacts | None = None,
+    *,
+    anew: bool = False,
+    accepted: Collection[str] = (),
 ) -> Plan:
     """Compare. Raises Unreachable where a host is Unknown, Unsafe where data belong to something else or would be lost.
 
-    ``elsewhere`` has the nodes that are left out; None where nobody asked them. ``anew`` lets ZooKeeper begin empty.
+    ``elsewhere`` has the nodes that are left out; None where nobody asked them. ``anew`` lets ZooKeeper begin empty;
+    ``accepted`` are the names of nodes whose records forget what their data directories have lost.
     """
     hosts = known(observed)
     guard_identities(desired, hosts, elsewhere)
@@ -138,7 +144,7 @@ def diff(
     guard_formed(desired.cluster, {**(elsewhere or {}), **facts})
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
-        Stage("configuration", tuple(_configuration_steps(desired, hosts))),
+        Stage("configuration", tuple(_configuration_steps(desired, hosts, accepted))),
         Stage("storage", tuple(_storage_steps(desired, hosts, elsewhere or {}))),
     )
     return Plan(
@@ -175,7 +181,9 @@ def _release_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[In
             yield InstallRelease(name, desired.cluster.host(name).paths.releases, desired.artifact, offset)
 
 
-def _configuration_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[Step]:
+def _configuration_steps(
+    desired: Desired, hosts: dict[str, HostFacts], accepted: Collection[str]
+) -> Iterator[Step]:
     for name in desired.host_names:
         user = desired.cluster.host(name).user
         if user and not hosts[name].account:
@@ -184,6 +192,7 @@ def _configuration_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Itera
         for wanted in desired.nodes:
             if wanted.node.host.name == name:
                 yield from _node_steps(desired, wanted, _facts(wanted, hosts))
+                yield from _record_steps(wanted.node, _facts(wanted, hosts), accepted)
                 yield from _unit_steps(wanted, _facts(wanted, hosts), written)
                 yield from _profile_steps(desired.cluster, wanted, hosts[name].profile, written)
 
@@ -202,6 +211,13 @@ def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iter
             yield WriteFile(node.host.name, node.name, file, _before(file, found), edited)
     if desired.artifact is not None and facts.release != desired.artifact.folder:
         yield FlipLink(node.host.name, node.name, node.current, desired.artifact.folder, facts.release)
+
+
+def _record_steps(node: Node, facts: NodeFacts, accepted: Collection[str]) -> Iterator[WriteFile]:
+    """Record what the node holds: a cluster that an older kafab has deployed has no record yet."""
+    if kept := held.unrecorded(node, facts, accepted=node.name in accepted):
+        before = held.text(node, facts.held) if facts.held else None
+        yield WriteFile(node.host.name, node.name, kept, before)
 
 
 def _directory(node: Node, path: PurePosixPath) -> MakeDirectory:

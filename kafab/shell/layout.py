@@ -41,6 +41,8 @@ LAUNCH_OUTPUT: Final = "launch.out"
 # In a node's configuration folder
 MANIFEST: Final = ".deployed"
 """The digests of the files that a deploy has written there."""
+HELD: Final = "held"
+"""The record of what the node's data directories have held."""
 LAUNCH: Final = "launch"
 RECORD: Final = "record"
 SERVER_PROPERTIES: Final = "server.properties"

@@ -28,6 +28,8 @@ class FakeHost:
     """Data directory -> text of its meta.properties."""
     metadata: Collection[str] = ()
     """Names of the ZooKeeper servers and KRaft nodes that hold the cluster's metadata."""
+    held: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    """Data directory -> its line in the record of what it has held; the host says where such directories lie."""
     quorum_state: str = ""
     """Text of quorum-state on KRaft nodes."""
 
@@ -60,11 +62,15 @@ class FakeHost:
         lines += [f"folder {path}" for path in wanted.directories]
         if node.role is Role.ZOOKEEPER:
             lines.append(f"myid {node.data[0]} {node.id}")
-            lines += ["history"] if node.name in self.metadata else []
+            lines += [f"history {node.data[0]}/version-2"] if node.name in self.metadata else []
         if self.quorum_state and node.role is not Role.ZOOKEEPER:
             lines.append(f"quorumstate {self.quorum_state}")
         elif node.data[0] in self.identities and self.deployed.cluster.voter_source is VoterSource.DYNAMIC:
             lines.append("quorumvoters ?")  # there are first voters, and nobody says which
+        for path in node.data_folders:
+            lines += (
+                [f"held {self.held[path]}", f"lies {path} / ext4 /dev/sda1 -"] if path in self.held else []
+            )
         for path, text in self.identities.items():
             if path in node.data:
                 lines += [f"meta {path} {line}" for line in text.splitlines()]

@@ -64,6 +64,7 @@ def test_second_destroy_does_nothing(lab: Lab, data: bool) -> None:
 
 def test_deploy_works_after_destroy(lab: Lab) -> None:
     """After a destroy a deploy makes the same tree again, over the data that stayed."""
+    lab.deploy()
     before = [path for path in lab.tree() if not path.endswith("/process")]
     lab.destroy()
     lab.deploy()

@@ -15,6 +15,7 @@ from kafab.checks.preflight.sizes import GB, MB, size
 from kafab.checks.preflight.sysctl import MAP_COUNT, SWAPPINESS_AT_MOST
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER
 from kafab.findings import Finding, Severity
+from kafab.hosts.held import ACCEPT, missing
 from kafab.hosts.identities import id_key, stranger
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
 from kafab.unknown import Unknown
@@ -22,6 +23,8 @@ from kafab.unknown import Unknown
 OPEN_FILES = 100_000
 FEWEST_OPEN_FILES = 4096
 """A broker holds three files a log segment and one socket a connection: below this it fails soon after its start."""
+HELD = "held"
+"""The check whether data directories have what they have held."""
 RELEASE_UNKNOWN = 60 * MB
 RELEASE_TIMES = 3
 """The archive, its unpacked files, and room to breathe."""
@@ -90,6 +93,7 @@ class _Judge:
         yield from self.disks()
         yield from self.mounts()
         for node in self.nodes:
+            yield from self.held(node)
             yield from self.identity(node)
         for node in self.nodes:
             yield from self.ports(node)
@@ -285,6 +289,14 @@ class _Judge:
                 found = f"{path} would be on {place.mount}: {place.unmounted} of /etc/fstab is not mounted"
                 mend = f"`mount {place.unmounted}` on {self.host.name}"
                 yield self.found("mount", Severity.CRIT, found, f"{place.unmounted} mounted", mend)
+
+    def held(self, node: Node) -> Iterator[Finding]:
+        for gone in missing(node, self.look.facts.nodes[node.instance]):
+            mend = (
+                f"mount {gone.mount} on {self.host.name}; for a disk that is really new: {ACCEPT} {node.name}"
+            )
+            wanted = f"id {gone.held.id}'s data, on {gone.held.on}"
+            yield self.found(HELD, Severity.CRIT, f"{gone.path} {gone.now}", wanted, mend, subject=node.name)
 
     def identity(self, node: Node) -> Iterator[Finding]:
         own = f"{id_key(self.cluster, node)} {node.id}"

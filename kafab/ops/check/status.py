@@ -12,6 +12,7 @@ from kafab.checks.storage import judge_storage
 from kafab.cluster.seen import Ask, Leader, Seen
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import NodeFacts, Process
+from kafab.hosts.held import missing
 from kafab.model import Cluster, Node, Role
 from kafab.ops.observing import look
 from kafab.ops.run.gates import ASK
@@ -95,6 +96,7 @@ def node_status(desired: Desired, wanted: DesiredNode, observed: Observed) -> No
         uptime=process.uptime if process and alive else None,
         release=(process.release if process and alive else facts.release) or "",
         configuration=_configuration(desired, wanted, facts),
+        reason="; ".join(str(gone).partition(": ")[2] for gone in missing(node, facts)),
     )
 
 

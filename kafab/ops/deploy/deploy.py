@@ -5,14 +5,16 @@ started from, and is listed as restart pending.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from kafab.checks.preflight.judge import HELD
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.model import Cluster
 from kafab.ops.check.preflight import blocking, preflight
 from kafab.ops.deploy.executor import Fate, HostResult, execute, table, worst
+from kafab.ops.held import guard_held
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.releases import refuse_damaged
@@ -46,33 +48,37 @@ class Deployed:
 
 
 def make_plan(
-    cluster: Cluster, limit: str | None, world: World, *, anew: bool = False
+    cluster: Cluster, limit: str | None, world: World, *, anew: bool = False, accepted: Collection[str] = ()
 ) -> tuple[Desired, Plan]:
     """Observe and compare. Raises Unreachable, Unsafe, Failed (no release) or UsageError (limit); changes nothing.
 
-    ``anew`` lets ZooKeeper servers that lost their data begin with an empty ensemble.
+    ``anew`` lets ZooKeeper servers that lost their data begin with an empty ensemble; ``accepted`` are the nodes whose data
+    directories may lack what they have held.
     """
     nodes = limited(cluster, limit)
     artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
     desired = desire(cluster, nodes, artifact)
-    return desired, _compare(desired, world.fleet, anew=anew)
+    return desired, _compare(desired, world, anew=anew, accepted=accepted)
 
 
 ASKS_OTHERS = (storage.asks_others, voters.asks_others, quorum_guard.asks_others)
 """Whether nodes that a --limit leaves out decide what may be done with the others: by their ids, data, or quorum."""
 
 
-def _compare(desired: Desired, fleet: Fleet, *, anew: bool) -> Plan:
+def _compare(desired: Desired, world: World, *, anew: bool, accepted: Collection[str]) -> Plan:
     """Observe and compare; where nodes outside the limit decide what may be made within it, they are asked, too.
 
     Raises Unreachable where they do not answer: a second id for one cluster must never be made, nor a second metadata.
     """
+    fleet = world.fleet
     observed = observe(desired, fleet)
     cluster, asked = desired.cluster, {wanted.node for wanted in desired.nodes}
     left_out = [node for node in cluster.nodes if node not in asked]
     facts = node_facts(desired, known(observed))
+    accepted = {*accepted, *(node.name for node in cluster.zookeepers if anew)}
+    guard_held(cluster, facts, accepted, world)
     if not left_out or not any(asks(cluster, facts) for asks in ASKS_OTHERS):
-        return diff(desired, observed, anew=anew)
+        return diff(desired, observed, anew=anew, accepted=accepted)
     rest = desire(cluster, left_out, desired.artifact)
     answers = observe(rest, fleet)
     silent = {host: fact.reason for host, fact in answers.items() if isinstance(fact, Unknown)}
@@ -81,18 +87,24 @@ def _compare(desired: Desired, fleet: Fleet, *, anew: bool) -> Plan:
             silent,
             hint="nothing was changed; what the nodes there hold decides how the new ones are made",
         )
-    return diff(desired, observed, node_facts(rest, known(answers)), anew=anew)
+    return diff(desired, observed, node_facts(rest, known(answers)), anew=anew, accepted=accepted)
 
 
 def deploy(
-    cluster: Cluster, limit: str | None, world: World, *, check: bool = True, anew: bool = False
+    cluster: Cluster,
+    limit: str | None,
+    world: World,
+    *,
+    check: bool = True,
+    anew: bool = False,
+    accepted: Collection[str] = (),
 ) -> Deployed:
     """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock.
 
     Before the first change the hosts are looked at (`preflight`, without the network); what is certain to fail or to
-    endanger data refuses the deploy, unless ``check`` is False. ``anew`` is that of ``make_plan``.
+    endanger data refuses the deploy, unless ``check`` is False. ``anew`` and ``accepted`` are those of ``make_plan``.
     """
-    desired, plan = make_plan(cluster, limit, world, anew=anew)
+    desired, plan = make_plan(cluster, limit, world, anew=anew, accepted=accepted)
     if not plan:
         return Deployed(plan, {})
     if check:
@@ -102,16 +114,18 @@ def deploy(
         refuse_damaged(world.store, sent)
     with operating(cluster, world, "deploy"):
         # Another operator may have finished between the look and the lock.
-        plan = _compare(desired, world.fleet, anew=anew).named(storage.uuid(os.urandom(16)))
+        plan = _compare(desired, world, anew=anew, accepted=accepted).named(storage.uuid(os.urandom(16)))
         world.emit(Note(cluster.name, plan.counts))
         results = execute(plan, cluster, world.fleet, world.emit)
         if any(result.fate is Fate.UNKNOWN for result in results.values()):
-            results = _look_again(desired, world.fleet, results)
+            results = _look_again(desired, world.fleet, results, accepted)
     return Deployed(plan, results)
 
 
 def _refuse_blocked(cluster: Cluster, limit: str | None, world: World) -> None:
-    blocked = blocking(preflight(cluster, limit, world, connections=False).report)
+    found = blocking(preflight(cluster, limit, world, connections=False).report)
+    # What a folder has held was judged with the plan, which knows the nodes that may be empty.
+    blocked = [each for each in found if each.check != HELD]
     if blocked:
         lines = [
             f"  {found.subject}: {found.detail}" + (f" ({found.hint})" if found.hint else "")
@@ -123,7 +137,9 @@ def _refuse_blocked(cluster: Cluster, limit: str | None, world: World) -> None:
         )
 
 
-def _look_again(desired: Desired, fleet: Fleet, results: dict[str, HostResult]) -> dict[str, HostResult]:
+def _look_again(
+    desired: Desired, fleet: Fleet, results: dict[str, HostResult], accepted: Collection[str]
+) -> dict[str, HostResult]:
     """A dropped connection says nothing of what was done: ask the hosts that are UNKNOWN once more."""
     observed = observe(desired, fleet)
     answered = {
@@ -134,7 +150,8 @@ def _look_again(desired: Desired, fleet: Fleet, results: dict[str, HostResult]) 
     for host, fact in answered.items():
         nodes = tuple(wanted for wanted in desired.nodes if wanted.node.host.name == host)
         try:
-            left = diff(Desired(desired.cluster, nodes, desired.artifact), {host: fact}, anew=True)
+            part = Desired(desired.cluster, nodes, desired.artifact)
+            left = diff(part, {host: fact}, anew=True, accepted=accepted)
         except KafabError:
             continue
         if not left:

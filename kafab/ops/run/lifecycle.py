@@ -18,6 +18,7 @@ from kafab.hosts.facts import NodeFacts
 from kafab.hosts.supervisor import State
 from kafab.interruption import AGAIN, interruptible
 from kafab.model import Cluster, Host, Node, Role
+from kafab.ops.held import guard_held, keep, lacking, write
 from kafab.ops.lock import operating
 from kafab.ops.observing import look
 from kafab.ops.run import broker_gates, controller_gates, gates
@@ -55,29 +56,49 @@ class _Progress:
         return f"  stopped: {', '.join(self.done) or 'none'}\n{self.text()}"
 
 
-def start(cluster: Cluster, limit: str | None, world: World, *, anew: bool = False) -> tuple[str, ...]:
+def start(
+    cluster: Cluster,
+    limit: str | None,
+    world: World,
+    *,
+    anew: bool = False,
+    accepted: Collection[str] = (),
+) -> tuple[str, ...]:
     """Start what does not run, and prove that it serves; then its replicas get a moment to be in the ISR again.
 
-    ``anew`` lets ZooKeeper servers that lost their data elect an empty leader. Returns the names of the nodes that were
-    started.
+    ``anew`` lets ZooKeeper servers that lost their data elect an empty leader; ``accepted`` are the nodes whose data
+    directories may lack what they have held. Returns the names of the nodes that were started.
     Raises Unreachable before anything is started, Unsafe for foreign data, Failed with the evidence otherwise.
     """
     nodes = limited(cluster, limit)
-    if not _idle(cluster, nodes, world):
+    accepted = {*accepted, *(node.name for node in cluster.zookeepers if anew)}
+    facts = _startable(cluster, nodes, world, accepted)
+    if not _idle(facts):
         _prove_voters(cluster, [node for node in nodes if node.is_voter], world)
         _prove_brokers(cluster, nodes, world, started=())
+        if lacking(facts):
+            with operating(cluster, world, "start"):
+                keep(cluster, nodes, world)
         return ()
     progress = _Progress("start", nodes)
     with interruptible(progress.text), operating(cluster, world, "start"):
-        return _start_held(cluster, limit, world, progress, anew=anew)
+        return _start_held(cluster, limit, world, progress, anew=anew, accepted=accepted)
 
 
 def _start_held(
-    cluster: Cluster, limit: str | None, world: World, progress: _Progress, *, anew: bool = False
+    cluster: Cluster,
+    limit: str | None,
+    world: World,
+    progress: _Progress,
+    *,
+    anew: bool = False,
+    accepted: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Start under the lock."""
     # Looked at again: another operator may have finished between the look and the lock.
-    idle = _idle(cluster, progress.nodes, world)
+    idle = _idle(_startable(cluster, progress.nodes, world, accepted))
+    # The unit compares the record as well: what is accepted is no longer in it.
+    write({node: found for node, found in idle.items() if node.name in accepted}, world, accepted)
     ending = [node for node, facts in idle.items() if facts.stopping]
     if ending:
         complete = "the stop before this start is complete"
@@ -97,20 +118,27 @@ def _start_held(
         recording += _start(list(brokers), world, progress)
     _prove_brokers(cluster, progress.nodes, world, progress.done)
     _archive(recording, world)
+    keep(cluster, progress.nodes, world)
     return tuple(progress.done)
 
 
-def _idle(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[Node, NodeFacts]:
-    """Return the nodes that do not run, each with what its host said. Raises what forbids a start."""
-    return {node: found for node, found in _startable(cluster, nodes, world).items() if not found.running}
+def _idle(facts: Mapping[Node, NodeFacts]) -> dict[Node, NodeFacts]:
+    """Return the nodes that do not run."""
+    return {node: found for node, found in facts.items() if not found.running}
 
 
-def _startable(cluster: Cluster, nodes: Sequence[Node], world: World) -> dict[Node, NodeFacts]:
-    """Return what each node's host said. Raises what forbids a start: foreign or no data, nothing deployed, no Java."""
+def _startable(
+    cluster: Cluster, nodes: Sequence[Node], world: World, accepted: Collection[str] = ()
+) -> dict[Node, NodeFacts]:
+    """Return what each node's host said.
+
+    Raises what forbids a start: foreign, lost or no data, nothing deployed, no Java. ``accepted`` are the nodes that may have lost some.
+    """
     desired, observed = look(cluster, nodes, world)
     hosts = known(observed)
     guard_identities(desired, hosts)
     facts = {node: hosts[node.host.name].nodes[node.instance] for node in nodes}
+    guard_held(cluster, facts, accepted, world)
     bare = [
         node.name
         for node, found in facts.items()
@@ -260,6 +288,8 @@ def _stop_held(cluster: Cluster, world: World, progress: _Progress, *, unsafe: b
     voters = [node for node in alive if node.is_voter]
     if guarded and alive:
         guard_stop(cluster, alive, world)
+    # Whatever becomes of a disk from here on: what is on it now is known.
+    keep(cluster, alive, world)
     _stop(first, world, progress)
     if guarded and first and voters:
         _guard_again(cluster, voters, progress.done, world)

@@ -11,10 +11,10 @@ myid() {  # with or without a newline at its end; a file without a number is som
   read -r id < "$1/myid" || :
   echo "myid $1 $id"
 }
-history() {  # FOLDER...: whether a ZooKeeper server has written anything there
+history() {  # FOLDER...: in which of them a ZooKeeper server has written anything
   for path do
     for file in "$path"/currentEpoch "$path"/snapshot.* "$path"/log.*; do
-      [ ! -f "$file" ] || { echo "history"; return 0; }
+      [ ! -f "$file" ] || { echo "history $path"; break; }
     done
   done
 }

@@ -1,4 +1,4 @@
-# Prints what a host has of its nodes; needs plain, alive, and under systemd rooted, ready, as_account and main_process.
+# Prints what a host has of its nodes; needs plain, alive, lies, and under systemd rooted, ready, as_account and main_process.
 # Composed by observation; a line is whole, and a path is always its last word.
 # shellcheck disable=SC2086  # the words are split on purpose
 # shellcheck disable=SC2116  # echo makes one line of several
@@ -48,7 +48,7 @@ account() {  # USER SCRIPT FOLDER...: the script is its account's, and of what t
     whole=no
     while IFS= read -r line; do
       case $line in
-        "about "* | "myid "* | "meta "* | "joined "* | "quorumstate "* | "quorumvoters "* | history | \
+        "about "* | "myid "* | "meta "* | "joined "* | "quorumstate "* | "quorumvoters "* | "history "* | \
           "unreadable "* | "odd "*) printf '%s\n' "$line" ;;
         whole) whole=yes ;;
       esac
@@ -85,6 +85,14 @@ node() {  # INSTANCE CURRENT RUN MANIFEST [UNIT]
     told "$pid $start $release $digest" "$state" "$asked"
   fi
   [ ! -r "$4" ] || while read -r line || [ -n "$line" ]; do echo "deployed $line"; done < "$4"
+}
+held() { ! plain "$1" || [ ! -r "$1" ] || while read -r line; do echo "held $line"; done < "$1"; }
+place() {  # FOLDER: what it lies on, and what /etc/fstab says about it
+  echo "lies $1 $(lies "$1")"
+  [ ! -r /etc/fstab ] || while read -r device point _; do
+    case $device:$point in "#"* | *:/ | *:[!/]* | *:) continue ;; esac
+    case $1/ in "${point%/}"/*) echo "fstab $1 $point" ;; esac
+  done < /etc/fstab
 }
 folder() { [ ! -d "$1" ] || echo "folder $1"; }
 files() {
