@@ -108,12 +108,17 @@ class NodeFacts:
     """The folders of a ZooKeeper server hold a log, a snapshot or an epoch: it has been a member of an ensemble."""
     written: frozenset[PurePosixPath] = frozenset()
     """Those of its folders that do."""
+    snapshots: frozenset[PurePosixPath] = frozenset()
+    transactions: frozenset[PurePosixPath] = frozenset()
+    """Those of its folders that have snapshots, or a log of transactions."""
     lies: Mapping[PurePosixPath, FileSystem] = field(default_factory=dict)
     """Data directory -> the file system that it lies on, or would lie on."""
     fstab: Mapping[PurePosixPath, PurePosixPath] = field(default_factory=dict)
     """Data directory -> the mount point of /etc/fstab that it lies below, but for the root's."""
     held: Mapping[PurePosixPath, Held] = field(default_factory=dict)
     """Data directory -> what it has held, by the record; empty where there is none."""
+    filled: frozenset[PurePosixPath] = frozenset()
+    """Directories of the record, in the inventory or not, that hold partitions or a server's transactions now."""
 
     @property
     def running(self) -> bool:

@@ -83,7 +83,12 @@ def record(node: Node, facts: NodeFacts, *, accepted: bool = False) -> dict[Pure
     What it says already stays for as long as it is true; what is missing stays, too, unless that is ``accepted``.
     """
     gone = {found.path for found in missing(node, facts)}
-    kept = {path: held for path, held in facts.held.items() if not (accepted and path in gone)}
+    # A directory that left the inventory goes: what it still holds is refused before (`plans.persisted`).
+    kept = {
+        path: held
+        for path, held in facts.held.items()
+        if path in node.data_folders and not (accepted and path in gone)
+    }
     for path in node.data_folders:
         on = facts.lies.get(path)
         if on is None or (path in gone and not accepted) or not _holds(node, facts, path):

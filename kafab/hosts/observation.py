@@ -159,8 +159,11 @@ class _Reader:
         self.myids: dict[PurePosixPath, Identity] = {}
         self.joined: set[PurePosixPath] = set()
         self.histories: dict[str, set[PurePosixPath]] = {}
+        self.snapshots: set[PurePosixPath] = set()
+        self.transactions: set[PurePosixPath] = set()
         self.lies: dict[PurePosixPath, FileSystem] = {}
         self.fstab: dict[PurePosixPath, PurePosixPath] = {}
+        self.filled: dict[str, set[PurePosixPath]] = {}
         self.held: dict[str, dict[PurePosixPath, Held]] = {}
         self.quorum_states: dict[str, str] = {}
         self.voter_records: dict[str, str] = {}
@@ -261,6 +264,12 @@ class _Reader:
     def _history(self, value: str) -> None:
         self.histories.setdefault(self.node, set()).add(PurePosixPath(value).parent)
 
+    def _snapshots(self, value: str) -> None:
+        self.snapshots.add(PurePosixPath(value).parent)
+
+    def _transactions(self, value: str) -> None:
+        self.transactions.add(PurePosixPath(value).parent)
+
     def _lies(self, value: str) -> None:
         path, _, rest = value.partition(" ")
         self.lies[PurePosixPath(path)] = file_system(rest.split())
@@ -269,6 +278,9 @@ class _Reader:
         path, point = map(PurePosixPath, value.split())
         # Of several the innermost is the one that the folder should lie on.
         self.fstab[path] = max(self.fstab.get(path, point), point, key=lambda at: len(at.parts))
+
+    def _filled(self, value: str) -> None:
+        self.filled.setdefault(self.node, set()).add(PurePosixPath(value))
 
     def _held(self, value: str) -> None:
         path, held = read_line(value)
@@ -304,8 +316,11 @@ class _Reader:
             formed=formed(self.quorum_states.get(node.instance), self.voter_records.get(node.instance)),
             history=node.instance in self.histories,
             written=frozenset(self.histories.get(node.instance, ())),
+            snapshots=frozenset(self.snapshots & set(node.data_folders)),
+            transactions=frozenset(self.transactions & set(node.data_folders)),
             lies={path: self.lies[path] for path in node.data_folders if path in self.lies},
             fstab={path: self.fstab[path] for path in node.data_folders if path in self.fstab},
+            filled=frozenset(self.filled.get(node.instance, ())),
             held=self.held.get(node.instance, {}),
         )
 

@@ -18,6 +18,7 @@ from kafab.hosts import held, profile
 from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.hosts.identities import id_key, stranger
 from kafab.model import Cluster, Node
+from kafab.plans.persisted import guard_persisted
 from kafab.plans.quorum_guard import guard_formed
 from kafab.plans.state import Desired, DesiredNode, Observed
 from kafab.plans.steps import (
@@ -142,6 +143,7 @@ def diff(
     if not anew and asks_others(desired.cluster, facts):
         guard_majority(desired.cluster, {**(elsewhere or {}), **facts})
     guard_formed(desired.cluster, {**(elsewhere or {}), **facts})
+    guard_persisted(desired, facts)
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts, accepted))),

@@ -33,7 +33,7 @@ FOREIGN = frozenset(
         *(".part", "archive", "key", "known", "said", "new", "pull.", "unpack.", "shelf.", ".kafab-transfer"),
         *("list.", "process.new", "begun.new"),
         # endings in a pattern
-        *(".log", ".checkpoint", ".wants", ".requires", ".jar", ".jsa", "kafka-", ".", ".."),
+        *(".log", ".checkpoint", ".wants", ".requires", ".jar", ".jsa", "kafka-", "-", ".", ".."),
     }
 )
 BEHIND_A_VALUE = re.compile(r'\$(?:\w+|\{[^}]*\})"?((?:/[\w.+*-]+)+|\.[a-z][\w-]+)')

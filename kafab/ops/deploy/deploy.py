@@ -20,6 +20,7 @@ from kafab.ops.observing import observe
 from kafab.ops.releases import refuse_damaged
 from kafab.ops.world import World
 from kafab.plans import quorum_guard, storage, voters
+from kafab.plans.persisted import warnings
 from kafab.plans.plan import Plan, diff, known, node_facts
 from kafab.plans.state import Desired, desire, limited
 from kafab.plans.steps import InstallRelease
@@ -58,17 +59,17 @@ def make_plan(
     nodes = limited(cluster, limit)
     artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
     desired = desire(cluster, nodes, artifact)
-    return desired, _compare(desired, world, anew=anew, accepted=accepted)
+    return desired, _compare(desired, world, anew=anew, accepted=accepted, first=True)
 
 
 ASKS_OTHERS = (storage.asks_others, voters.asks_others, quorum_guard.asks_others)
 """Whether nodes that a --limit leaves out decide what may be done with the others: by their ids, data, or quorum."""
 
 
-def _compare(desired: Desired, world: World, *, anew: bool, accepted: Collection[str]) -> Plan:
+def _compare(desired: Desired, world: World, *, anew: bool, accepted: Collection[str], first: bool) -> Plan:
     """Observe and compare; where nodes outside the limit decide what may be made within it, they are asked, too.
 
-    Raises Unreachable where they do not answer: a second id for one cluster must never be made, nor a second metadata.
+    ``first`` tells what a change means. Raises Unreachable where they do not answer: a second id for one cluster must never be made, nor a second metadata.
     """
     fleet = world.fleet
     observed = observe(desired, fleet)
@@ -77,6 +78,8 @@ def _compare(desired: Desired, world: World, *, anew: bool, accepted: Collection
     facts = node_facts(desired, known(observed))
     accepted = {*accepted, *(node.name for node in cluster.zookeepers if anew)}
     guard_held(cluster, facts, accepted, world)
+    for node, text in warnings(desired, facts).items() if first else ():
+        world.emit(Note(node, text))
     if not left_out or not any(asks(cluster, facts) for asks in ASKS_OTHERS):
         return diff(desired, observed, anew=anew, accepted=accepted)
     rest = desire(cluster, left_out, desired.artifact)
@@ -114,7 +117,8 @@ def deploy(
         refuse_damaged(world.store, sent)
     with operating(cluster, world, "deploy"):
         # Another operator may have finished between the look and the lock.
-        plan = _compare(desired, world, anew=anew, accepted=accepted).named(storage.uuid(os.urandom(16)))
+        plan = _compare(desired, world, anew=anew, accepted=accepted, first=False)
+        plan = plan.named(storage.uuid(os.urandom(16)))
         world.emit(Note(cluster.name, plan.counts))
         results = execute(plan, cluster, world.fleet, world.emit)
         if any(result.fate is Fate.UNKNOWN for result in results.values()):

@@ -11,8 +11,10 @@ myid() {  # with or without a newline at its end; a file without a number is som
   read -r id < "$1/myid" || :
   echo "myid $1 $id"
 }
-history() {  # FOLDER...: in which of them a ZooKeeper server has written anything
+history() {  # FOLDER...: in which of them a ZooKeeper server has written anything, snapshots, its log of transactions
   for path do
+    for file in "$path"/snapshot.*; do [ ! -f "$file" ] || { echo "snapshots $path"; break; }; done
+    for file in "$path"/log.*; do [ ! -f "$file" ] || { echo "transactions $path"; break; }; done
     for file in "$path"/currentEpoch "$path"/snapshot.* "$path"/log.*; do
       [ ! -f "$file" ] || { echo "history $path"; break; }
     done

@@ -48,7 +48,7 @@ account() {  # USER SCRIPT FOLDER...: the script is its account's, and of what t
     whole=no
     while IFS= read -r line; do
       case $line in
-        "about "* | "myid "* | "meta "* | "joined "* | "quorumstate "* | "quorumvoters "* | "history "* | \
+        "about "* | "myid "* | "meta "* | "joined "* | "quorumstate "* | "quorumvoters "* | "history "* | "snapshots "* | "transactions "* | \
           "unreadable "* | "odd "*) printf '%s\n' "$line" ;;
         whole) whole=yes ;;
       esac
@@ -86,7 +86,16 @@ node() {  # INSTANCE CURRENT RUN MANIFEST [UNIT]
   fi
   [ ! -r "$4" ] || while read -r line || [ -n "$line" ]; do echo "deployed $line"; done < "$4"
 }
-held() { ! plain "$1" || [ ! -r "$1" ] || while read -r line; do echo "held $line"; done < "$1"; }
+held() {  # RECORD: what the directories have held, and which of them hold partitions now, by the names in them
+  { plain "$1" && [ -r "$1" ]; } || return 0
+  while read -r line; do
+    echo "held $line"
+    path=${line%% *}
+    for entry in "$path"/*-[0-9]*; do
+      [ ! -d "$entry" ] || { echo "filled $path"; break; }
+    done
+  done < "$1"
+}
 place() {  # FOLDER: what it lies on, and what /etc/fstab says about it
   echo "lies $1 $(lies "$1")"
   [ ! -r /etc/fstab ] || while read -r device point _; do

@@ -47,7 +47,8 @@ def create(lab: DockerLab) -> None:
     """Create a topic of two replicas that takes records with a single one."""
     settings = {"min.insync.replicas": "1"}
     topic = NewTopic("orders", 1, replica_assignment=[[3, 1]], config=settings)
-    AdminClient({"bootstrap.servers": at(lab, "node2")}).create_topics([topic])["orders"].result(30)
+    admin = AdminClient({"bootstrap.servers": at(lab, "node2")})  # the answer comes for as long as it lives
+    admin.create_topics([topic])["orders"].result(30)
 
 
 def produce(lab: DockerLab) -> int:
