@@ -1,11 +1,11 @@
 """Whose data the data directories of a KRaft cluster hold: what hosts said of them, judged. See `kafab.checks.brokers`."""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from kafab.findings import Finding, Severity
+from kafab.hosts.belonging import HINT, belonging
 from kafab.hosts.facts import HostFacts
-from kafab.model import Cluster, Node
+from kafab.model import Cluster
 from kafab.unknown import Unknown
 from kafab.words import few
 
@@ -17,40 +17,27 @@ def judge_storage(cluster: Cluster, hosts: Mapping[str, HostFacts | Unknown]) ->
 
     ``hosts`` is by host name. Where they differ the finding has the table of them.
     """
-    ids: dict[str, list[str]] = {}
-    silent, bare = [], []
-    for node in cluster.nodes:
-        facts = hosts[node.host.name]
-        if isinstance(facts, Unknown):
-            silent.append(f"{node.host.name}: {facts.reason}")
-            continue
-        for path in node.data:
-            id_ = _stored_id(facts, node, path)
-            if id_ is None:
-                bare.append(f"{node.name} {path}")
-            else:
-                ids.setdefault(id_, []).append(f"{node.name} {path}")
+    silent = [f"{name}: {fact.reason}" for name, fact in hosts.items() if isinstance(fact, Unknown)]
+    facts = {
+        node: host.nodes[node.instance]
+        for node in cluster.nodes
+        if isinstance(host := hosts[node.host.name], HostFacts)
+    }
+    found = belonging(cluster, facts)
+    ids = {id_: [str(place) for place in places] for id_, places in found.ids.items()}
+    bare = [str(place) for place in (*found.bare, *found.places) if place.cluster_id is None]
     evidence: dict[str, object] = {"ids": ids, "not_formatted": bare, "pinned": cluster.cluster_id}
 
     def finding(severity: Severity, detail: str, hint: str | None = None) -> Finding:
         return Finding("storage.cluster-id", cluster.name, severity, detail, evidence, hint)
 
-    foreign = len(ids) > 1 or (cluster.cluster_id is not None and set(ids) - {cluster.cluster_id})
-    if foreign:
+    if not found.agreed:
         table = "; ".join(f"{id_} on {few(places)}" for id_, places in ids.items())
         pinned = f", the inventory says {cluster.cluster_id}" if cluster.cluster_id else ""
-        hint = (
-            "the data of another cluster is never mixed in: move it away by hand, or name the right folders"
-        )
-        return finding(CRIT, f"{len(ids)} cluster id{'' if len(ids) == 1 else 's'}{pinned}: {table}", hint)
+        return finding(CRIT, f"{len(ids)} cluster id{'' if len(ids) == 1 else 's'}{pinned}: {table}", HINT)
     if silent:
-        return finding(UNKNOWN, f"not told by {'; '.join(dict.fromkeys(silent))}")
+        return finding(UNKNOWN, f"not told by {'; '.join(silent)}")
     if bare:
         return finding(CRIT, f"not formatted: {few(bare)}", "fab deploy")
     (only,) = ids
     return finding(OK, f"{only} in all {len(ids[only])} data directories")
-
-
-def _stored_id(facts: HostFacts, node: Node, path: PurePosixPath) -> str | None:
-    identity = facts.nodes[node.instance].identities.get(path)
-    return identity.cluster_id if identity else None

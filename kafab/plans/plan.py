@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 from kafab.config.render import RenderedFile
 from kafab.errors import Unreachable, Unsafe
 from kafab.hosts import held, profile
+from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
-from kafab.hosts.identities import id_key, stranger
 from kafab.model import Cluster, Node
 from kafab.plans.persisted import guard_persisted
 from kafab.plans.quorum_guard import guard_formed
@@ -34,7 +34,7 @@ from kafab.plans.steps import (
     document,
     essence,
 )
-from kafab.plans.storage import cluster_ids, format_steps
+from kafab.plans.storage import format_steps
 from kafab.plans.voters import asks_others, guard_majority
 from kafab.unknown import Unknown
 from kafab.words import plural
@@ -308,29 +308,19 @@ def guard_identities(
     found where.
     """
     cluster, facts = desired.cluster, node_facts(desired, hosts)
-    strangers = [
-        f"{node.name}: {path} belongs to {whose}, not {id_key(cluster, node)} {node.id}"
-        for node, found in facts.items()
-        for path, identity in found.identities.items()
-        if (whose := stranger(cluster, node, identity))
-    ]
-    pinned = {cluster.cluster_id} if cluster.cluster_id and cluster.kraft else set()
-    everywhere = {**facts, **(elsewhere or {})}
-    ids = pinned | cluster_ids(everywhere)
-    table = [f"the inventory: kraft.cluster_id {cluster_id}" for cluster_id in pinned] + [
-        f"{node.name} {path}: cluster.id {identity.cluster_id}"
-        for node, found in everywhere.items()
-        for path, identity in found.identities.items()
-        if identity.cluster_id is not None
-    ]
+    own, found = belonging(cluster, facts), belonging(cluster, {**facts, **(elsewhere or {})})
     problems: list[str] = []
-    if strangers:
-        count = plural(len(strangers), "data directory", "data directories")
-        problems += ["\n  ".join([f"{count} of something else:", *strangers])]
-    if len(ids) > 1:
-        problems += ["\n  ".join([f"{len(ids)} cluster ids, where there must be one:", *table])]
+    if own.strangers:
+        lines = [
+            f"{place.node.name}: {place.path} belongs to {place.whose}, not {id_key(cluster, place.node)} {place.node.id}"
+            for place in own.strangers
+        ]
+        count = plural(len(lines), "data directory", "data directories")
+        problems.append("\n  ".join([f"{count} of something else:", *lines]))
+    if not found.agreed:
+        pinned = [f"the inventory: kraft.cluster_id {found.pinned}"] if found.pinned else []
+        table = [f"{place}: cluster.id {id_}" for id_, places in found.ids.items() for place in places]
+        ids = len(found.ids.keys() | ({found.pinned} if found.pinned else set()))
+        problems.append("\n  ".join([f"{ids} cluster ids, where there must be one:", *pinned, *table]))
     if problems:
-        raise Unsafe(
-            "\n".join(problems),
-            hint="name the right directories or ids in the inventory, or move the foreign data away by hand",
-        )
+        raise Unsafe("\n".join(problems), hint=HINT)

@@ -1,7 +1,6 @@
 """Hosts compared with each other: clocks, the memory of machines that several hosts share, names, cluster ids."""
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +8,8 @@ from kafab.checks.preflight.local import Look
 from kafab.checks.preflight.network import names, targets
 from kafab.checks.preflight.sizes import heap_bytes, size
 from kafab.findings import Finding, Severity
+from kafab.hosts.belonging import HINT, belonging
 from kafab.hosts.facts import NodeFacts
-from kafab.hosts.identities import stranger
 from kafab.listeners import is_loopback
 from kafab.model import Cluster, Node, Role
 from kafab.unknown import Unknown
@@ -201,29 +200,13 @@ def judge_cluster_ids(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[F
 
     Where the inventory pins the id of a KRaft cluster, that one is right, however many have another.
     """
-    found = {
-        (node.name, str(path)): identity.cluster_id
-        for node in cluster.nodes
-        if node.host.name in looks
-        for path, identity in looks[node.host.name]
-        .facts.nodes.get(node.instance, _NOTHING)
-        .identities.items()
-        if identity.cluster_id is not None and stranger(cluster, node, identity) is None
-    }
-    right, wanted = _right_cluster_id(cluster, list(found.values()))
-    for (node, path), cluster_id in found.items():
-        if cluster_id != right:
-            detail = f"{path} belongs to cluster.id {cluster_id}; wanted: {wanted}"
-            hint = "name the right directory in the inventory, or move the foreign data away by hand"
-            evidence = {"host": node.partition("/")[0], "found": cluster_id, "wanted": right}
-            yield Finding("data", node, Severity.CRIT, detail, evidence, hint)
-
-
-def _right_cluster_id(cluster: Cluster, found: Sequence[str]) -> tuple[str | None, str]:
-    """Return the id that all directories should have, None where it cannot be told, and how to say so."""
-    if cluster.kraft and cluster.cluster_id is not None:
-        return cluster.cluster_id, f"{cluster.cluster_id}, kraft.cluster_id of the inventory"
-    (usual, most), (_, second), *_ = [*Counter(found).most_common(2), (None, 0), (None, 0)]
-    if most == second:
-        return None, f"one cluster.id on every {'node' if cluster.kraft else 'broker'}"
-    return usual, f"{usual}, as on {most} other directories"
+    nodes = [node for node in cluster.nodes if node.host.name in looks]
+    facts = {node: looks[node.host.name].facts.nodes.get(node.instance, _NOTHING) for node in nodes}
+    found = belonging(cluster, facts)
+    wanted = f"{found.right}, {found.source}"
+    if found.right is None:
+        wanted = f"one cluster.id on every {'node' if cluster.kraft else 'broker'}"
+    for place in found.foreign:
+        detail = f"{place.path} belongs to cluster.id {place.cluster_id}; wanted: {wanted}"
+        evidence = {"host": place.node.host.name, "found": place.cluster_id, "wanted": found.right}
+        yield Finding("data", place.node.name, Severity.CRIT, detail, evidence, HINT)

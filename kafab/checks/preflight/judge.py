@@ -15,8 +15,8 @@ from kafab.checks.preflight.sizes import GB, MB, size
 from kafab.checks.preflight.sysctl import MAP_COUNT, SWAPPINESS_AT_MOST
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER
 from kafab.findings import Finding, Severity
+from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.held import ACCEPT, missing
-from kafab.hosts.identities import id_key, stranger
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
 from kafab.unknown import Unknown
 
@@ -300,18 +300,15 @@ class _Judge:
 
     def identity(self, node: Node) -> Iterator[Finding]:
         own = f"{id_key(self.cluster, node)} {node.id}"
-        for path in node.data:
-            identity = self.look.facts.nodes[node.instance].identities.get(path)
-            if identity is None:
-                yield self.found("data", Severity.OK, f"{path} holds no data yet", subject=node.name)
-            elif whose := stranger(self.cluster, node, identity):
-                found = f"{path} belongs to {whose}"
-                mend = (
-                    "name the right directory or id in the inventory, or move the foreign data away by hand"
-                )
-                yield self.found("data", Severity.CRIT, found, own, mend, subject=node.name)
+        found = belonging(self.cluster, {node: self.look.facts.nodes[node.instance]})
+        for place in found.bare:
+            yield self.found("data", Severity.OK, f"{place.path} holds no data yet", subject=node.name)
+        for place in found.places:
+            if place.whose:
+                text = f"{place.path} belongs to {place.whose}"
+                yield self.found("data", Severity.CRIT, text, own, HINT, subject=node.name)
             else:
-                yield self.found("data", Severity.OK, f"{path} is its own", subject=node.name)
+                yield self.found("data", Severity.OK, f"{place.path} is its own", subject=node.name)
 
     def ports(self, node: Node) -> Iterator[Finding]:
         process = self.look.facts.nodes[node.instance].process

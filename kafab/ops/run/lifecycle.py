@@ -14,6 +14,7 @@ from kafab.config.render import MAIN_FILE
 from kafab.errors import Failed, Interrupted, KafabError, OutcomeUnknown, Unsafe
 from kafab.events import Note
 from kafab.hosts import supervisor
+from kafab.hosts.belonging import HINT, belonging, of_running
 from kafab.hosts.facts import NodeFacts
 from kafab.hosts.supervisor import State
 from kafab.interruption import AGAIN, interruptible
@@ -185,12 +186,7 @@ def _guard_cluster_id(cluster: Cluster, brokers: Mapping[Node, NodeFacts], world
 
     # A quorum that was formed this moment may still throw a session out.
     wait(read, "ZooKeeper's cluster id", CLUSTER_ID_LIMIT, world)
-    _refuse_foreign(
-        brokers,
-        ours,
-        f"ZooKeeper's cluster id is {ours or 'not made yet'}",
-        "check zookeeper.chroot and the data directories in the inventory",
-    )
+    _refuse_foreign(cluster, brokers, ours, f"ZooKeeper's cluster id is {ours or 'not made yet'}")
 
 
 def _guard_live_cluster_id(cluster: Cluster, idle: Mapping[Node, NodeFacts], world: World) -> None:
@@ -199,19 +195,18 @@ def _guard_live_cluster_id(cluster: Cluster, idle: Mapping[Node, NodeFacts], wor
     # Where no broker answers there is none to disagree with.
     for view in see(cluster, world, Ask(views=others)).known_views.values():
         ours = view.cluster_id
-        text = f"the running cluster's id is {ours}"
-        _refuse_foreign(idle, ours, text, "check the data directories in the inventory")
+        _refuse_foreign(cluster, idle, ours, f"the running cluster's id is {ours}")
 
 
-def _refuse_foreign(nodes: Mapping[Node, NodeFacts], ours: str | None, told: str, hint: str) -> None:
+def _refuse_foreign(cluster: Cluster, nodes: Mapping[Node, NodeFacts], ours: str | None, text: str) -> None:
     foreign = [
-        f"{node.name}: {path} belongs to cluster {identity.cluster_id}"
-        for node, facts in nodes.items()
-        for path, identity in facts.identities.items()
-        if identity.cluster_id not in (None, ours)
+        f"{place.node.name}: {place.path} belongs to cluster {place.cluster_id}"
+        for place in of_running(belonging(cluster, nodes), ours)
     ]
     if foreign:
-        raise Unsafe(f"{told}:\n  " + "\n  ".join(foreign), hint=f"{hint}; nothing was started on them")
+        chroot = "" if cluster.kraft else "check zookeeper.chroot; "
+        hint = f"{chroot}{HINT}; nothing was started on them"
+        raise Unsafe(f"{text}:\n  " + "\n  ".join(foreign), hint=hint)
 
 
 def _prove_voters(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:

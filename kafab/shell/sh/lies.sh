@@ -3,7 +3,7 @@
 # shellcheck disable=SC2086  # the words are split on purpose
 # shellcheck disable=SC3013  # -ef is not POSIX's, but every sh of a Linux host has it
 
-lies() (  # FOLDER: print "POINT KIND SOURCE UUID" of the file system that it lies on, or would; without a UUID a "-"
+lies() (  # FOLDER [MOUNTINFO]: print "POINT KIND SOURCE UUID" of the file system that it lies on, or would; without a UUID a "-"
   set -f
   at=$1 best= found=
   until [ -d "$at" ]; do at=${at%/*} at=${at:-/}; done
@@ -12,7 +12,7 @@ lies() (  # FOLDER: print "POINT KIND SOURCE UUID" of the file system that it li
     case ${at%/}/ in "${point%/}"/*) ;; *) continue ;; esac
     # Of two on one mount point the later one covers the other.
     [ "${#point}" -lt "${#best}" ] || { best=$point found=${rest#* - }; }
-  done < /proc/self/mountinfo
+  done < "${2:-/proc/self/mountinfo}"
   set -- $found
   set +f
   uuid=-
