@@ -12,6 +12,7 @@ LONGEST = (
     "cluster 2.4.1",
     "docker_lab",
     "tests/e2e/docker/test_faults.py",
+    "tests/e2e/docker/test_unmounted.py",
     "docker kraft",
     "docker_host",
     "kraft lab",

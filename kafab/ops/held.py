@@ -38,7 +38,7 @@ def guard_held(cluster: Cluster, facts: NodesFacts, accepted: Collection[str], w
         raise Unsafe(
             f"{plural(len(places), 'data directory', 'data directories')} without the data that it has held:\n  {lines}\n"
             f"{_alone(cluster, refused, world)}",
-            hint=f"{_mounts(places)}; for disks that are really new: {ACCEPT} {names}",
+            hint=f"{_mounts(places)}; for disks that are really new: {ACCEPT} {names} (plan, deploy, start)",
         )
     for node in lost:
         world.emit(Note(node.name, f"accepted as empty; {_alone(cluster, [node], world)}"))
@@ -68,10 +68,11 @@ def only_on(brokers: Collection[int], partitions: Collection[Partition]) -> list
     return sorted({each.name for each in partitions if set(each.isr or each.replicas) <= set(brokers)})
 
 
-def keep(cluster: Cluster, nodes: Collection[Node], world: World, accepted: Collection[str] = ()) -> None:
-    """Record what these nodes hold, where that is not recorded yet; hosts that do not answer are left out.
+def keep(cluster: Cluster, nodes: Collection[Node], world: World) -> None:
+    """Record what these nodes hold, where that is not recorded yet.
 
-    Raises OutcomeUnknown where a record that had to be written may not be.
+    Hosts that do not answer are left out. A record that could not be written is told and fails nothing: a node on a host
+    with a read-only disk must be stoppable, and the next command writes it.
     """
     desired, observed = look(cluster, nodes, world)
     facts = {
@@ -79,7 +80,8 @@ def keep(cluster: Cluster, nodes: Collection[Node], world: World, accepted: Coll
         for wanted in desired.nodes
         if isinstance(host := observed[wanted.node.host.name], HostFacts)
     }
-    write(facts, world, accepted)
+    for name, problem in _write(facts, world).items():
+        world.emit(Note(name, f"what its nodes hold is not recorded: {problem}"))
 
 
 def lacking(facts: Mapping[Node, NodeFacts]) -> bool:
@@ -87,22 +89,30 @@ def lacking(facts: Mapping[Node, NodeFacts]) -> bool:
     return any(unrecorded(node, found) for node, found in facts.items())
 
 
-def write(facts: Mapping[Node, NodeFacts], world: World, accepted: Collection[str] = ()) -> None:
-    """Write the records of these nodes that are not as they should be; what is ``accepted`` is taken out of them."""
+def forget(facts: Mapping[Node, NodeFacts], world: World) -> None:
+    """Take what these nodes lack out of their records. Raises OutcomeUnknown where that may not be done."""
+    problems = _write(facts, world, accepted=True)
+    if problems:
+        lines = [f"{host}: {problem}" for host, problem in problems.items()]
+        told = "\n  ".join(["the record of what the nodes hold may not be written:", *lines])
+        raise OutcomeUnknown(told, hint=AGAIN)
+
+
+def _write(facts: Mapping[Node, NodeFacts], world: World, *, accepted: bool = False) -> dict[str, str]:
+    """Write the records that are not as they should be; return host -> why it may not be done."""
     files: dict[str, list[RenderedFile]] = {}
     for node, found in facts.items():
-        if file := unrecorded(node, found, accepted=node.name in accepted):
+        if file := unrecorded(node, found, accepted=accepted):
             files.setdefault(node.host.name, []).append(file)
     scripts = {host: _script(there) for host, there in files.items()}
     outcomes = world.fleet.run(scripts) if scripts else {}
-    problems = [
-        f"{host}: {outcome.reason if isinstance(outcome, Unknown) else outcome.err.strip() or outcome.text.strip()}"
+    return {
+        host: outcome.reason
+        if isinstance(outcome, Unknown)
+        else outcome.err.strip() or outcome.text.strip() or f"exit {outcome.code}"
         for host, outcome in outcomes.items()
         if isinstance(outcome, Unknown) or outcome.code
-    ]
-    if problems:
-        told = "\n  ".join(["the record of what the nodes hold may not be written:", *problems])
-        raise OutcomeUnknown(told, hint=AGAIN)
+    }
 
 
 def _script(files: Sequence[RenderedFile]) -> Script:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.cluster.metadata import Partition
+from kafab.command import Outcome, Result, Script
 from kafab.config.render import node_files
 from kafab.errors import Unsafe, UsageError
 from kafab.findings import Severity
@@ -21,6 +22,7 @@ from kafab.ops.check.status import status
 from kafab.ops.deploy.deploy import deploy, make_plan
 from kafab.ops.held import only_on
 from kafab.ops.run.lifecycle import restart, start, stop
+from kafab.testing.fleet import FakeFleet
 from tasks.cluster import _accepted
 from tests.conftest import cluster_in
 from tests.cosmos import ALL, Cosmos
@@ -214,7 +216,7 @@ def test_empty_folder_is_refused_before_anything_is_done(verb: object, tmp_path:
         in caught.value.message
     )
     assert caught.value.hint == (
-        f"mount {tmp_path} on node1 again; for disks that are really new: --accept-empty {BROKER}"
+        f"mount {tmp_path} on node1 again; for disks that are really new: --accept-empty {BROKER} (plan, deploy, start)"
     )
     assert cosmos.calls == []
 
@@ -251,6 +253,20 @@ def test_stop_asks_nothing_of_a_disk(tmp_path: Path) -> None:
     """What runs can be stopped, whatever another node's folder has."""
     cosmos = unmounted(tmp_path)
     assert stop(cosmos.cluster, "node2/broker", cosmos.world, unsafe=True) == ("node2/broker",)
+
+
+def test_record_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    """A broker on a disk that has become read-only is stopped all the same, and what was not recorded is told."""
+    ids = {"node1": "fakefakefakefakefakefQ"}
+    cosmos = Cosmos(cluster_in(tmp_path), cluster_ids=ids, held={BROKER: "/"}).up()
+    answer = cosmos._handler("node1")
+
+    def read_only(script: Script) -> Outcome:
+        return Result(1, b"", "Read-only file system") if "keep()" in script.text else answer(script)
+
+    cosmos.fleet = FakeFleet({"node1": read_only})
+    assert BROKER in stop(cosmos.cluster, None, cosmos.world, unsafe=False)
+    assert any("not recorded: Read-only file system" in str(event) for event in cosmos.events)
 
 
 @pytest.mark.parametrize("names", ["node1", "nobody/broker", ""])

@@ -103,6 +103,12 @@ def test_drop_in_opens_the_nodes_own_folders_only(tmp_path: Path) -> None:
     assert paths == ["/var/log/kafka/broker-1", "/var/lib/kafka/run/broker-1/tmp", "/disk1", "/disk2"]
 
 
+def test_unit_waits_for_the_mounts_of_its_data(tmp_path: Path) -> None:
+    """What /etc/fstab has below each data directory is mounted before a start, at boot as well."""
+    found = cluster(tmp_path)
+    assert directives(unit_files(found, found.brokers[0])[1].text)["RequiresMountsFor"] == ["/disk1 /disk2"]
+
+
 def test_process_supervisor_has_no_unit(tmp_path: Path) -> None:
     """Where systemd does not keep the processes, nothing is put below /etc/systemd."""
     found = cluster(tmp_path, f"supervisor: process\n{TWO_BROKERS}")

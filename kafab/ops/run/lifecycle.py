@@ -19,7 +19,7 @@ from kafab.hosts.facts import NodeFacts
 from kafab.hosts.supervisor import State
 from kafab.interruption import AGAIN, interruptible
 from kafab.model import Cluster, Host, Node, Role
-from kafab.ops.held import guard_held, keep, lacking, write
+from kafab.ops.held import forget, guard_held, keep, lacking
 from kafab.ops.lock import operating
 from kafab.ops.observing import look
 from kafab.ops.run import broker_gates, controller_gates, gates
@@ -99,7 +99,7 @@ def _start_held(
     # Looked at again: another operator may have finished between the look and the lock.
     idle = _idle(_startable(cluster, progress.nodes, world, accepted))
     # The unit compares the record as well: what is accepted is no longer in it.
-    write({node: found for node, found in idle.items() if node.name in accepted}, world, accepted)
+    forget({node: found for node, found in idle.items() if node.name in accepted}, world)
     ending = [node for node, facts in idle.items() if facts.stopping]
     if ending:
         complete = "the stop before this start is complete"

@@ -5,7 +5,7 @@
 
 lies() (  # FOLDER [MOUNTINFO]: print "POINT KIND SOURCE UUID" of the file system that it lies on, or would; without a UUID a "-"
   set -f
-  at=$1 best= found=
+  at=$1 best='' found=''
   until [ -d "$at" ]; do at=${at%/*} at=${at:-/}; done
   at=$(cd -P -- "$at" 2>/dev/null && pwd -P) || at=$1
   while read -r _ _ _ _ point rest; do
