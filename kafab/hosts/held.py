@@ -36,9 +36,12 @@ class Missing:
     """The mount point of /etc/fstab for it, where that is not mounted."""
 
     @property
-    def mount(self) -> PurePosixPath:
-        """The mount point that has the data, as far as anybody knows."""
-        return self.fstab or self.held.on.point
+    def way(self) -> str:
+        """What brings the data back, as far as anybody knows: a mount, where the one that had them is not there."""
+        point = self.fstab or self.held.on.point
+        if self.on and self.on.point == point:
+            return f"bring {self.path} on {self.node.host.name} back"
+        return f"mount {point} on {self.node.host.name} again"
 
     def __str__(self) -> str:
         whose = f"id {self.held.id}" + (f" of cluster {self.held.cluster_id}" if self.held.cluster_id else "")

@@ -38,14 +38,14 @@ def guard_held(cluster: Cluster, facts: NodesFacts, accepted: Collection[str], w
         raise Unsafe(
             f"{plural(len(places), 'data directory', 'data directories')} without the data that it has held:\n  {lines}\n"
             f"{_alone(cluster, refused, world)}",
-            hint=f"{_mounts(places)}; for disks that are really new: {ACCEPT} {names} (plan, deploy, start)",
+            hint=f"{_ways(places)}; for disks that are really new: {ACCEPT} {names} (plan, deploy, start)",
         )
     for node in lost:
         world.emit(Note(node.name, f"accepted as empty; {_alone(cluster, [node], world)}"))
 
 
-def _mounts(gone: Sequence[Missing]) -> str:
-    return ", ".join(dict.fromkeys(f"mount {each.mount} on {each.node.host.name} again" for each in gone))
+def _ways(gone: Sequence[Missing]) -> str:
+    return ", ".join(dict.fromkeys(each.way for each in gone))
 
 
 def _alone(cluster: Cluster, nodes: Sequence[Node], world: World) -> str:

@@ -122,6 +122,17 @@ def test_message_has_what_was_there_what_is_there_and_the_mount_that_lacks() -> 
     )
 
 
+def test_way_is_a_mount_only_where_one_is_missing() -> None:
+    """A folder that was moved away by hand comes back by hand."""
+    node = node_of()
+    facts = replace(recorded(node, ran(node)), identities={})
+    assert {gone.way for gone in missing(node, facts)} == {
+        f"bring {path} on node1 back" for path in node.data
+    }
+    below = replace(facts, lies=dict.fromkeys(node.data, ROOT))
+    assert {gone.way for gone in missing(node, below)} == {"mount /srv on node1 again"}
+
+
 def test_format_alone_is_nothing_to_lose() -> None:
     """A KRaft node that was formatted and never ran may be formatted again."""
     node = node_of(kraft=True)
@@ -378,7 +389,7 @@ def test_unit_does_not_begin_over_an_empty_folder(unit: Node) -> None:
     Path(unit.data[0], "meta.properties").unlink()
     done = begun(unit, mount_of(unit.data[0]))
     assert done.returncode == 1
-    assert "there is no meta.properties. Mount it, or `fab start --accept-empty node1/broker`" in done.stderr
+    assert "there is no meta.properties. Mount it, or `fab deploy --accept-empty node1/broker`" in done.stderr
     assert not os.path.lexists(unit.run / "begun")
 
 

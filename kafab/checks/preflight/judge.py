@@ -292,9 +292,7 @@ class _Judge:
 
     def held(self, node: Node) -> Iterator[Finding]:
         for gone in missing(node, self.look.facts.nodes[node.instance]):
-            mend = (
-                f"mount {gone.mount} on {self.host.name}; for a disk that is really new: {ACCEPT} {node.name}"
-            )
+            mend = f"{gone.way}; for a disk that is really new: {ACCEPT} {node.name}"
             wanted = f"id {gone.held.id}'s data, on {gone.held.on}"
             yield self.found(HELD, Severity.CRIT, f"{gone.path} {gone.now}", wanted, mend, subject=node.name)
 
