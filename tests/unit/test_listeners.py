@@ -1,5 +1,6 @@
 """Where nodes listen: from the keys of an inventory to listeners, and from these to the files of a node."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,15 @@ def test_address_of_jmx(tmp_path: Path, host: str, broker: str, address: str | N
     ]
     told = [f"-Dcom.sun.management.jmxremote.host={address}", f"-Djava.rmi.server.hostname={address}"]
     assert flags == (told if address else [])
+
+
+def test_jmx_has_one_port(tmp_path: Path) -> None:
+    """The registry and what it leads to are at one port, so that a firewall can let it through; Java would draw the second."""
+    node = _one(tmp_path, ", jmx_port: 9988")
+    cluster = _loaded(tmp_path, (tmp_path / "prod.yaml").read_text(encoding="utf-8"))
+    launch = next(file.text for file in node_files(cluster, node) if file.path.name == "launch")
+    ports = re.findall(r"-Dcom\.sun\.management\.jmxremote\.(\S*port)=(\d+)", launch)
+    assert ports == [("port", "9988"), ("rmi.port", "9988")]
 
 
 def test_ports_are_told_by_their_listeners(tmp_path: Path) -> None:
