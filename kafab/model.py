@@ -292,6 +292,8 @@ class Cluster:
     lab: bool = False
     """A throwaway cluster on this machine: kafab never asks before disturbing it."""
     source: Path | None = None
+    accepted: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The code of each warning that is meant so -> the reason."""
 
     @cached_property
     def brokers(self) -> tuple[Node, ...]:

@@ -1,8 +1,11 @@
 """What is wrong with a file that a person wrote: each problem with its place, all of them at once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
+
+from kafab.cautions import Caution, of_hosts
 
 Degree: TypeAlias = Literal["error", "warning"]
 
@@ -20,7 +23,10 @@ START = Place(1, 1)
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that was found and what was expected instead; ``str()`` is ``file:line:column: key.path: text``."""
+    """One thing that was found and what was expected instead; ``str()`` is ``file:line:column: key.path: text``.
+
+    A warning that can be accepted has its code behind the text.
+    """
 
     file: Path
     line: int
@@ -28,10 +34,16 @@ class Problem:
     key: str
     text: str
     severity: Degree = "error"
+    caution: Caution | None = None
+
+    @property
+    def shown(self) -> str:
+        """The text, with the code of a warning that can be accepted."""
+        return f"{self.text} [{self.caution}]" if self.caution else self.text
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.line}:{self.column}: {key}{self.text}"
+        return f"{self.file}:{self.line}:{self.column}: {key}{self.shown}"
 
 
 class Problems:
@@ -45,9 +57,21 @@ class Problems:
         """Keep what makes the file unusable."""
         self._found[Problem(self._file, *place, text)] = None
 
-    def warning(self, place: Place, text: str) -> None:
-        """Keep what works and is probably not meant."""
-        self._found[Problem(self._file, *place, text, "warning")] = None
+    def warning(self, place: Place, text: str, caution: Caution | None = None) -> None:
+        """Keep what works and is probably not meant; without a code nothing can silence it."""
+        self._found[Problem(self._file, *place, text, "warning", caution)] = None
+
+    def accept(self, cautions: Iterable[tuple[Caution, Place]]) -> None:
+        """Take out the warnings of these codes; a code that silences none becomes a warning at its place.
+
+        Where there are errors, a warning may be missing because of them: then nothing is said of the code.
+        """
+        for caution, place in cautions:
+            silenced = [problem for problem in self._found if problem.caution is caution]
+            for problem in silenced:
+                del self._found[problem]
+            if not silenced and not of_hosts(caution) and not self.errors:
+                self.warning(place, f"found {caution}, of which there is no warning; expected it left out")
 
     @property
     def errors(self) -> tuple[Problem, ...]:

@@ -9,12 +9,30 @@ from kafab.model import Mode, Role, Version
 OLDEST = Version(2, 4, 1)
 FIRST_WITHOUT_ZOOKEEPER = Version(4, 0, 0)
 NEWEST_MAJOR = 4
+FIRST_SHARE_GROUPS = Version(4, 0, 0)
+"""The first with share groups and the topic of their state (KIP-932)."""
 FIRST_KRAFT = Version(3, 9, 0)
 """The oldest version kafab runs in KRaft mode, and the first with a dynamic quorum (KIP-853)."""
 NEW_CLUSTER: Mapping[Mode, Version] = {Mode.ZOOKEEPER: Version(3, 9, 2), Mode.KRAFT: Version(4, 3, 1)}
 """The version of a new cluster where nobody asks for another: tested, and no first release of its line; see docs/versions.md."""
 
 SERVICE_USER = "kafka"
+
+MIN_IN_SYNC: Mapping[str, str] = {
+    "min.insync.replicas": "default.replication.factor",
+    "transaction.state.log.min.isr": "transaction.state.log.replication.factor",
+    "share.coordinator.state.topic.min.isr": "share.coordinator.state.topic.replication.factor",
+}
+"""How many replicas of a topic must be in sync -> how many it has."""
+_REPLICATION = (
+    "default.replication.factor",
+    "min.insync.replicas",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "transaction.state.log.min.isr",
+    "share.coordinator.state.topic.replication.factor",
+    "share.coordinator.state.topic.min.isr",
+)
 
 # Kafka's own production flags, KAFKA_JVM_PERFORMANCE_OPTS of bin/kafka-run-class.sh.
 PRODUCTION_JVM = (
@@ -99,11 +117,15 @@ def reserved(role: Role, name: str) -> str | None:
     return RESERVED_ZOOKEEPER.get(name)
 
 
-def replication_factor(brokers: int) -> int:
-    """Return kafab's replication factor for new and internal topics: 3, or as many as there are brokers."""
-    return min(3, brokers)
+def replication(version: Version, brokers: int) -> dict[str, int]:
+    """Return kafab's replication of new and internal topics: three replicas, or as many as there are brokers.
 
-
-def min_insync_replicas(brokers: int) -> int:
-    """Return kafab's min.insync.replicas: 2 of 3 replicas; below three brokers a second one must not be required."""
-    return 2 if brokers >= 3 else 1
+    Two of three must be in sync; below three brokers a second one must not be required. Kafka's own defaults are the
+    same for internal topics, and none can be made where there are fewer brokers.
+    """
+    replicas, in_sync = min(3, brokers), 2 if brokers >= 3 else 1
+    return {
+        name: in_sync if name in MIN_IN_SYNC else replicas
+        for name in _REPLICATION
+        if version >= FIRST_SHARE_GROUPS or not name.startswith("share.")
+    }

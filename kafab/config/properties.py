@@ -11,8 +11,7 @@ from kafab.config.defaults import (
     FOUR_LETTER_WORDS,
     RESERVED_BROKER,
     RESERVED_ZOOKEEPER,
-    min_insync_replicas,
-    replication_factor,
+    replication,
 )
 from kafab.listeners import CONTROLLER, PLAINTEXT, Listener
 from kafab.model import Cluster, Endpoint, Node, Role, VoterSource
@@ -33,15 +32,10 @@ def broker_properties(cluster: Cluster, node: Node) -> dict[str, str]:
     Safe where Kafka's own defaults are not: three replicas of which two must be in sync (as far as there are
     brokers), no unclean election, topics created by people only. The inventory's properties win over these.
     """
-    brokers = len(cluster.brokers)
-    replicas, in_sync = str(replication_factor(brokers)), str(min_insync_replicas(brokers))
+    replicas = replication(cluster.version, len(cluster.brokers))
     return {
         **(_in_kraft(cluster, node) if cluster.kraft else _with_zookeeper(cluster, node)),
-        "default.replication.factor": replicas,
-        "min.insync.replicas": in_sync,
-        "offsets.topic.replication.factor": replicas,
-        "transaction.state.log.replication.factor": replicas,
-        "transaction.state.log.min.isr": in_sync,
+        **{name: str(count) for name, count in replicas.items()},
         "unclean.leader.election.enable": "false",
         "auto.create.topics.enable": "false",
         "delete.topic.enable": "true",

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kafab.cautions import Caution
 from kafab.errors import UsageError
-from kafab.inventory import listeners, modes, propertychecks, rules, texts, yamltree
+from kafab.inventory import listeners, modes, propertychecks, regrets, rules, texts, yamltree
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
 from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
@@ -50,6 +51,9 @@ def load(path: Path, *, allow_unknown_properties: bool = False) -> tuple[Cluster
         top = INVENTORY.read(yamltree.read(path, problems), "", problems)
         if top is not None:
             cluster = _cluster(name, path, top, problems, allow_unknown_properties)
+            accept = top.get("accept")
+            if accept is not None:
+                problems.accept((Caution(code), accept.at(code)) for code in accept.values)
     if problems.errors or cluster is None:
         raise InventoryError(path, problems.errors, problems.warnings)
     return cluster, problems.warnings
@@ -93,8 +97,10 @@ def _cluster(name: str, path: Path, top: Section, problems: Problems, allow_unkn
         user=_service_user(top),
         lab=top.get("lab"),
         source=path,
+        accepted=dict(top.get("accept").values) if top.get("accept") else {},
     )
     propertychecks.check(cluster, draft, problems, allow_unknown=allow_unknown)
+    regrets.check(cluster, draft, problems)
     return cluster
 
 

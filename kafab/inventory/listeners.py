@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kafab.cautions import Caution
 from kafab.inventory.rules import Draft, PlacedNode
 from kafab.inventory.sections import Section
 from kafab.listeners import (
@@ -47,8 +48,9 @@ class Layers:
 
     @property
     def jmx_bind(self) -> str | None:
-        """The address that JMX listens on, None for every interface."""
-        found = self.address(_first("jmx_bind", self.own, self.shared)) or self.bind
+        """The address that JMX listens on, None for every interface: as a listener of the node would, if it has none of its own."""
+        chosen = self.address(_first("jmx_bind", self.own, self.shared)) or self.bind
+        found = chosen or (self.advertised if is_loopback(self.advertised) else None)
         return None if found is None or is_wildcard(found) else found
 
     def address(self, bind: str | None) -> str | None:
@@ -186,7 +188,7 @@ def _overrides(draft: Draft, named: Section | None, problems: Problems) -> None:
     for host in draft.hosts:
         if draft.complete and host.section.given("listeners") and host.host.name not in with_brokers:
             text = "found listeners: on a host without a broker; it has no effect"
-            problems.warning(host.section.at("listeners"), text)
+            problems.warning(host.section.at("listeners"), text, Caution.WITHOUT_EFFECT)
 
 
 def _known(own: Section, known: list[str], problems: Problems) -> None:
@@ -207,4 +209,5 @@ def _loopback(placed: PlacedNode, problems: Problems) -> None:
                 placed.section.place,
                 f"found {placed.node.use(listener)} port {listener.port} bound to {listener.bind} and advertised at "
                 f"{listener.advertised}: other hosts cannot connect; expected an address of the network",
+                Caution.BOUND_TO_LOOPBACK,
             )

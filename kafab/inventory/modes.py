@@ -1,5 +1,6 @@
 """What the mode of a cluster asks of its inventory: ZooKeeper or KRaft, never both, and as its version allows."""
 
+from kafab.cautions import Caution
 from kafab.config.defaults import FIRST_KRAFT, FIRST_WITHOUT_ZOOKEEPER
 from kafab.inventory.rules import Draft
 from kafab.inventory.sections import Section
@@ -23,7 +24,8 @@ def check(draft: Draft, top: Section, problems: Problems) -> None:
     for key in ("controller", "kraft") if not draft.kraft else ("zookeeper",):
         if top.given(key) and draft.complete:
             role = "zookeeper" if key == "zookeeper" else "controller"
-            problems.warning(top.at(key), f"found {key}: without a {role} in hosts:; it has no effect")
+            text = f"found {key}: without a {role} in hosts:; it has no effect"
+            problems.warning(top.at(key), text, Caution.WITHOUT_EFFECT)
 
 
 def _version(draft: Draft, problems: Problems) -> None:

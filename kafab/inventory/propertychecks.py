@@ -3,16 +3,14 @@
 What is judged is the whole server.properties as kafab will write it, so that a property is seen beside kafab's own.
 """
 
-from collections.abc import Mapping
-
+from kafab.cautions import Caution
 from kafab.config.catalogue.definitions import catalogue, releases
 from kafab.config.catalogue.judge import judge
 from kafab.config.catalogue.remarks import Remark
 from kafab.config.properties import broker_properties
-from kafab.inventory.rules import Draft, PlacedNode
-from kafab.inventory.sections import Section
+from kafab.inventory.rules import Draft, property_place
 from kafab.model import Cluster, Role
-from kafab.problems import Place, Problems
+from kafab.problems import Problems
 
 
 def check(cluster: Cluster, draft: Draft, problems: Problems, *, allow_unknown: bool) -> None:
@@ -33,6 +31,7 @@ def check(cluster: Cluster, draft: Draft, problems: Problems, *, allow_unknown: 
             draft.shared[Role.BROKER].at("version"),
             f"found {cluster.version}, whose properties kafab does not know; they are checked as those of {newest} "
             f"(known: {listed})",
+            Caution.UNKNOWN_VERSION,
         )
     # Brokers mostly have the same properties: a cluster of 300 has a few kinds of them.
     judged: dict[tuple[object, ...], tuple[Remark, ...]] = {}
@@ -43,18 +42,9 @@ def check(cluster: Cluster, draft: Draft, problems: Problems, *, allow_unknown: 
             properties = broker_properties(cluster, node)
             judged[kind] = tuple(judge(properties, known, node.properties, kraft=draft.kraft))
         for remark in judged[kind]:
-            place = _place(placed, draft.shared, remark)
-            if remark.severity == "warning" or (remark.unknown and allow_unknown):
-                problems.warning(place, remark.text)
+            place = property_place(placed, draft, remark.name, of_name=remark.on_name)
+            allowed = Caution.UNKNOWN_PROPERTY if remark.unknown and allow_unknown else None
+            if caution := remark.caution or allowed:
+                problems.warning(place, remark.text, caution)
             else:
                 problems.error(place, remark.text)
-
-
-def _place(placed: PlacedNode, shared: Mapping[Role, Section], remark: Remark) -> Place:
-    """Return where a property in force was given: with the node, for all controllers, for all brokers."""
-    of_controllers = (shared[Role.CONTROLLER],) if placed.node.is_controller else ()
-    for section in (placed.section, *of_controllers, shared[Role.BROKER]):
-        properties: Section | None = section.get("properties")
-        if properties is not None and properties.given(remark.name):
-            return properties.names[remark.name] if remark.on_name else properties.at(remark.name)
-    return placed.section.place

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from kafab.config.defaults import FOUR_LETTER_WORDS, min_insync_replicas, replication_factor
+from kafab.cautions import Caution
+from kafab.config.defaults import FOUR_LETTER_WORDS, MIN_IN_SYNC, OLDEST, replication
 from kafab.inventory.sections import Section
 from kafab.model import Host, Node, Role
 from kafab.problems import Place, Problems
@@ -238,7 +239,7 @@ def _zookeeper_settings(draft: Draft, problems: Problems) -> None:
             ]
             if missing:
                 problems.error(
-                    _property_place(placed, draft.shared[Role.ZOOKEEPER], "4lw.commands.whitelist"),
+                    property_place(placed, draft, "4lw.commands.whitelist"),
                     f"found no {', '.join(missing)} in the list, which status and verify ask with; expected them in it",
                 )
 
@@ -259,6 +260,7 @@ def _enough_nodes(draft: Draft, problems: Problems) -> None:
                 draft.section.place,
                 f"found {count} {what}: they survive the loss of {(count - 1) // 2}, "
                 f"as {count - 1} would; an odd number is expected",
+                Caution.EVEN_VOTERS,
             )
     used = {placed.node.host.name for placed in draft.nodes}
     for placed in draft.hosts:
@@ -266,6 +268,7 @@ def _enough_nodes(draft: Draft, problems: Problems) -> None:
             problems.warning(
                 placed.section.place,
                 "found a host without a node; broker:, controller: or zookeeper: is expected",
+                Caution.HOST_WITHOUT_NODE,
             )
 
 
@@ -283,22 +286,12 @@ def _racks(draft: Draft, problems: Problems) -> None:
             )
 
 
-_FACTORS = (
-    "default.replication.factor",
-    "offsets.topic.replication.factor",
-    "transaction.state.log.replication.factor",
-)
-_MINIMA = {
-    "min.insync.replicas": "default.replication.factor",
-    "transaction.state.log.min.isr": "transaction.state.log.replication.factor",
-}
-
-
 def _replication(draft: Draft, problems: Problems) -> None:
     brokers = draft.of(Role.BROKER)
-    defaults = dict.fromkeys(_FACTORS, replication_factor(len(brokers)))
-    defaults |= dict.fromkeys(_MINIMA, min_insync_replicas(len(brokers)))
-    for placed in brokers:
+    defaults = replication(draft.shared[Role.BROKER].get("version") or OLDEST, len(brokers))
+    for placed in draft.nodes:
+        if placed.node.role is Role.ZOOKEEPER:
+            continue
         values = dict(defaults)
         for name in defaults:
             given = placed.node.properties.get(name)
@@ -307,29 +300,53 @@ def _replication(draft: Draft, problems: Problems) -> None:
             if given.isascii() and given.isdigit() and int(given) >= 1:
                 values[name] = int(given)
             else:
-                place = _property_place(placed, draft.shared[Role.BROKER], name)
+                place = property_place(placed, draft, name)
                 problems.error(place, f"found {given[:40]!r}; expected a whole number from 1")
-        for name in _FACTORS:
-            if values[name] > len(brokers):
-                place = _property_place(placed, draft.shared[Role.BROKER], name)
-                problems.error(
-                    place, f"found {values[name]}; expected at most {len(brokers)}, as there are brokers"
-                )
-        for minimum, factor in _MINIMA.items():
-            if values[minimum] > values[factor]:
-                chosen = minimum if minimum in placed.node.properties else factor
-                problems.error(
-                    _property_place(placed, draft.shared[Role.BROKER], chosen),
-                    f"found {minimum} {values[minimum]} above {factor} {values[factor]}; expected it not above",
-                )
+        for name, value in values.items():
+            if name not in MIN_IN_SYNC:
+                _factor(placed, draft, name, value, problems)
+        for minimum, factor in MIN_IN_SYNC.items():
+            if minimum in values:
+                _in_sync(placed, draft, (minimum, values[minimum]), (factor, values[factor]), problems)
 
 
-def _property_place(placed: PlacedNode, cluster: Section, name: str) -> Place:
-    """Return where a node's property was given: with the node, or for the whole cluster."""
-    for section in (placed.section.get("properties"), cluster.get("properties")):
-        if section is not None and section.given(name):
-            place: Place = section.at(name)
-            return place
+def _factor(placed: PlacedNode, draft: Draft, name: str, value: int, problems: Problems) -> None:
+    brokers = len(draft.of(Role.BROKER))
+    if value > brokers:
+        text = f"found {value}; expected at most {brokers}, as there are brokers"
+        problems.error(property_place(placed, draft, name), text)
+    elif value == 1 < brokers:
+        text = (
+            f"found 1, with {brokers} brokers: what lies on one of them is offline while it restarts, and gone with it; "
+            f"expected {min(3, brokers)}"
+        )
+        problems.warning(property_place(placed, draft, name), text, Caution.ONE_REPLICA)
+
+
+def _in_sync(
+    placed: PlacedNode, draft: Draft, minimum: tuple[str, int], factor: tuple[str, int], problems: Problems
+) -> None:
+    (low, wanted), (high, replicas) = minimum, factor
+    place = property_place(placed, draft, low if low in placed.node.properties else high)
+    if wanted > replicas:
+        problems.error(place, f"found {low} {wanted} above {high} {replicas}; expected it not above")
+    elif wanted == replicas > 1:
+        text = f"found {low} {wanted}, as many as {high}: no write with acks=all while a broker restarts; expected {replicas - 1}"
+        problems.warning(place, text, Caution.NO_SPARE_REPLICA)
+
+
+def property_place(placed: PlacedNode, draft: Draft, name: str, *, of_name: bool = False) -> Place:
+    """Return where a property in force was given: with the node, for all of its role, for all brokers.
+
+    ``of_name`` asks for the name itself, not for its value.
+    """
+    node = placed.node
+    shared = [draft.shared[Role.CONTROLLER]] if node.is_controller else []
+    shared.append(draft.shared[Role.ZOOKEEPER if node.role is Role.ZOOKEEPER else Role.BROKER])
+    for section in (placed.section, *shared):
+        properties: Section | None = section.get("properties")
+        if properties is not None and properties.given(name):
+            return properties.names[name] if of_name else properties.at(name)
     return placed.section.place
 
 

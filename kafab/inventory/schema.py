@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from kafab.cautions import REGRETS
 from kafab.config.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER, SERVICE_USER
 from kafab.inventory import texts
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
@@ -296,6 +297,16 @@ HOST = Keys(
     refused={"<<": _MERGE},
 )
 
+REASON = Text("a reason", texts.reason)
+ACCEPT = Keys(
+    "accept",
+    tuple(
+        Key(str(caution), REASON, f"{regret.meaning} ({regret.source})")
+        for caution, regret in REGRETS.items()
+    ),
+    refused={"<<": _MERGE},
+)
+
 INVENTORY = Keys(
     "",
     (
@@ -318,6 +329,7 @@ INVENTORY = Keys(
             ),
         ),
         Key("lab", Flag(), "a throwaway cluster: kafab never asks before disturbing it", False),
+        Key("accept", ACCEPT, "warnings that are meant so: code -> reason, which silences them"),
         Key("hosts", Named(HOST_NAME, HOST), "the machines and the nodes on each", required=True),
     ),
     refused={"<<": _MERGE},
@@ -348,6 +360,7 @@ def _markdown() -> Iterator[str]:
         "kraft": KRAFT,
         "ssh": SSH,
         "paths": _paths(of_host=False),
+        "accept": ACCEPT,
         "hosts.NAME": HOST,
         "hosts.NAME.listeners.NAME": OVERRIDES,
         "hosts.NAME.zookeeper": ZOOKEEPER_NODE,

@@ -25,6 +25,8 @@ RACK = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}"
 USER = r"[A-Za-z_][A-Za-z0-9_.@+-]{0,63}\$?"
 JVM_FLAG = r"-[A-Za-z][A-Za-z0-9_.,:=+/@%*~-]*"
 
+MAX_REASON = 200
+
 # Kafka takes a name in any case and makes capitals of it (ListenerName.normalised); only capitals are the same everywhere.
 LISTENER = r"[A-Z][A-Z0-9_-]{0,62}"
 
@@ -189,6 +191,15 @@ def jvm_flag(text: str) -> str:
     if text.startswith("-D") and is_secret(text[2:].partition("=")[0]):
         raise PlainSecret(PLAIN_TEXT_FOUND)
     return _matching(JVM_FLAG, text, "expected one flag like -XX:+UseG1GC, without spaces, quotes or $")
+
+
+def reason(text: str) -> str:
+    """Return why a warning is accepted: a line that somebody reads a year later."""
+    if not text.strip() or not text.isprintable() or len(text) > MAX_REASON:
+        raise ValueError(
+            f"expected a reason: a line of up to {MAX_REASON} characters that says why this is meant"
+        )
+    return text.strip()
 
 
 def cluster_name(text: str) -> str:

@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.model",
             "kafab.events",
             "kafab.findings",
+            "kafab.cautions",
             "kafab.problems",
             "kafab.folders",
         ),

@@ -292,6 +292,6 @@ def test_check_of_a_bad_inventory(tmp_path: Path) -> None:
     text = "found the number 3.10; expected three numbers with dots, like 3.9.2"
     assert inventories.rows(verdict) == [(f"{file}:1:18", "kafka.version", "error", text)]
     assert inventories.document(verdict)["problems"] == [
-        {"line": 1, "column": 18, "key": "kafka.version", "severity": "error", "text": text}
+        {"line": 1, "column": 18, "key": "kafka.version", "severity": "error", "text": text, "code": None}
     ]
     assert verdict.exit_code == 2

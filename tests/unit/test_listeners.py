@@ -196,6 +196,8 @@ def test_client_port_of_zookeeper(tmp_path: Path, key: str, address: str | None)
         (", bind: address", "", "10.0.0.11"),
         (", bind: address", ", jmx_bind: 127.0.0.1", "127.0.0.1"),
         (", bind: address", ", jmx_bind: 0.0.0.0", None),
+        ("", ", advertised: 127.0.0.1", "127.0.0.1"),
+        ("", ", advertised: 127.0.0.1, jmx_bind: 0.0.0.0", None),
     ],
 )
 def test_address_of_jmx(tmp_path: Path, host: str, broker: str, address: str | None) -> None:

@@ -155,6 +155,15 @@ def test_hosts_of_one_address_share_their_memory() -> None:
     assert [(item.subject, item.severity) for item in found] == [("node1 and 2 more", Severity.CRIT)]
 
 
+@pytest.mark.parametrize(("total", "severity"), [(6, Severity.OK), (4, Severity.CRIT)])
+def test_heap_above_half_can_be_accepted(total: int, severity: Severity) -> None:
+    """`accept:` takes the advice away, with its reason in the finding; heaps that cannot fit stay an error."""
+    accepting = replace(three("10.0.0.1"), accepted={"heap-above-half": "no topic here is read twice"})
+    looks = {host.name: replace(healthy(), memory={"MemTotal": total * GB}) for host in accepting.hosts}
+    (found,) = across.judge_memory(accepting, looks)
+    assert (found.severity, "no topic here is read twice" in found.detail) == (severity, total == 6)
+
+
 def test_connections_that_are_needed() -> None:
     """A broker reaches every node's client port, a server its peers' quorum and election ports, no more."""
     cluster = three()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from kafab.config.defaults import replication
 from kafab.config.properties import (
     RESERVED_BROKER,
     RESERVED_ZOOKEEPER,
@@ -17,7 +18,7 @@ from kafab.config.properties import (
     zookeeper_properties,
 )
 from kafab.inventory import load
-from kafab.model import Cluster, Host, Node
+from kafab.model import Cluster, Host, Node, Version
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "inventory" / "examples"
 TEXTS = some.text(some.characters(exclude_categories=["Cs"]), max_size=30)
@@ -59,6 +60,20 @@ def test_broker_of_three() -> None:
         ("auto.create.topics.enable", "false"),
         ("delete.topic.enable", "true"),
     ]
+
+
+@pytest.mark.parametrize(("brokers", "replicas", "in_sync"), [(1, 1, 1), (2, 2, 1), (3, 3, 2), (5, 3, 2)])
+def test_replication_of_internal_topics(brokers: int, replicas: int, in_sync: int) -> None:
+    """No internal topic asks for more replicas than there are brokers, that of share groups no more than the others."""
+    found = replication(Version(4, 3, 1), brokers)
+    assert {value for name, value in found.items() if name.endswith("replication.factor")} == {replicas}
+    assert {value for name, value in found.items() if not name.endswith("replication.factor")} == {in_sync}
+    assert len(found) == 7
+
+
+def test_older_kafka_has_no_topic_of_share_groups() -> None:
+    """Before 4.0 the properties of share groups are unknown, and none is written."""
+    assert not any(name.startswith("share.") for name in replication(Version(3, 9, 2), 1))
 
 
 def test_zookeeper_of_three() -> None:

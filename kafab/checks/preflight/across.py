@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from kafab.cautions import Caution
 from kafab.checks.preflight.local import Look
 from kafab.checks.preflight.network import names, targets
 from kafab.checks.preflight.sizes import heap_bytes, size
@@ -133,7 +134,11 @@ def _memory(cluster: Cluster, nodes: list[Node], total: int, *, host: str, subje
         text = f"{detail}; wanted: heaps below 90 %"
         return Finding("memory", subject, Severity.CRIT, text, evidence, hint)
     if heaps > total / 2 and not cluster.lab and any(node.role is Role.BROKER for node in nodes):
-        text = f"{detail}; wanted: half of it left for the page cache"
+        reason = cluster.accepted.get(Caution.HEAP_ABOVE_HALF.value)
+        if reason is not None:
+            text = f"{detail}; above half, accepted: {reason}"
+            return Finding("memory", subject, Severity.OK, text, evidence)
+        text = f"{detail}; wanted: half of it left for the page cache [{Caution.HEAP_ABOVE_HALF}]"
         return Finding("memory", subject, Severity.WARN, text, evidence, hint)
     return Finding("memory", subject, Severity.OK, detail, evidence)
 

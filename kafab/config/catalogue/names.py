@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from kafab.cautions import Caution
 from kafab.config.catalogue.definitions import (
     Catalogue,
     Line,
@@ -164,7 +165,7 @@ def _unknown(catalogue: Catalogue, name: str, properties: Mapping[str, str]) -> 
     others = plugins(properties)
     if others and not (near and near[1] >= _SURELY):
         text = f"unknown property {name}: Kafka ignores it, if {others[0]} does not read it"
-        return Remark(name, text, "warning", on_name=True, unknown=True)
+        return Remark(name, text, Caution.UNKNOWN_PROPERTY, on_name=True, unknown=True)
     meant = f"did you mean {near[0]}?" if near else "--allow-unknown-properties if a plug-in reads it"
     if catalogue.exact:
         text = f"unknown property {name}, which Kafka {_shown(catalogue.line)} would ignore; {meant}"
@@ -172,7 +173,7 @@ def _unknown(catalogue: Catalogue, name: str, properties: Mapping[str, str]) -> 
     text = (
         f"unknown property {name} in Kafka {_shown(catalogue.line)}, the nearest version kafab knows; {meant}"
     )
-    return Remark(name, text, "warning", on_name=True, unknown=True)
+    return Remark(name, text, Caution.UNKNOWN_PROPERTY, on_name=True, unknown=True)
 
 
 def _elsewhere(catalogue: Catalogue, name: str) -> str | None:

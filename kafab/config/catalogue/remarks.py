@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kafab.cautions import Caution
 from kafab.problems import Degree
 
 
@@ -11,7 +12,13 @@ class Remark:
 
     name: str
     text: str
-    severity: Degree = "error"
+    caution: Caution | None = None
+    """The code of a warning; without it the remark is an error."""
     on_name: bool = False
     unknown: bool = False
     """No version of Kafka's brokers has the name: only a plug-in could read it."""
+
+    @property
+    def severity(self) -> Degree:
+        """``warning`` for what Kafka takes."""
+        return "error" if self.caution is None else "warning"

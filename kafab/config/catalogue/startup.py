@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from kafab.cautions import Caution
 from kafab.config.catalogue.definitions import Catalogue
 from kafab.config.catalogue.remarks import Remark
 from kafab.config.catalogue.values import items, number
@@ -98,7 +99,7 @@ def _ordered(broker: Broker) -> Iterator[Remark]:
             name = broker.blamed(order.low, order.high)
             wanted = "below" if order.below else "not above"
             text = f"found {order.low} {low:.0f} and {order.high} {high:.0f}; expected the first {wanted} the second"
-            yield Remark(name, text, "warning" if order.warning else "error")
+            yield Remark(name, text, Caution.LIMITS_APART if order.warning else None)
 
 
 def _cleaner(broker: Broker) -> Iterator[Remark]:
@@ -119,7 +120,9 @@ def _retention(broker: Broker) -> Iterator[Remark]:
     ):
         given = [name for name in names if name in broker.properties]
         for name in given[1:]:
-            yield Remark(name, f"found it beside {given[0]}, which wins; expected one {unit}.*", "warning")
+            yield Remark(
+                name, f"found it beside {given[0]}, which wins; expected one {unit}.*", Caution.WITHOUT_EFFECT
+            )
         if unit == "log.roll.jitter":
             continue
         value = broker.number(given[0]) if given else None
@@ -150,10 +153,12 @@ def _authorizer(broker: Broker) -> Iterator[Remark]:
         text = (
             "found no super.users beside it; expected one: nobody, brokers neither, is allowed anything else"
         )
-        yield Remark(name, text, "warning")
+        yield Remark(name, text, Caution.ACL_WITHOUT_SUPER_USERS)
     for given in ("super.users", "allow.everyone.if.no.acl.found"):
         if given in broker.properties and not found:
-            yield Remark(given, "found no authorizer.class.name, which alone reads it", "warning")
+            yield Remark(
+                given, "found no authorizer.class.name, which alone reads it", Caution.WITHOUT_EFFECT
+            )
 
 
 def _providers(broker: Broker) -> Iterator[Remark]:

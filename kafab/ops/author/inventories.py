@@ -56,7 +56,7 @@ def check(file: Path, *, allow_unknown_properties: bool = False) -> Verdict:
 def rows(verdict: Verdict) -> list[tuple[str, str, str, str]]:
     """Return place, key, severity and text of each problem, for a table."""
     return [
-        (f"{found.file}:{found.line}:{found.column}", found.key, found.severity, found.text)
+        (f"{found.file}:{found.line}:{found.column}", found.key, found.severity, found.shown)
         for found in verdict.problems
     ]
 
@@ -84,6 +84,7 @@ def document(verdict: Verdict) -> dict[str, object]:
                 "key": found.key,
                 "severity": found.severity,
                 "text": found.text,
+                "code": found.caution and str(found.caution),
             }
             for found in verdict.problems
         ],
