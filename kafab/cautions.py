@@ -11,6 +11,7 @@ class Caution(str, Enum):
     """The code of one kind of warning, as a person writes it under ``accept:``."""
 
     ACL_WITHOUT_SUPER_USERS = "acl-without-super-users"
+    ADVERTISED_ELSEWHERE = "advertised-elsewhere"
     AUTOPURGE_OFF = "autopurge-off"
     BOUND_TO_LOOPBACK = "bound-to-loopback"
     CLEANER_OFF = "cleaner-off"
@@ -24,6 +25,8 @@ class Caution(str, Enum):
     LIMITS_APART = "limits-apart"
     NO_SPARE_REPLICA = "no-spare-replica"
     ONE_REPLICA = "one-replica"
+    SASL_WITHOUT_LOGIN = "sasl-without-login"
+    TLS_WITHOUT_KEY = "tls-without-key"
     UNCLEAN_ELECTION = "unclean-election"
     UNKNOWN_PROPERTY = "unknown-property"
     UNKNOWN_VERSION = "unknown-version"
@@ -45,6 +48,10 @@ REGRETS: dict[Caution, Regret] = {
     Caution.ACL_WITHOUT_SUPER_USERS: Regret(
         "an authorizer without super.users: brokers themselves are allowed nothing",
         "Kafka's documentation, Authorization and ACLs",
+    ),
+    Caution.ADVERTISED_ELSEWHERE: Regret(
+        "a listener advertises a port that another listener has, or one that nobody has at the address it binds",
+        "Kafka's documentation of listeners and advertised.listeners",
     ),
     Caution.AUTOPURGE_OFF: Regret(
         "ZooKeeper keeps every snapshot and log: its disk fills up",
@@ -94,6 +101,14 @@ REGRETS: dict[Caution, Regret] = {
     Caution.ONE_REPLICA: Regret(
         "a topic of one replica on several brokers: it is gone with its broker, and offline while that restarts",
         "Kafka's documentation of offsets.topic.replication.factor; its quick start has one broker",
+    ),
+    Caution.SASL_WITHOUT_LOGIN: Regret(
+        "a SASL listener whose login is not in the file: without one the broker ends at its start",
+        "Kafka's documentation, JAAS configuration for Kafka brokers",
+    ),
+    Caution.TLS_WITHOUT_KEY: Regret(
+        "a TLS listener without a key of its own: nobody can connect",
+        "Kafka's documentation, Configuring Kafka Brokers",
     ),
     Caution.UNCLEAN_ELECTION: Regret(
         "a replica that is behind may become leader: acknowledged records are lost",

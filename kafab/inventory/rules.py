@@ -328,9 +328,7 @@ def _in_sync(
 ) -> None:
     (low, wanted), (high, replicas) = minimum, factor
     place = property_place(placed, draft, low if low in placed.node.properties else high)
-    if wanted > replicas:
-        problems.error(place, f"found {low} {wanted} above {high} {replicas}; expected it not above")
-    elif wanted == replicas > 1:
+    if wanted == replicas > 1:
         text = f"found {low} {wanted}, as many as {high}: no write with acks=all while a broker restarts; expected {replicas - 1}"
         problems.warning(place, text, Caution.NO_SPARE_REPLICA)
 

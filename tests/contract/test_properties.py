@@ -1,17 +1,21 @@
 """Verdicts on a broker's properties, kafab's against Kafka's own, for every case of tests/cases/properties."""
 
+import random
 import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
-from kafab.config.catalogue.definitions import catalogue
+from kafab.config.catalogue import names
+from kafab.config.catalogue.definitions import Definition, catalogue
 from kafab.config.catalogue.judge import judge
+from kafab.config.defaults import MIN_IN_SYNC
 from kafab.config.properties import format_properties
 from kafab.model import Version
 from tests.conftest import cannot_run
@@ -23,6 +27,9 @@ DATA: dict[str, Any] = yaml.load(
     (HERE.parent / "cases" / "properties" / "verdicts.yaml").read_text(encoding="utf-8"), yaml.BaseLoader
 )
 BASES: dict[str, Any] = DATA["bases"]
+# Kafka starts with more in-sync replicas than replicas, and then refuses what is written.
+_LATER = frozenset({*MIN_IN_SYNC, *MIN_IN_SYNC.values()})
+_LIMITS = ("2.4.1", "3.9.2", "4.3.1 controller", "4.4.0 broker")
 
 
 class Case(NamedTuple):
@@ -71,18 +78,75 @@ def test_kafka_agrees_with_the_cases(base: str, libs: Callable[[str], Path], tmp
     if shutil.which("javac") is None:
         cannot_run("a JDK runs Verdict.java as source, and there is no javac on the PATH")
     cases = _cases(base)
-    files = [tmp_path / f"{number}.properties" for number in range(len(cases))]
-    for file, case in zip(files, cases, strict=True):
-        file.write_text(format_properties(case.properties), encoding="ascii")
-    path = f"{libs(BASES[base]['release'])}/*"
-    java = ["java", "-XX:TieredStopAtLevel=1", "-cp", path, str(HERE / "Verdict.java")]
-    done = subprocess.run(
-        [*java, *map(str, files)], stdout=subprocess.PIPE, text=True, timeout=120, check=True
-    )
-    verdicts = done.stdout.splitlines()
+    verdicts = _verdicts(libs(BASES[base]["release"]), [case.properties for case in cases], tmp_path)
     wrong = [
         (case.change, verdict)
         for case, verdict in zip(cases, verdicts, strict=True)
         if bool(verdict) != case.by_kafka
     ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def _verdicts(libs: Path, files: list[dict[str, str]], folder: Path) -> list[str]:
+    """Return what Kafka says of each file: nothing, or the message that it would end with."""
+    paths = [folder / f"{number}.properties" for number in range(len(files))]
+    for path, properties in zip(paths, files, strict=True):
+        path.write_text(format_properties(properties), encoding="ascii")
+    java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*", str(HERE / "Verdict.java")]
+    done = subprocess.run(
+        [*java, *map(str, paths)], stdout=subprocess.PIPE, text=True, timeout=120, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def _numbers(base: str) -> list[Definition]:
+    """Return the numeric properties that a base may have in its mode; who a node is stands in the base."""
+    properties: dict[str, str] = BASES[base]["properties"]
+    known = catalogue(Version.parse(BASES[base]["release"]))
+    return [
+        found
+        for name, found in known.known.items()
+        if found.type in ("short", "int", "long", "double")
+        and name not in _LATER | {"broker.id", "node.id", "reserved.broker.max.id"}
+        and names.complaint(known, name, properties, kraft="process.roles" in properties) is None
+    ]
+
+
+def _around(definition: Definition) -> list[str]:
+    """Return whole numbers around a property's limits and its default, within its type."""
+    most = 2 ** {"short": 15, "int": 31}.get(definition.type, 40) - 1
+    default = definition.default if (definition.default or "").lstrip("-").isdigit() else "1"
+    middles = [definition.low, definition.high, int(default or "1")]
+    wanted = {int(middle) + step for middle in middles if middle is not None for step in (-1, 0, 1)}
+    wanted |= {int(default or "1") * 100, 0, -2}
+    return [str(number) for number in sorted(wanted) if abs(number) <= most]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("base", _LIMITS)
+def test_kafka_agrees_around_every_limit(base: str, libs: Callable[[str], Path], tmp_path: Path) -> None:
+    """Whatever number Kafka refuses kafab refuses, and nothing else: each property alone, and some pairs of kin."""
+    if shutil.which("javac") is None:
+        cannot_run("a JDK runs Verdict.java as source, and there is no javac on the PATH")
+    release, properties = BASES[base]["release"], BASES[base]["properties"]
+    known, kraft = catalogue(Version.parse(release)), "process.roles" in properties
+    kin: dict[str, list[Definition]] = {}
+    for found in _numbers(base):
+        for key in (found.name.rpartition(".")[0], ".".join(found.name.split(".")[:2])):
+            kin.setdefault(key, []).append(found)
+    chosen = random.Random(base)  # the same each time
+    changes = [{found.name: value} for found in _numbers(base) for value in _around(found)]
+    pairs = [pair for group in kin.values() for pair in combinations(group, 2)]
+    changes += [
+        {found.name: chosen.choice(_around(found)) for found in two} for two in chosen.sample(pairs, 150)
+    ]
+    verdicts = _verdicts(libs(release), [properties | change for change in changes], tmp_path)
+    wrong = []
+    for change, verdict in zip(changes, verdicts, strict=True):
+        remarks = judge(properties | change, known, change, kraft=kraft)
+        errors = [
+            remark.text for remark in remarks if remark.severity == "error" and remark.name not in _LATER
+        ]
+        if bool(errors) != bool(verdict):
+            wrong.append((change, verdict, errors))
     assert not wrong, "\n".join(map(str, wrong))

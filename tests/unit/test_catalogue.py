@@ -15,7 +15,7 @@ from kafab.config.catalogue import definitions, names
 from kafab.config.catalogue.definitions import Catalogue, Definition, catalogue, releases
 from kafab.config.catalogue.judge import alone, judge
 from kafab.config.catalogue.remarks import Remark
-from kafab.config.catalogue.values import complaint
+from kafab.config.catalogue.values import complaint, narrowed
 from kafab.config.defaults import FIRST_KRAFT, FIRST_WITHOUT_ZOOKEEPER
 from kafab.config.properties import broker_properties
 from kafab.inventory import InventoryError, load
@@ -106,10 +106,12 @@ def test_range_is_kafkas(number: int, version: Version) -> None:
         if found.type not in ("short", "int", "long"):
             continue
         limit = 2 ** {"short": 15, "int": 31, "long": 63}[found.type]
-        low = -limit if found.low is None else found.low
-        high = limit - 1 if found.high is None else found.high
-        taken = complaint(found, str(number), (version.major, version.minor)) is None
-        assert taken == (low <= number <= high or number == found.other)
+        line = (version.major, version.minor)
+        held = narrowed(found, line)
+        low = -limit if held.low is None else held.low
+        high = limit - 1 if held.high is None else held.high
+        taken = complaint(found, str(number), line) is None
+        assert taken == (low <= number <= high or number == held.other)
 
 
 @pytest.mark.parametrize(

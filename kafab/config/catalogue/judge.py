@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from kafab.config.catalogue import listeners, names, startup
+from kafab.config.catalogue import identity, listeners, names, orders, security, startup
+from kafab.config.catalogue.broker import Broker
 from kafab.config.catalogue.definitions import Catalogue
 from kafab.config.catalogue.remarks import Remark
 from kafab.config.catalogue.values import complaint, items, references
@@ -15,10 +16,13 @@ def judge(
 
     Remarks may blame properties that nobody wrote, where these do not go with what was written.
     """
-    for name in given:
+    written = list(given)
+    for name in written:
         yield from alone(name, properties, catalogue, kraft=kraft)
     yield from listeners.remarks(properties, catalogue.line, kraft=kraft)
-    yield from startup.remarks(startup.Broker(properties, catalogue, kraft))
+    broker = Broker(properties, catalogue, kraft, frozenset(written))
+    for rules in (identity.remarks, orders.remarks, security.remarks, startup.remarks):
+        yield from rules(broker)
 
 
 def alone(name: str, properties: Mapping[str, str], catalogue: Catalogue, *, kraft: bool) -> Iterator[Remark]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Generator, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from kafab.cautions import Caution
 from kafab.config.catalogue.definitions import Line
 from kafab.config.catalogue.remarks import Remark
 from kafab.config.catalogue.values import items
@@ -43,8 +44,9 @@ def remarks(properties: Mapping[str, str], line: Line, *, kraft: bool) -> Iterat
     if "broker" in roles and bound:
         shown = {listener.name for listener in advertised or bound} - set(controllers)
         yield from _of_brokers(properties, names, shown, protocols)
+    yield from _elsewhere(bound, advertised)
     if kraft:
-        yield from _of_controllers(properties, names, controllers, roles)
+        yield from _of_controllers(properties, names, controllers, roles, protocols)
         yield from _started_early(properties, names | {name.upper() for name in controllers})
     elif controllers_given := properties.get("controller.listener.names"):
         text = f"found {controllers_given}; expected no controller listeners in ZooKeeper mode"
@@ -129,6 +131,21 @@ def _of_brokers(
             yield Remark(key, text)
 
 
+def _elsewhere(bound: list[Listener], advertised: list[Listener]) -> Iterator[Remark]:
+    """Warn of a port that cannot be meant; any other may be mapped by what stands in front of the host."""
+    at = {listener.name: listener for listener in bound}
+    for listener in advertised:
+        own = at.get(listener.name)
+        if own is None or own.port in (0, listener.port):
+            continue
+        same_host = own.host not in ("", "0.0.0.0", "[::]") and own.host == listener.host  # noqa: S104  # compared
+        holder = next((other.name for other in bound if other.port == listener.port), None)
+        if same_host or holder:
+            where = f"which {holder} listens on" if holder else f"and {own.port} in listeners"
+            text = f"found port {listener.port} for {listener.name}, {where}; expected {own.port}"
+            yield Remark("advertised.listeners", text, Caution.ADVERTISED_ELSEWHERE)
+
+
 def _started_early(properties: Mapping[str, str], known: set[str]) -> Iterator[Remark]:
     """Kafka compares these as they are written with names in capitals (KafkaConfig.earlyStartListeners)."""
     for name in items(properties.get("early.start.listeners", "")):
@@ -138,9 +155,16 @@ def _started_early(properties: Mapping[str, str], known: set[str]) -> Iterator[R
 
 
 def _of_controllers(
-    properties: Mapping[str, str], names: set[str], controllers: list[str], roles: list[str]
+    properties: Mapping[str, str],
+    names: set[str],
+    controllers: list[str],
+    roles: list[str],
+    protocols: Mapping[str, str],
 ) -> Iterator[Remark]:
     key = "controller.listener.names"
+    for name in controllers:
+        if "broker" in roles and name.upper() not in protocols:
+            yield Remark(key, f"found {name}; expected it in listener.security.protocol.map")
     if not controllers:
         yield Remark(key, "found no name; expected the name of the controllers' listener in KRaft mode")
         return
@@ -155,6 +179,10 @@ def _of_controllers(
     if roles == ["controller"] and (others := sorted(names - upper)):
         text = f"found {', '.join(others)}; expected only listeners of {key} on a controller"
         yield Remark("listeners", text)
-    if properties.get("inter.broker.listener.name", "").upper() in upper:
+    among = properties.get("inter.broker.listener.name")
+    if among is not None and "broker" not in roles and among.upper() not in protocols:
+        text = f"found {among or 'none'}; expected a listener of listener.security.protocol.map"
+        yield Remark("inter.broker.listener.name", text)
+    elif among is not None and among.upper() in upper:
         text = "found a listener of the controllers; expected one of the brokers"
         yield Remark("inter.broker.listener.name", text)

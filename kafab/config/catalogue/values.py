@@ -1,15 +1,19 @@
 """Is a property's value one that Kafka reads, and reads as it was meant? By ConfigDef.parseType and its validators."""
 
+import difflib
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from kafab.config.catalogue import protocols
 from kafab.config.catalogue.definitions import Definition, Line
 
 _WHOLE: Final[Mapping[str, int]] = {"short": 15, "int": 31, "long": 63}
 _DOUBLE = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?|[+-]?Infinity|NaN"
-_CLASS = r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*"
+_CLASS = r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)+"
+"""A class of some package: nobody has a plug-in without one."""
 _UNITS = {
     "ms": "milliseconds",
     "bytes": "bytes",
@@ -28,13 +32,62 @@ _LATER: Final[Mapping[str, tuple[str, ...]]] = {
     "compression.type": ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
     "metrics.recording.level": ("INFO", "DEBUG", "TRACE"),
 }
+# What LogConfig has refused from the start and ConfigDef only since 3.3, and codes that a class is chosen by: least and most.
+_RANGES: Final[Mapping[str, tuple[float, float | None]]] = {
+    "log.cleaner.delete.retention.ms": (0, None),
+    "log.cleaner.max.compaction.lag.ms": (1, None),
+    "log.cleaner.min.compaction.lag.ms": (0, None),
+    "log.cleaner.min.cleanable.ratio": (0, 1),
+    "log.cleaner.threads": (1, None),
+    "log.message.timestamp.difference.max.ms": (0, None),
+    "log.roll.jitter.ms": (0, None),
+    "offsets.commit.required.acks": (-1, None),
+    "offsets.topic.compression.codec": (0, 4),
+    "share.coordinator.state.topic.compression.codec": (0, 4),
+}
+_FLUSHES = ("log.flush.interval.ms", "log.flush.scheduler.interval.ms")
+_POOLS = ("remote.log.manager.copier.thread.pool.size", "remote.log.manager.expiration.thread.pool.size")
+_ALL_FOLDERS: Final[Mapping[str, str]] = {"cordoned.log.dirs": "*"}
+# Kafka's own classes that people name in server.properties, for a letter that went wrong; others are not judged.
+_KAFKAS: Final = (
+    "kafka.security.auth.SimpleAclAuthorizer",
+    "kafka.security.authorizer.AclAuthorizer",
+    "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
+    "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+    "org.apache.kafka.common.metrics.JmxReporter",
+    "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
+    "org.apache.kafka.server.log.remote.storage.NoOpRemoteStorageManager",
+    "org.apache.kafka.server.log.remote.storage.NoOpRemoteLogMetadataManager",
+    "org.apache.kafka.server.log.remote.storage.LocalTieredStorage",
+    "org.apache.kafka.common.config.provider.FileConfigProvider",
+    "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+    "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+    "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler",
+    "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler",
+    "org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerLoginCallbackHandler",
+    "org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerValidatorCallbackHandler",
+)
 _TLS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
 def complaint(definition: Definition, text: str, line: Line) -> str | None:
     """Say why Kafka of a minor line does not take a value, or does not read what was meant; None if all is well."""
     value = text.strip()
+    definition = narrowed(definition, line)
     return _unread(definition, value) or _wrong(definition, value, line)
+
+
+def narrowed(definition: Definition, line: Line) -> Definition:
+    """Return a definition with the range that code beside ConfigDef holds its value to."""
+    if definition.name in _POOLS and definition.checked_by:
+        return replace(definition, low=1, other=-1)
+    if definition.name in _FLUSHES and line < (3, 0):
+        return replace(definition, low=0)
+    low, high = _RANGES.get(definition.name, (None, None))
+    if low is None or (definition.low is not None and definition.low >= low):
+        return definition
+    return replace(definition, low=low, high=definition.high if high is None else high)
 
 
 def number(definition: Definition, text: str) -> float | None:
@@ -76,13 +129,28 @@ def expected(definition: Definition) -> str:
     )
 
 
+def _wrong_class(definition: Definition, value: str) -> str | None:
+    """Say why a class is none: without a package, or nearly one of Kafka's own but not quite."""
+    if not re.fullmatch(_CLASS, value, re.ASCII):
+        # An empty class is one that Kafka looks for, and does not find.
+        return f"found {_shown(value)}; expected {expected(definition)}, or the property left out"
+    return _misspelt(value)
+
+
+def _misspelt(value: str) -> str | None:
+    if not value.startswith(("org.apache.kafka.", "kafka.")) or value in _KAFKAS:
+        return None
+    near = difflib.get_close_matches(value, _KAFKAS, n=1, cutoff=0.8)
+    return f"found {_shown(value)}, which Kafka does not have; did you mean {near[0]}?" if near else None
+
+
 def _unread(definition: Definition, value: str) -> str | None:
     """Name what people write and Kafka takes literally."""
     if re.search(r"\s#", value):
         return f"found {_shown(value)}; expected no comment behind the value: Kafka takes it as part of it"
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         return f"found {_shown(value)}; expected no quotes inside the text: Kafka takes them as part of it"
-    if is_path(definition):
+    if is_path(definition) and value != _ALL_FOLDERS.get(definition.name):
         for path in items(value):
             if path.startswith("~"):
                 return f"found {_shown(path)}; expected an absolute path: Kafka does not expand ~"
@@ -101,7 +169,7 @@ def _wrong(definition: Definition, value: str, line: Line) -> str | None:
             return f"found {_shown(value)}; expected at most {limit}, the limit of Kafka's type {definition.type}"
         good = _in_range(definition, value)
     elif definition.type == "class":
-        good = not value or bool(re.fullmatch(_CLASS, value, re.ASCII))
+        return _wrong_class(definition, value)
     elif definition.one_of:
         lower = [choice.lower() for choice in definition.one_of]
         good = value in definition.one_of or (definition.any_case and value.lower() in lower)
@@ -116,10 +184,23 @@ def _wrong_list(definition: Definition, given: list[str]) -> str | None:
     # A list with an item left out is what a comma too many makes of it.
     if "" in given:
         return "found an empty item between or behind commas; expected none"
+    if definition.name.endswith(".assignors"):
+        return _wrong_assignors(definition, given)
     known = _known_items(definition)
     strange = next((item for item in given if known and item not in known), None)
     if strange is not None:
         return f"found {_shown(strange)}; expected a list of {', '.join(known)}"
+    return None
+
+
+def _wrong_assignors(definition: Definition, given: list[str]) -> str | None:
+    """Assignors of a group coordinator are its own, by name, or classes (GroupCoordinatorConfig)."""
+    own = items(definition.default or "")
+    strange = next((item for item in given if item not in own and not re.fullmatch(_CLASS, item)), None)
+    if strange is not None:
+        return f"found {_shown(strange)}; expected {', '.join(own)}, or a class like org.example.Assignor"
+    if definition.name.startswith("group.share.") and len(given) > 1:
+        return f"found {len(given)} assignors; expected one: share groups have no more"
     return None
 
 
@@ -133,24 +214,26 @@ def _wrong_text(definition: Definition, value: str, line: Line) -> str | None:
     if definition.non_empty and not value:
         return "found an empty text; expected one that is not empty"
     if definition.checked_by in ("ApiVersionValidator", "MetadataVersionValidator"):
-        return _wrong_protocol(value, line)
-    if definition.name in ("sasl.mechanism.inter.broker.protocol", "sasl.mechanism.controller.protocol"):
-        near = {word.lower(): word for word in _MECHANISMS}.get(value.lower())
-        return f"found {_shown(value)}; did you mean {near}?" if near not in (None, value) else None
+        return protocols.complaint(value, line)
+    if definition.name.endswith((".class", ".class.name")):
+        return _misspelt(value)
+    if definition.name.startswith("sasl.mechanism."):
+        return _wrong_mechanism(value)
     if choices := _LATER.get(definition.name):
         return None if value in choices else f"found {_shown(value)}; expected one of {', '.join(choices)}"
-    if definition.name == "max.connections.per.ip.overrides":
-        wrong = [item for item in items(value) if not re.fullmatch(r".+:\d{1,9}", item, re.ASCII)]
-        return f"found {_shown(wrong[0])}; expected a list of address:number" if wrong else None
-    return None
+    return _wrong_overrides(value) if definition.name == "max.connections.per.ip.overrides" else None
 
 
-def _wrong_protocol(value: str, line: Line) -> str | None:
-    """MetadataVersion.fromVersionString: ``3.9``, ``3.9-IV0``, ``0.11.0``; nothing newer than the release itself."""
-    found = re.match(r"(\d+)\.(\d+)(\.\d+)*(-IV\d+)?$", value, re.ASCII)
-    if not found or (int(found[1]), int(found[2])) > line:
-        return f"found {_shown(value)}; expected a version up to {line[0]}.{line[1]}"
-    return None
+def _wrong_overrides(value: str) -> str | None:
+    # Utils.validHostPattern
+    pattern = r"[0-9a-zA-Z\-%._:\[\]]+:\d{1,9}"
+    wrong = [item for item in items(value) if not re.fullmatch(pattern, item, re.ASCII)]
+    return f"found {_shown(wrong[0])}; expected a list of address:number" if wrong else None
+
+
+def _wrong_mechanism(value: str) -> str | None:
+    near = {word.lower(): word for word in _MECHANISMS}.get(value.lower())
+    return f"found {_shown(value)}; did you mean {near}?" if near not in (None, value) else None
 
 
 def _limit(definition: Definition, value: str) -> int | None:
