@@ -55,7 +55,9 @@ def check(cluster: Cluster, draft: Draft, problems: Problems) -> None:
         zookeeper = placed.node.role is Role.ZOOKEEPER
         _switches(placed, draft, problems, zookeeper=zookeeper)
         if zookeeper:
-            for remark in remarks(placed.node.properties, cluster.version):
+            for remark in remarks(
+                placed.node.properties, cluster.version, alone=len(cluster.zookeepers) == 1
+            ):
                 place = property_place(placed, draft, remark.name, of_name=remark.on_name)
                 if remark.caution is None:
                     problems.error(place, remark.text)

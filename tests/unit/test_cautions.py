@@ -183,6 +183,24 @@ def test_zookeeper_would_end(tmp_path: Path, properties: str) -> None:
     assert [found.key.partition(".")[0] for found in caught.value.problems] == ["zookeeper"]
 
 
+@pytest.mark.parametrize(
+    ("version", "properties", "hosts"),
+    [("2.4.1", "electionAlg: 1", 3), ("3.9.2", "initLimit: 0", 1), ("2.4.1", "maxClientCnxns: '+5'", 3)],
+)
+def test_zookeeper_would_start(tmp_path: Path, version: str, properties: str, hosts: int) -> None:
+    """What its version takes, and what a server alone does not look at, is taken."""
+    more = f"zookeeper: {{properties: {{{properties}}}}}\n"
+    assert _warnings(_file(tmp_path, version, more=more, hosts=hosts)) == []
+
+
+def test_zookeeper_takes_another_word_for_false(tmp_path: Path) -> None:
+    """ZooKeeper 3.5 goes on with false where a later one ends: a warning there."""
+    found = _warnings(
+        _file(tmp_path, "2.4.1", more="zookeeper: {properties: {quorumListenOnAllIPs: 'yes'}}\n")
+    )
+    assert [warning.caution for warning in found] == [Caution.WITHOUT_EFFECT]
+
+
 def test_accepted_warning_is_silent(tmp_path: Path) -> None:
     """A code takes its warnings out, all of them, and leaves the others."""
     more = "accept: {cleaner-off: no topic of ours is compacted}\n"

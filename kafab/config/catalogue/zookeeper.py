@@ -117,14 +117,21 @@ def known(zookeeper: tuple[int, int]) -> frozenset[str]:
     return frozenset(name for since, names in _SINCE.items() if since <= zookeeper for name in names.split())
 
 
-def remarks(properties: Mapping[str, str], kafka: Version) -> Iterator[Remark]:
-    """Yield what is wrong with the properties that a person wrote for zoo.cfg."""
+def remarks(properties: Mapping[str, str], kafka: Version, *, alone: bool = False) -> Iterator[Remark]:
+    """Yield what is wrong with the properties that a person wrote for zoo.cfg; ``alone`` where there is one server.
+
+    ZooKeeper 3.5 takes any other word than true for false, and says nothing.
+    """
     line = bundled(kafka)
     for name, text in properties.items():
         if (unread := _unread(name, line)) is not None:
             yield Remark(name, unread, Caution.UNKNOWN_ZOOKEEPER_PROPERTY, on_name=True)
-        elif (wrong := _wrong(name, text.strip())) is not None:
+        elif (wrong := _wrong(name, text.strip(), line, alone=alone)) is not None:
             yield Remark(name, wrong)
+        elif name in _SWITCHES and text.strip().lower() not in ("true", "false"):
+            shown = f"found {text.strip()[:40]!r}; expected true or false"
+            lenient = line < (3, 6) and name != "standaloneEnabled"
+            yield Remark(name, shown, Caution.WITHOUT_EFFECT if lenient else None)
     yield from _sessions(properties)
 
 
@@ -145,18 +152,16 @@ def _unread(name: str, line: tuple[int, int]) -> str | None:
     return f"found {name}, which {shown} does not read: it goes on with its default; {meant}"
 
 
-def _wrong(name: str, value: str) -> str | None:
-    """Say why ZooKeeper ends at its start; 3.5 takes any other word than true for false."""
+def _wrong(name: str, value: str, line: tuple[int, int], *, alone: bool) -> str | None:
+    """Say why ZooKeeper ends at its start. A server that is alone has no limits of a quorum."""
     shown = repr(value[:40])
     if name in _WHOLE:
         if not re.fullmatch(r"[+-]?\d{1,10}", value, re.ASCII) or abs(int(value)) >= 2**31:
             return f"found {shown}; expected a whole number"
-        if name in _NOT_ZERO and int(value) < 1:
+        if name in _NOT_ZERO[: 1 if alone else None] and int(value) < 1:
             return f"found {value}; expected a whole number from 1"
-        if name == "electionAlg" and int(value) != 3:
+        if name == "electionAlg" and int(value) != 3 and line >= (3, 6):
             return f"found {value}; expected 3, the only one there is"
-    if name in _SWITCHES and value.lower() not in ("true", "false"):
-        return f"found {shown}; expected true or false"
     if name == "peerType" and value.lower() not in ("observer", "participant"):
         return f"found {shown}; expected observer or participant"
     return None

@@ -36,6 +36,7 @@ kafka:
   # bind: address               # listen on the host's own address only; without it on every interface
   # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
   # jmx_port: 9988
+  # jmx_bind: 127.0.0.1         # JMX asks for no login
   # properties:                 # keys of server.properties, verbatim, for every broker and controller
   #   num.partitions: 6
   #   log.retention.hours: 168
@@ -77,6 +78,7 @@ kafka:
   # bind: address               # listen on the host's own address only; without it on every interface
   # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
   # jmx_port: 9988
+  # jmx_bind: 127.0.0.1         # JMX asks for no login
   # properties:                 # keys of server.properties, verbatim, for every broker
   #   num.partitions: 6
   #   log.retention.hours: 168
