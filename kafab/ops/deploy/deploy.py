@@ -13,7 +13,8 @@ from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.model import Cluster
 from kafab.ops.check.preflight import blocking, preflight
-from kafab.ops.deploy.executor import Fate, HostResult, execute, table, worst
+from kafab.ops.deploy.executor import execute
+from kafab.ops.deploy.fates import Fate, HostResult, table, worst
 from kafab.ops.held import guard_held
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe

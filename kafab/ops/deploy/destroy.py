@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kafab.command import Cmd, Outcome, Script
+from kafab.command import Cmd, Outcome, Result, Script
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.hosts.remains import HostRemains, observation, parse
 from kafab.model import Cluster, Host, Node, Supervisor
-from kafab.ops.deploy.executor import Fate, HostResult, worst
+from kafab.ops.deploy.fates import Fate, HostResult, read, table, worst
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.world import World
@@ -44,13 +44,9 @@ class Destroyed:
         fate = worst(self.results.values())
         if fate is Fate.DONE:
             return
-        lines = [
-            f"{host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
-            for host, result in self.results.items()
-        ]
         error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
         raise error(
-            "the destroy is not complete:\n  " + "\n  ".join(lines),
+            f"the destroy is not complete:\n{table(self.results)}",
             hint="the same command again goes on from here",
         )
 
@@ -159,19 +155,11 @@ def _script(cluster: Cluster, limit: str | None, host: str, steps: Sequence[Remo
 
 
 def _read(steps: Sequence[Removal], outcome: Outcome) -> HostResult:
-    if isinstance(outcome, Unknown):
-        return HostResult(Fate.UNKNOWN, outcome.reason)
-    lines = outcome.text.splitlines()
-    for number, step in enumerate(steps):
-        answer = next((at for at, line in enumerate(lines) if line.startswith(f"step {number} ")), None)
-        if answer is None and number == 0 and outcome.code == 1:
-            return HostResult(Fate.FAILED, outcome.err.strip())
-        if answer is None:
-            reason = f"{step}: no answer (exit {outcome.code}: {outcome.err.strip()})"
-            return HostResult(Fate.UNKNOWN, reason)
-        if lines[answer] != f"step {number} 0":
-            return HostResult(Fate.FAILED, f"{step}: {' '.join(lines[answer + 1 :]) or lines[answer]}")
-    return HostResult(Fate.DONE)
+    done, result = read(steps, outcome)
+    if not done and result.fate is Fate.UNKNOWN and isinstance(outcome, Result) and outcome.code == 1:
+        # A node that has come up again is noticed before the first step.
+        return HostResult(Fate.FAILED, outcome.err.strip())
+    return result
 
 
 def _seen(

@@ -1,9 +1,7 @@
 """Runs a Plan over a Fleet: one script a host and stage, compiled from steps that each report their own outcome."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from enum import Enum
 from functools import partial
 from pathlib import PurePath
 
@@ -13,6 +11,7 @@ from kafab.events import Emit, Note
 from kafab.interruption import interruptible
 from kafab.model import Cluster
 from kafab.ops.deploy.delivery import deliver
+from kafab.ops.deploy.fates import Fate, HostResult, read, table
 from kafab.plans.plan import Plan, Stage
 from kafab.plans.steps import (
     Configuring,
@@ -33,23 +32,6 @@ from kafab.unknown import Unknown
 from kafab.words import plural
 
 SCRIPT_TIMEOUT = timedelta(minutes=2)
-
-
-class Fate(str, Enum):
-    """How a host came out of a run (invariant: each host's fate is told)."""
-
-    DONE = "done"
-    FAILED = "failed"
-    UNKNOWN = "UNKNOWN"
-    NOT_STARTED = "not started"
-
-
-@dataclass(frozen=True)
-class HostResult:
-    """A host's fate, and why, where it is not DONE."""
-
-    fate: Fate
-    detail: str = ""
 
 
 def execute(plan: Plan, cluster: Cluster, fleet: Fleet, emit: Emit) -> dict[str, HostResult]:
@@ -75,14 +57,6 @@ def _interrupted(stage: Stage, results: Mapping[str, HostResult]) -> str:
     in_flight = HostResult(Fate.UNKNOWN, f"interrupted in the {stage.name}")
     fates = {**results, **{step.host: in_flight for step in stage.steps}}
     return table(fates)
-
-
-def table(results: Mapping[str, HostResult]) -> str:
-    """Return each host's fate in a line of its own."""
-    return "\n".join(
-        f"  {host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
-        for host, result in results.items()
-    )
 
 
 def _install(
@@ -163,23 +137,8 @@ def _format(step: FormatStorage) -> str:
 
 
 def _read(steps: Sequence[Configuring], outcome: Outcome, emit: Emit) -> HostResult:
-    if isinstance(outcome, Unknown):
-        return HostResult(Fate.UNKNOWN, outcome.reason)
-    lines = outcome.text.splitlines()
-    done: list[Configuring] = []
-    result = HostResult(Fate.DONE)
-    for number, step in enumerate(steps):
-        answer = next((at for at, line in enumerate(lines) if line.startswith(f"step {number} ")), None)
-        if answer is None:
-            reason = f"{step}: no answer (exit {outcome.code}: {outcome.err.strip()})"
-            result = HostResult(Fate.UNKNOWN, reason)
-        elif lines[answer] != f"step {number} 0":
-            result = HostResult(Fate.FAILED, f"{step}: {' '.join(lines[answer + 1 :]) or lines[answer]}")
-        else:
-            done.append(step)
-            continue
-        break
-    for subject, text in _told(done).items():
+    done, result = read(steps, outcome)
+    for subject, text in _told(steps[:done]).items():
         emit(Note(subject, text))
     return result
 
@@ -209,9 +168,3 @@ def _done(step: Configuring) -> list[str]:
             return [f"enabled {step.unit}"]
         case FormatStorage():
             return [f"formatted for cluster {step.cluster_id}"]
-
-
-def worst(results: Iterable[HostResult]) -> Fate:
-    """Return the fate that decides the exit code: a failure is certain, an UNKNOWN is not, the rest follows from them."""
-    fates = {result.fate for result in results}
-    return next((fate for fate in (Fate.FAILED, Fate.UNKNOWN, Fate.NOT_STARTED) if fate in fates), Fate.DONE)

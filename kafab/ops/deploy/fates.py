@@ -1,0 +1,59 @@
+"""How each host came out of a run of steps: the one reader of what a script of steps answers, and the table for people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from kafab.command import Outcome
+from kafab.unknown import Unknown
+
+
+class Fate(str, Enum):
+    """How a host came out of a run (invariant: each host's fate is told)."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "UNKNOWN"
+    NOT_STARTED = "not started"
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """A host's fate, and why, where it is not DONE."""
+
+    fate: Fate
+    detail: str = ""
+
+
+def read(steps: Sequence[object], outcome: Outcome) -> tuple[int, HostResult]:
+    """Return how many of a script's steps are done for certain, and what that makes of its host.
+
+    Each step answers with a line ``step NUMBER CODE``, and what a failed step printed follows its line. A step whose line
+    is missing, or cut off in the middle, is UNKNOWN: it may have been carried out.
+    """
+    if isinstance(outcome, Unknown):
+        return 0, HostResult(Fate.UNKNOWN, outcome.reason)
+    lines = outcome.text.splitlines()
+    for number, step in enumerate(steps):
+        begin = f"step {number} "
+        at = next((at for at, line in enumerate(lines) if line.startswith(begin) and line != begin), None)
+        if at is None:
+            reason = f"{step}: no answer (exit {outcome.code}: {outcome.err.strip()})"
+            return number, HostResult(Fate.UNKNOWN, reason)
+        if lines[at] != f"{begin}0":
+            return number, HostResult(Fate.FAILED, f"{step}: {' '.join(lines[at + 1 :]) or lines[at]}")
+    return len(steps), HostResult(Fate.DONE)
+
+
+def table(results: Mapping[str, HostResult]) -> str:
+    """Return each host's fate in a line of its own."""
+    return "\n".join(
+        f"  {host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
+        for host, result in results.items()
+    )
+
+
+def worst(results: Iterable[HostResult]) -> Fate:
+    """Return the fate that decides the exit code: a failure is certain, an UNKNOWN is not, the rest follows from them."""
+    fates = {result.fate for result in results}
+    return next((fate for fate in (Fate.FAILED, Fate.UNKNOWN, Fate.NOT_STARTED) if fate in fates), Fate.DONE)
