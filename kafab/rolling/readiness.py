@@ -28,7 +28,10 @@ def ensemble(cluster: Cluster, awaited: Sequence[Node], seen: Seen) -> Missing:
     serving = sum(mode in SERVING_MODES for mode in modes)
     leaders = sum(mode in LEADING_MODES for mode in modes)
     if not missing and (leaders != 1 or serving <= size // 2):
-        missing[cluster.name] = f"{serving} of {size} servers, {leaders} leaders"
+        # A server that nobody could ask may be the leader: it is named, and counts as neither serving nor missing.
+        silent = [f"{name}: {m.reason}" for name, m in members.items() if isinstance(m, Unknown)]
+        text = f"{serving} of {size} servers, {leaders} leaders"
+        missing[cluster.name] = "; ".join([f"{text} among those that answer" if silent else text, *silent])
     return missing
 
 

@@ -1,0 +1,25 @@
+"""What is said to be missing while started nodes are waited for."""
+
+from pathlib import Path
+
+from kafab.cluster.metadata import Member
+from kafab.cluster.seen import EnsembleAnswers, Seen
+from kafab.rolling import readiness
+from kafab.unknown import Unknown
+from tests.conftest import cluster_in
+
+
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    """Two followers and a silent third server are no proof of zero leaders: the silent server is named with its reason."""
+    cluster = cluster_in(tmp_path, 3)
+    first, second, third = (node.name for node in cluster.zookeepers)
+    members: dict[str, Member | Unknown] = {
+        first: Member("follower", 7, "3.6.3"),
+        second: Member("follower", 7, "3.6.3"),
+        third: Unknown("10.0.0.3:2181 timed out"),
+    }
+    seen = Seen(ensemble=EnsembleAnswers(members=members))
+    missing = readiness.ensemble(cluster, [cluster.zookeepers[0]], seen)
+    assert missing == {
+        cluster.name: f"2 of 3 servers, 0 leaders among those that answer; {third}: 10.0.0.3:2181 timed out"
+    }
