@@ -216,9 +216,18 @@ def guard_brokers(
     topics = Counter(danger.partition.topic for danger in dangers)
     more = f"\n  and {len(dangers) - SHOWN} more" if len(dangers) > SHOWN else ""
     shown = "".join(f"\n  {danger}" for danger in dangers[:SHOWN])
+    behind = any(
+        min_isr[lost.partition.topic] < len(lost.partition.replicas) > len(lost.partition.isr)
+        for lost in dangers
+    )
+    mend = (
+        "`fab start` brings up brokers that are down, their replicas catch up by themselves; "
+        if behind
+        else ""
+    )
     raise Unsafe(
         f"stopping {', '.join(stopping.values())} would cost {plural(len(dangers), 'partition')} of {plural(len(topics), 'topic')}:{shown}{more}",
-        hint=f"{flag} overrides; stopping the whole cluster (no --limit) needs no override",
+        hint=f"{mend}stopping the whole cluster (no --limit) needs no override; {flag} overrides",
     )
 
 

@@ -103,3 +103,16 @@ def test_majority(members: int, serving: int, stopping: list[str], brokers: int,
     except Unsafe:
         outcome = True
     assert outcome is refused
+
+
+@pytest.mark.parametrize(
+    ("isr", "min_isr", "mends"),
+    [([1, 2], 2, True), ([1, 2, 3], 3, False), ([1, 2], 3, False)],
+)
+def test_refusal_offers_a_start_before_the_override(isr: list[int], min_isr: int, mends: bool) -> None:
+    """Where a replica is out of sync and its return would help, `fab start` is named; the override always comes last."""
+    with pytest.raises(Unsafe) as caught:
+        guard_brokers([partition([1, 2, 3], isr)], {"orders": min_isr}, {1: "node1/broker"}, "--unsafe")
+    hint = str(caught.value.hint)
+    assert hint.startswith("`fab start`") is mends
+    assert hint.endswith("--unsafe overrides")
