@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from kafab.command import Outcome, Script
-from kafab.errors import Interrupted
+from kafab.errors import Interrupted, KafabError
 from kafab.ops.run.lifecycle import restart, start, stop
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 
@@ -64,3 +65,20 @@ def test_interrupted_restart_names_the_way_up(stopping: Cosmos) -> None:
     with pytest.raises(Interrupted) as caught:
         restart(stopping.cluster, None, stopping.world, unsafe=False)
     assert "`fab start` brings up what was stopped" in str(caught.value.hint)
+
+
+def test_failed_restart_says_what_it_stopped(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that falls silent between the stop and the start: its broker is told as stopped already."""
+
+    def run(scripts: Mapping[str, Script], **_: object) -> Mapping[str, Outcome]:
+        if any("start_locked()" in script.text for script in scripts.values()):
+            return dict.fromkeys(scripts, Unknown("the connection timed out"))
+        return usual(scripts)
+
+    cosmos.up()
+    usual = cosmos.fleet.run
+    monkeypatch.setattr(cosmos.fleet, "run", run)
+    with pytest.raises(KafabError) as caught:
+        restart(cosmos.cluster, "node1/broker", cosmos.world, unsafe=True)
+    told = "  stopped by this restart, not known to be started again: node1/broker"
+    assert caught.value.message.splitlines()[-1] == told

@@ -340,3 +340,8 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
         # The same command again would stop what has come up by then.
         hint = "`fab start` brings up what was stopped; `fab status` shows what runs"
         raise Interrupted(error.message, hint=hint) from None
+    except KafabError as error:
+        # What fails between the two leaves nodes down that ran before: nothing else says which.
+        if down := [name for name in stopping.done if name not in starting.done]:
+            error.message += f"\n  stopped by this restart, not known to be started again: {', '.join(down)}"
+        raise
