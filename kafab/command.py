@@ -4,8 +4,9 @@ A ``Cmd`` is a tuple of words. Text is quoted, ``Raw`` is not, a ``Secret`` is q
 for people, so no caller ever joins strings into a command.
 """
 
+import hashlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePath
 from typing import TypeAlias
@@ -37,17 +38,26 @@ Word: TypeAlias = str | int | PurePath | Secret | Raw
 
 @dataclass(frozen=True, init=False)
 class Cmd:
-    """One shell command: ``Cmd("mkdir", "-p", "--", path)``."""
+    """One shell command: ``Cmd("mkdir", "-p", "--", path)``. ``stdin`` is text of whole lines that it reads."""
 
     words: tuple[Word, ...]
+    stdin: str | None = field(repr=False)
 
-    def __init__(self, *words: Word) -> None:
+    def __init__(self, *words: Word, stdin: str | None = None) -> None:
+        if stdin and not stdin.endswith("\n"):
+            raise ValueError(f"the last line of what {words[0]} is to read has no end")
         object.__setattr__(self, "words", words)
+        object.__setattr__(self, "stdin", stdin)
 
     @property
     def sh(self) -> str:
         """The text for the shell, with secrets in clear."""
-        return " ".join(_quoted(word) for word in self.words)
+        command = " ".join(_quoted(word) for word in self.words)
+        if self.stdin is None:
+            return command
+        # The delimiter is the digest of the content, which the content cannot contain.
+        end = f"KAFAB_{hashlib.sha256(self.stdin.encode()).hexdigest()}"
+        return f"{command} <<'{end}'\n{self.stdin}{end}"
 
     def __str__(self) -> str:
         return " ".join("***" if isinstance(word, Secret) else _quoted(word) for word in self.words)
@@ -63,10 +73,19 @@ def _quoted(word: Word) -> str:
 
 @dataclass(frozen=True)
 class Script:
-    """POSIX sh for one host, run whole or not at all, and the time it may take."""
+    """POSIX sh for one host, run whole or not at all, the time it may take, and as data what it does.
+
+    ``text`` is what travels. `shell.frame` makes it of the calls; they tell a reader, or a fake, what the host is asked.
+    """
 
     text: str
     timeout: timedelta
+    calls: tuple[Cmd, ...] = ()
+    """What is called there, in order; without the frame that tells of the end or of each outcome."""
+
+    def called(self, function: str) -> tuple[Cmd, ...]:
+        """Return the calls of a function, in order; none where the script does something else."""
+        return tuple(call for call in self.calls if call.words[0] == function)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ service account, root reads what is root's own, and a shell with that account's 
 import base64
 import binascii
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Outcome, Script
+from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.config.properties import parse_properties
 from kafab.config.render import RenderedFile
 from kafab.hosts.facts import (
@@ -30,6 +30,7 @@ from kafab.hosts.held import file_system, read_line
 from kafab.hosts.profile import PROFILE
 from kafab.hosts.quorum_files import formed
 from kafab.model import Host, Node, Role, Supervisor
+from kafab.shell.frame import asking, whole
 from kafab.shell.layout import HELD, MANIFEST, META_PROPERTIES, METADATA, MYID, PROCESS, VERSION_2
 from kafab.shell.library import compose
 from kafab.unknown import Unknown
@@ -48,7 +49,7 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
     data = [path for node in nodes for path in node.data]
-    libraries, calls = ["plain", "alive", "lies", "observe"], list[Cmd | str]()
+    libraries, calls = ["plain", "alive", "lies", "observe"], list[Cmd]()
     if host.supervisor is Supervisor.SYSTEMD:
         configs = [node.config for node in nodes]
         libraries += ["rooted", "ready", "as_account", "main_process"]
@@ -67,7 +68,7 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     calls += [call for node in nodes for call in _node(node)]
     if paths:
         calls.append(Cmd("files", *paths))
-    return Script(compose(libraries, *calls, "echo end", given={"wanted": wanted}), TIMEOUT)
+    return asking(libraries, *calls, timeout=TIMEOUT, given={"wanted": wanted})
 
 
 def _node(node: Node) -> list[Cmd]:
@@ -107,10 +108,10 @@ def _written(node: Node) -> tuple[PurePosixPath, ...]:
     return tuple(path / VERSION_2 for path in node.data_folders) if node.role is Role.ZOOKEEPER else ()
 
 
-def _java(host: Host) -> Cmd | str:
+def _java(host: Host) -> Cmd:
     if host.java:
         return Cmd("java_at", host.java / "bin/java")
-    return 'java_at "$(command -v java || :)" /usr/lib/jvm/*/bin/java'
+    return Cmd("java_at", Raw('"$(command -v java || :)" /usr/lib/jvm/*/bin/java'))
 
 
 def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> HostFacts | Unknown:
@@ -119,11 +120,9 @@ def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> HostFacts | Un
         return outcome
     if outcome.code == EXPOSED:
         return Unknown(outcome.err.strip())
-    lines = outcome.text.splitlines()
-    if outcome.code != 0 or not lines or lines[-1] != "end":
-        return Unknown(
-            f"the observation script ended with {outcome.code}: {outcome.err.strip() or 'no message'}"
-        )
+    lines = whole(outcome, "the observation script")
+    if isinstance(lines, Unknown):
+        return lines
     if hidden := _hidden(lines):
         return Unknown(hidden)
     try:
@@ -139,6 +138,16 @@ def _hidden(lines: Sequence[str]) -> str:
         return f"the login user may not read {', '.join(dict.fromkeys(closed))}"
     odd = [line.partition(" ")[2] for line in lines if line.startswith("odd ")]
     return f"no file, or a link, which kafab does not follow: {', '.join(odd)}" if odd else ""
+
+
+def _until_dot(lines: Iterator[str]) -> str:
+    """Return the lines up to one that is a dot. Raises ValueError where none is."""
+    found: list[str] = []
+    for line in lines:
+        if line == ".":
+            return "".join(found)
+        found.append(line)
+    raise ValueError("a file's text has no end")
 
 
 class _Reader:
@@ -180,11 +189,9 @@ class _Reader:
         for line in rest:
             word, _, value = line.partition(" ")
             if word == "content":
-                encoded = "".join(iter(lambda: next(rest), "."))
-                self.texts[PurePosixPath(value)] = base64.b64decode(encoded, validate=True).decode(
-                    "utf-8", errors="replace"
-                )
-            elif word != "end":
+                encoded = base64.b64decode(_until_dot(rest), validate=True)
+                self.texts[PurePosixPath(value)] = encoded.decode("utf-8", errors="replace")
+            else:
                 self.take(word, value)
         return HostFacts(
             nodes={node.instance: self.facts(node) for node in self.nodes},

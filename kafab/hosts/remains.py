@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from kafab.command import Cmd, Outcome, Script
 from kafab.config.units import UNITS
 from kafab.model import Host, Node, Role, Supervisor
+from kafab.shell.frame import asking, whole
 from kafab.shell.layout import DROP_IN, INCOMING, NEW
-from kafab.shell.library import compose
 from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(seconds=60)
@@ -92,19 +92,15 @@ def observation(host: Host, nodes: Sequence[Node]) -> Script:
         calls += [Cmd("place", drop_in(node).parent) for node in nodes]
         calls += [Cmd("made", path) for path in (*map(template, Role), *map(drop_in, nodes))]
         calls.append(Cmd("instances", UNITS))
-    return Script(compose(("remains",), *calls, "mounts", "echo end"), TIMEOUT)
+    return asking(("remains",), *calls, Cmd("mounts"), timeout=TIMEOUT)
 
 
 def parse(outcome: Outcome) -> HostRemains | Unknown:
     """Read the answer to `observation`. A cut-off or failed answer is Unknown, and so is a folder that cannot be read."""
-    if isinstance(outcome, Unknown):
-        return outcome
-    lines = outcome.text.split("\n")
-    if outcome.code != 0 or lines[-2:] != ["end", ""]:
-        return Unknown(
-            f"the script that looks for what is left ended with {outcome.code}: {outcome.err.strip()}"
-        )
-    said = [(word, rest) for word, _, rest in (line.partition(" ") for line in lines[:-2])]
+    lines = whole(outcome, "the script that looks for what is left")
+    if isinstance(lines, Unknown):
+        return lines
+    said = [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
     closed = [rest for word, rest in said if word == "closed"]
     if closed:
         return Unknown(f"this login may not look into {', '.join(closed)}")

@@ -15,6 +15,7 @@ from enum import Enum
 
 from kafab.command import Cmd, Outcome, Script
 from kafab.model import Node, Supervisor
+from kafab.shell.frame import framed
 from kafab.shell.layout import LAUNCH
 from kafab.shell.library import compose
 from kafab.unknown import Unknown
@@ -83,7 +84,7 @@ def archive(nodes: Sequence[Node]) -> Script:
     """Begin to make these nodes' archives of classes, one after another, on their host; nobody waits for the end."""
     launches = [node.config / LAUNCH for node in nodes]
     call = Cmd("archives", nodes[0].host.user or "", *launches)
-    return Script(compose(("archives",), call), TIMEOUT)
+    return framed(("archives",), call, timeout=TIMEOUT)
 
 
 def _script(
@@ -94,7 +95,7 @@ def _script(
     given = {"user": host.user or ""}
     if host.supervisor is Supervisor.SYSTEMD:
         given["making"] = compose(_MAKER, 'maker "$1"')
-    return Script(compose((*_COMMON, *kept_by, *libraries), *calls, given=given), timeout)
+    return framed((*_COMMON, *kept_by, *libraries), *calls, timeout=timeout, given=given)
 
 
 def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]:

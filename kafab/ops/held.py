@@ -16,7 +16,7 @@ from kafab.model import Cluster, Node, Role
 from kafab.ops.observing import look
 from kafab.ops.see import see
 from kafab.ops.world import World
-from kafab.shell.library import compose
+from kafab.shell.frame import framed
 from kafab.unknown import Unknown
 from kafab.words import few, plural
 
@@ -117,4 +117,4 @@ def _write(facts: Mapping[Node, NodeFacts], world: World, *, accepted: bool = Fa
 
 def _script(files: Sequence[RenderedFile]) -> Script:
     calls = [Cmd("keep", file.text, file.path, file.mode, file.sha256, file.owner or "") for file in files]
-    return Script(compose(("put", "keep"), *calls), TIMEOUT)
+    return framed(("put", "keep"), *calls, timeout=TIMEOUT)

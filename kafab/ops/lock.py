@@ -18,8 +18,8 @@ from kafab.command import Cmd, Result, Script
 from kafab.errors import Failed, Locked, Unreachable
 from kafab.model import Cluster, Host, Supervisor
 from kafab.ops.world import World
+from kafab.shell.frame import framed
 from kafab.shell.layout import LOCK
-from kafab.shell.library import compose
 from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(hours=24)
@@ -48,7 +48,7 @@ def operating(cluster: Cluster, world: World, command: str) -> Iterator[None]:
 def hold(run: PurePosixPath, owner: str, *, root: bool) -> Script:
     """Return the script that takes the lock in this folder and holds it; ``root`` insists that the folder is root's alone."""
     call = Cmd("lock", run, owner, "root" if root else "")
-    return Script(compose(("rooted", "alive", "let_go", "lock"), call), TIMEOUT)
+    return framed(("rooted", "alive", "let_go", "lock"), call, timeout=TIMEOUT)
 
 
 def _check(cluster: Cluster, host: Host, outcome: Result) -> None:

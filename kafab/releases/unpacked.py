@@ -12,6 +12,7 @@ from kafab.command import Cmd, Outcome, Script
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Host, Node
 from kafab.releases.archive import Content
+from kafab.shell.frame import asking, whole
 from kafab.unknown import Unknown
 
 CHECK = "release.files"
@@ -39,46 +40,26 @@ class Compared:
 
 def comparison(host: Host, nodes: Sequence[Node], archives: Archives) -> Script:
     """Return the script that compares each of these releases that the host has, and tells what its nodes are started from."""
-    parts = [_SCRIPT, *(Cmd("linked", node.name, node.current).sh for node in nodes)]
+    calls = [Cmd("linked", node.name, node.current) for node in nodes]
     for folder, contents in archives.items():
         if isinstance(contents, Unknown):
             continue
-        end = f"KAFAB_{folder}"
         lines = "".join(f"{_line(content)}\n" for content in contents)
-        parts.append(f"{Cmd('release', host.paths.releases, folder).sh} <<'{end}'\n{lines}{end}")
-    return Script("\n".join([*parts, "echo end", ""]), TIMEOUT)
-
-
-_SCRIPT = r"""
-linked() {  # NODE LINK
-  if target=$(cd -P -- "$2" 2>/dev/null && pwd -P); then echo "link $1 ${target##*/}"; fi
-}
-release() {  # ROOT FOLDER, the lines of its archive on stdin: those that are on one side only
-  [ -d "$1/$2" ] || return 0
-  echo "release $2"
-  (cd -- "$1/$2" && { cat; found || echo unread; } | sort | uniq -u)
-}
-found() {  # a failure of any of these, like a file that may not be read, is told
-  find . -type f -exec sha256sum -- {} + &&
-    find . -type l -exec sh -c 'for link do printf "link %s  %s\n" "$(readlink -- "$link")" "$link"; done' sh {} + &&
-    find . ! -type f ! -type l ! -type d -exec printf 'special  %s\n' {} + &&
-    find . ! -type l '(' -perm -020 -o -perm -002 ')' -exec printf 'writable  %s\n' {} + &&
-    find . -type f '(' -perm -4000 -o -perm -2000 ')' -exec printf 'setuid  %s\n' {} +
-}
-""".strip()
+        calls.append(Cmd("release", host.paths.releases, folder, stdin=lines))
+    return asking(("unpacked",), *calls, timeout=TIMEOUT)
 
 
 def parse(archives: Archives, outcome: Outcome) -> Compared | Unknown:
     """Read the answer to `comparison`. A cut-off, failed or unreadable answer is Unknown."""
     if isinstance(outcome, Unknown):
         return outcome
-    lines = outcome.text.split("\n")
-    if outcome.code or lines[-2:] != ["end", ""]:
-        return Unknown(f"the comparison ended with {outcome.code}: {outcome.err.strip() or 'no message'}")
+    lines = whole(outcome, "the comparison")
+    if isinstance(lines, Unknown):
+        return lines
     links: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
-    for line in lines[:-2]:
+    for line in lines:
         word, _, rest = line.partition(" ")
         if word == "release":
             current = found.setdefault(rest, [])

@@ -1,6 +1,5 @@
 """A release on its way: once a site from here, from neighbour to neighbour, and what happens where that fails."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -25,9 +24,8 @@ DEFAULT: Mapping[str, Outcome] = {"serve": Result(0, b"serving ann /opt/shelf\n"
 
 def call(script: Script) -> str:
     """Return the function that a script calls: serve, stock, own, pull or install."""
-    found = re.findall(r"^(serve|stock|own|pull|install) ", script.text, re.MULTILINE)
-    assert len(found) == 1, script.text
-    return str(found[0])
+    (found,) = [str(each.words[0]) for each in script.calls if each.words[0] != "about"]
+    return found
 
 
 class World:

@@ -273,7 +273,7 @@ def test_record_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     answer = cosmos._handler("node1")
 
     def read_only(script: Script) -> Outcome:
-        return Result(1, b"", "Read-only file system") if "keep()" in script.text else answer(script)
+        return Result(1, b"", "Read-only file system") if script.called("keep") else answer(script)
 
     cosmos.fleet = FakeFleet({"node1": read_only})
     assert BROKER in stop(cosmos.cluster, None, cosmos.world, unsafe=False)

@@ -200,12 +200,8 @@ def test_archives_are_made_of_those_that_record(cosmos: Cosmos) -> None:
     cosmos.answers["start", "node2/zookeeper"] = "recording 123"
     start(cosmos.cluster, None, cosmos.world)
     launch = cosmos.nodes["node2/zookeeper"].config / "launch"
-    asked = [
-        (host, script.text.splitlines()[-1])
-        for host, script in cosmos.fleet.ran
-        if "archives()" in script.text
-    ]
-    assert asked == [("node2", f"archives '' {launch}")]
+    asked = [(host, call.words) for host, script in cosmos.fleet.ran for call in script.called("archives")]
+    assert asked == [("node2", ("archives", "", launch))]
 
 
 def test_start_tells_recording_nodes_as_started(cosmos: Cosmos) -> None:

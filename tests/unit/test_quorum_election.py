@@ -1,6 +1,5 @@
 """The KRaft leader moved by a restart, over hosts that answer the real scripts and controllers in memory."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -67,12 +66,11 @@ class Hosts:
         return [call for call in self.calls if call[0] != "check"]
 
     def _answer(self, script: Script) -> Outcome:
-        lines = script.text.rsplit("\n}\n", 1)[-1].splitlines()
-        called = [shlex.split(line) for line in lines if line]
-        if called[-1][0] == "lock":
+        if script.called("lock"):
             self._happens("lock")
             return Result(0, f"{self.lock}\n".encode(), "")
-        return Result(0, "".join(self._call(words[0], words[1]) for words in called).encode(), "")
+        answers = [self._call(*map(str, call.words[:2])) for call in script.calls]
+        return Result(0, "".join(answers).encode(), "")
 
     def _call(self, call: str, name: str) -> str:
         self._happens(call)

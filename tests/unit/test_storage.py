@@ -174,7 +174,7 @@ def lose(lab: Lab, hosts: set[str], *, before: bool) -> Callable[[], None]:
 
     def lossy(name: str) -> Callable[[Script], Outcome]:
         def answer(script: Script) -> Outcome:
-            if "\nif bare " not in script.text or name not in hosts:
+            if not script.called("format") or name not in hosts:
                 return handlers[name](script)
             if not before:
                 handlers[name](script)
@@ -312,7 +312,7 @@ def test_id_that_came_in_between_fails_the_step(lab: Lab) -> None:
     handler = lab.fleet._hosts["node2"]
 
     def late(script: Script) -> Outcome:
-        if "\nif bare " in script.text:
+        if script.called("format"):
             meta(lab, "node2").write_text(f"version=1\nnode.id=2\ncluster.id={OTHER}\n")
         return handler(script)
 

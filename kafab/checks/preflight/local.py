@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Outcome, Result, Script
+from kafab.command import Cmd, Outcome, Raw, Result, Script
 from kafab.hosts import observation
 from kafab.hosts.facts import HostFacts
 from kafab.listeners import is_loopback, is_wildcard
 from kafab.model import Host, Node, Supervisor
-from kafab.shell.library import compose
+from kafab.shell.frame import END, asking, whole
 from kafab.unknown import Unknown
 
 TIMEOUT = timedelta(seconds=60)
@@ -90,8 +90,9 @@ def probe(host: Host, nodes: Sequence[Node], names: Sequence[str]) -> Script:
     calls += [Cmd("names", *names)] if names else []
     calls += [Cmd("addresses")] if any(chosen(node) for node in nodes) else []
     observed = observation.observation(host, dict.fromkeys(nodes, ()))
-    last = ("echo clock $(date +%s.%N)", "echo end")
-    return Script(observed.text + compose(("holder", "machine"), *calls, *last), TIMEOUT)
+    calls.append(Cmd("echo", "clock", Raw("$(date +%s.%N)")))
+    own = asking(("holder", "machine"), *calls, timeout=TIMEOUT)
+    return Script(observed.text + own.text, TIMEOUT, observed.calls + own.calls)
 
 
 def chosen(node: Node) -> Mapping[str, str]:
@@ -112,16 +113,14 @@ def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> Look | Unknown
         return outcome
     if outcome.code == observation.EXPOSED:
         return Unknown(outcome.err.strip())
-    lines = outcome.text.splitlines()
-    if outcome.code != 0 or lines.count("end") < 2 or lines[-1] != "end":
-        reason = outcome.err.strip() or "no message"
-        return Unknown(f"the preflight script ended with {outcome.code}: {reason}")
-    first = lines.index("end") + 1
-    seen = observation.parse(host, nodes, Result(0, "\n".join([*lines[:first], ""]).encode(), outcome.err))
-    if isinstance(seen, Unknown):
-        return seen
+    lines = whole(outcome, "the preflight script")
+    if isinstance(lines, Unknown):
+        return lines
     try:
-        return _read(seen, lines[first:-1])
+        first = lines.index(END) + 1
+        observed = Result(0, "\n".join([*lines[:first], ""]).encode(), outcome.err)
+        seen = observation.parse(host, nodes, observed)
+        return seen if isinstance(seen, Unknown) else _read(seen, lines[first:])
     except (ValueError, KeyError, IndexError) as error:
         return Unknown(f"the preflight script's answer cannot be read: {error!r}")
 

@@ -15,7 +15,7 @@ from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.findings import Finding, Severity
 from kafab.listeners import is_loopback
 from kafab.model import Cluster, Endpoint, Host, Node, Role
-from kafab.shell.library import compose
+from kafab.shell.frame import asking, framed, whole
 from kafab.unknown import Unknown
 from kafab.words import SHOWN, few
 
@@ -105,7 +105,7 @@ def listen(ports: Collection[int]) -> Script:
     flags = [word for port in ports for word in ("-l", str(port))]
     command = ("systemd-socket-activate", "-E", f"{LISTENER}=1", "-a", "--inetd", *flags, "/bin/true")
     call = Cmd("listen", " ".join(map(str, ports)), "timeout", LISTEN_SECONDS, *command)
-    return Script(compose(("alive", "holder", "listen"), call), timedelta(seconds=30))
+    return framed(("alive", "holder", "listen"), call, timeout=timedelta(seconds=30))
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def listening(outcome: Outcome) -> Listener | Unknown:
 
 def hush(listener: Listener) -> Script:
     """End a temporary listener, if it still is that very process."""
-    call = f"! alive {listener.pid} {listener.start} || kill {listener.pid}"
-    return Script(compose(("alive",), call), timedelta(seconds=10))
+    call = Cmd("hush", listener.pid, listener.start)
+    return framed(("alive", "listen"), call, timeout=timedelta(seconds=10))
 
 
 def reach(wanted: Sequence[Target]) -> Script:
@@ -148,21 +148,21 @@ def reach(wanted: Sequence[Target]) -> Script:
         if number % AT_ONCE == 0:
             calls.append(Cmd("wait"))
     rounds = len(endpoints) // AT_ONCE + 1
-    text = compose(("reach",), *calls, "wait", "echo end")
-    return Script(text, timedelta(seconds=30 + (TRY_SECONDS + 1) * rounds))
+    limit = timedelta(seconds=30 + (TRY_SECONDS + 1) * rounds)
+    return asking(("reach",), *calls, Cmd("wait"), timeout=limit)
 
 
 def reached(outcome: Outcome) -> Mapping[Endpoint, Answer] | Unknown:
     """Read the answer to `reach`."""
     if isinstance(outcome, Unknown):
         return outcome
-    lines = outcome.text.splitlines()
-    if lines and lines[0].startswith("notool "):
-        return Unknown(lines[0].partition(" ")[2])
-    if outcome.code != 0 or not lines or lines[-1] != "end":
-        return Unknown(f"the trial ended with {outcome.code}: {outcome.err.strip() or 'no message'}")
+    if outcome.text.startswith("notool "):
+        return Unknown(outcome.text.splitlines()[0].partition(" ")[2])
+    lines = whole(outcome, "the trial")
+    if isinstance(lines, Unknown):
+        return lines
     found = {}
-    for line in lines[:-1]:
+    for line in lines:
         word, host, port, code, said = [*line.split(" ", 4), "", "", "", ""][:5]
         if word != "tcp" or not (port.isdecimal() and port.isascii()):
             return Unknown(f"the trial's answer cannot be read: {line[:80]!r}")

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from kafab.checks.preflight.local import Look
 from kafab.command import Cmd, Script
-from kafab.shell.library import compose
+from kafab.shell.frame import framed
 
 FILE = PurePosixPath("/etc/sysctl.d/60-kafab.conf")
 SWAPPINESS = 1
@@ -31,7 +31,8 @@ def script(drop_in: str) -> Script:
     """Apply the settings, then keep them: a kernel that refuses (a container) is left without a file that says otherwise."""
     pairs = [line.split(" = ") for line in drop_in.splitlines() if " = " in line]
     applied = [Cmd("apply", f"/proc/sys/{name.replace('.', '/')}", value) for name, value in pairs]
-    return Script(compose(("sysctl",), *applied, Cmd("keep", FILE, drop_in)), timedelta(seconds=30))
+    kept = Cmd("keep", FILE, drop_in)
+    return framed(("sysctl",), *applied, kept, timeout=timedelta(seconds=30))
 
 
 def _number(look: Look, setting: str) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kafab.command import Cmd, Outcome, Result, Script
+from kafab.command import Cmd, Script
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.hosts.facts import HostFacts, NodeFacts
@@ -22,8 +22,9 @@ from kafab.plans.plan import known
 from kafab.plans.removal import Removal, Removals, What, removals
 from kafab.plans.state import Desired, desire, limited
 from kafab.ports import Fleet
+from kafab.shell.frame import numbered
 from kafab.shell.layout import LOCK
-from kafab.shell.library import compose, library
+from kafab.shell.library import library
 from kafab.unknown import Unknown
 from kafab.words import plural
 
@@ -134,7 +135,12 @@ def _carry_out(
     for step in steps:
         by_host.setdefault(step.host, []).append(step)
     outcomes = fleet.run({name: _script(cluster, limit, name, found) for name, found in by_host.items()})
-    return {name: _read(found, outcomes[name]) for name, found in by_host.items()}
+    looks = {name: [f"look at {node.name}" for node in _named(cluster, limit, name)] for name in by_host}
+    return {name: read([*looks[name], *found], outcomes[name])[1] for name, found in by_host.items()}
+
+
+def _named(cluster: Cluster, limit: str | None, host: str) -> list[Node]:
+    return [node for node in limited(cluster, limit) if node.host.name == host]
 
 
 def _script(cluster: Cluster, limit: str | None, host: str, steps: Sequence[Removal]) -> Script:
@@ -142,24 +148,13 @@ def _script(cluster: Cluster, limit: str | None, host: str, steps: Sequence[Remo
     user, systemd = cluster.host(host).user, cluster.host(host).supervisor is Supervisor.SYSTEMD
     idle = [
         Cmd("idle", node.name, node.run, node.unit if systemd else "")
-        for node in limited(cluster, limit)
-        if node.host.name == host
+        for node in _named(cluster, limit, host)
     ]
-    calls = [
-        Cmd("run", number, step.what.value, step.path, *step.details) for number, step in enumerate(steps)
-    ]
+    calls = [*idle, *(Cmd(step.what.value, step.path, *step.details) for step in steps)]
     slow = any(step.what is What.DATA for step in steps)
     given = {"user": user or "", "marked": library("marked")}
-    text = compose(("plain", "alive", "rooted", "as_account", "removal"), *idle, *calls, given=given)
-    return Script(text, DATA_TIMEOUT if slow else TIMEOUT)
-
-
-def _read(steps: Sequence[Removal], outcome: Outcome) -> HostResult:
-    done, result = read(steps, outcome)
-    if not done and result.fate is Fate.UNKNOWN and isinstance(outcome, Result) and outcome.code == 1:
-        # A node that has come up again is noticed before the first step.
-        return HostResult(Fate.FAILED, outcome.err.strip())
-    return result
+    libraries = ("plain", "alive", "rooted", "as_account", "removal")
+    return numbered(libraries, *calls, timeout=DATA_TIMEOUT if slow else TIMEOUT, given=given)
 
 
 def _seen(

@@ -14,7 +14,7 @@ from kafab.command import Cmd, Outcome, Script, Secret
 from kafab.model import Cluster
 from kafab.plans.steps import InstallRelease
 from kafab.ports import Upload
-from kafab.shell.library import compose
+from kafab.shell.frame import framed
 from kafab.unknown import Unknown
 
 UNPACK_TIMEOUT = timedelta(minutes=10)
@@ -119,7 +119,7 @@ def pull(step: InstallRelease, seed: Seed, private_key: Secret) -> Script:
 def serve(step: InstallRelease, public_key: str) -> Script:
     """Return the script to hold on a seed. Its line is ``serving USER SHELF``, or ``refused`` and why."""
     call = Cmd("serve", step.root, public_key, int(LENT_FOR.total_seconds()))
-    return Script(compose(("alive", "incoming", "let_go", "serve"), call), LENT_FOR)
+    return framed(("alive", "incoming", "let_go", "serve"), call, timeout=LENT_FOR)
 
 
 def _script(step: InstallRelease, call: Cmd, limit: timedelta = timedelta()) -> Script:
@@ -128,4 +128,4 @@ def _script(step: InstallRelease, call: Cmd, limit: timedelta = timedelta()) -> 
     about = Cmd(
         "about", step.root, artifact.folder, str(artifact.name), artifact.sha256, artifact.size, flags
     )
-    return Script(compose(("alive", "incoming", "release"), about, call), limit + UNPACK_TIMEOUT)
+    return framed(("alive", "incoming", "release"), about, call, timeout=limit + UNPACK_TIMEOUT)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import PurePath
 
-from kafab.command import Cmd, Outcome, Script
+from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.config.render import RenderedFile
 from kafab.events import Emit, Note
 from kafab.interruption import interruptible
@@ -25,9 +25,9 @@ from kafab.plans.steps import (
 )
 from kafab.plans.storage import initial_controllers
 from kafab.ports import Fleet
+from kafab.shell.frame import numbered
 from kafab.shell.layout import MANIFEST
 from kafab.shell.library import compose
-from kafab.shell.ownership import as_account
 from kafab.unknown import Unknown
 from kafab.words import plural
 
@@ -92,25 +92,22 @@ def _configure(steps: Sequence[Configuring], fleet: Fleet, emit: Emit) -> dict[s
 
 def compile_steps(steps: Sequence[Configuring]) -> Script:
     """Return one script for one host: each step in a subshell, its exit code in a line of its own, none after a failure."""
-    functions = [f"step{number}() {{\n{_body(step)}\n}}" for number, step in enumerate(steps)]
-    calls = [f"run {number}" for number in range(len(steps))]
-    return Script(compose(("rooted", "as_account", "put", "steps"), *functions, *calls), SCRIPT_TIMEOUT)
+    libraries = ("rooted", "as_account", "put", "plain", "settled", "format", "steps")
+    return numbered(libraries, *map(_call, steps), timeout=SCRIPT_TIMEOUT)
 
 
-def _body(step: Configuring) -> str:
+def _call(step: Configuring) -> Cmd:
     match step:
         case MakeDirectory():
-            return Cmd("folder", step.path, step.mode, step.owner or "").sh
+            return Cmd("folder", step.path, step.mode, step.owner or "")
         case MakeAccount():
-            return Cmd("account", step.name).sh
+            return Cmd("account", step.name)
         case UseUnit():
-            return Cmd("enable", step.unit).sh
+            return Cmd("enable", step.unit)
         case FlipLink():
-            return Cmd("flip", step.path, step.target).sh
+            return Cmd("flip", step.path, step.target)
         case WriteFile():
-            # The delimiter is the digest of the content, which the content cannot contain.
-            end = f"KAFAB_{step.file.sha256}"
-            return f"{_put(step.file).sh} <<'{end}'\n{step.file.text}{end}"
+            return _put(step.file)
         case FormatStorage():
             return _format(step)
 
@@ -119,21 +116,24 @@ def _put(file: RenderedFile) -> Cmd:
     """Return what writes a file: one that belongs to an account lies in a folder of that account, who writes it itself."""
     account, _, _ = (file.owner or "root").partition(":")
     if account == "root":
-        return Cmd("put", file.path, file.mode, file.sha256, file.owner or "")
-    return Cmd("as_account", account, compose(("put",), 'put "$@"'), file.path, file.mode, file.sha256)
+        return Cmd("put", file.path, file.mode, file.sha256, file.owner or "", stdin=file.text)
+    itself = compose(("put",), 'put "$@"')
+    return Cmd("as_account", account, itself, file.path, file.mode, file.sha256, stdin=file.text)
 
 
-def _format(step: FormatStorage) -> str:
+def _format(step: FormatStorage) -> Cmd:
     """Return the call of StorageTool, as the user that the node will run as: the files are that user's."""
     id_ = step.cluster_id or ""
-    words: list[str | PurePath] = ["-t", id_, "-c", step.config, "--ignore-formatted"]
+    words: list[str | PurePath] = [id_, *step.data, "--", step.java, step.release]
+    words += ["-t", id_, "-c", step.config, "--ignore-formatted"]
     if step.voters:
         words += ["--initial-controllers", initial_controllers(step)]
     if step.joins:
         words.append("--no-initial-controllers")
-    call = Cmd("storage", step.java, step.release, *words).sh
-    calls = f"if {Cmd('bare', id_, *step.data).sh}; then\n{call}\nfi"
-    return as_account(step.user, compose(("plain", "settled", "format"), calls))
+    if step.user is None:
+        return Cmd("format", *words)
+    itself = compose(("plain", "settled", "format"), 'format "$@"')
+    return Cmd("as_account", step.user, itself, *words, Raw("< /dev/null"))
 
 
 def _read(steps: Sequence[Configuring], outcome: Outcome, emit: Emit) -> HostResult:

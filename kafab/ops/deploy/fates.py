@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice, zip_longest
 
 from kafab.command import Outcome
+from kafab.shell.frame import answers
 from kafab.unknown import Unknown
 
 
@@ -28,20 +30,16 @@ class HostResult:
 def read(steps: Sequence[object], outcome: Outcome) -> tuple[int, HostResult]:
     """Return how many of a script's steps are done for certain, and what that makes of its host.
 
-    Each step answers with a line ``step NUMBER CODE``, and what a failed step printed follows its line. A step whose line
-    is missing, or cut off in the middle, is UNKNOWN: it may have been carried out.
+    A step without an answer is UNKNOWN: it may have been carried out.
     """
     if isinstance(outcome, Unknown):
         return 0, HostResult(Fate.UNKNOWN, outcome.reason)
-    lines = outcome.text.splitlines()
-    for number, step in enumerate(steps):
-        begin = f"step {number} "
-        at = next((at for at, line in enumerate(lines) if line.startswith(begin) and line != begin), None)
-        if at is None:
+    for number, (step, answer) in enumerate(zip_longest(steps, islice(answers(outcome), len(steps)))):
+        if answer is None:
             reason = f"{step}: no answer (exit {outcome.code}: {outcome.err.strip()})"
             return number, HostResult(Fate.UNKNOWN, reason)
-        if lines[at] != f"{begin}0":
-            return number, HostResult(Fate.FAILED, f"{step}: {' '.join(lines[at + 1 :]) or lines[at]}")
+        if not answer.done:
+            return number, HostResult(Fate.FAILED, f"{step}: {answer.said}")
     return len(steps), HostResult(Fate.DONE)
 
 

@@ -11,9 +11,8 @@ from kafab.errors import Failed, Unreachable, UsageError
 from kafab.model import Cluster, Node
 from kafab.plans.state import limited
 from kafab.ports import Fleet
+from kafab.shell.frame import framed
 from kafab.shell.layout import SERVER_LOG, STDOUT_LOG
-from kafab.shell.library import compose
-from kafab.shell.ownership import as_account
 from kafab.unknown import Unknown
 
 READ_LIMIT = timedelta(seconds=30)
@@ -44,7 +43,7 @@ def last_lines(node: Node, lines: int, fleet: Fleet, show: Callable[[bytes], obj
     Raises Unreachable, or Failed where there is no log.
     """
     host = node.host.name
-    script = Script(_tail(node, lines, follow=False), READ_LIMIT)
+    script = _tail(node, lines, READ_LIMIT, follow=False)
     outcome = fleet.stream({host: script}, lambda _host, out, _err: show(out))[host]
     if isinstance(outcome, Unknown):
         raise Unreachable({host: outcome.reason})
@@ -54,10 +53,10 @@ def last_lines(node: Node, lines: int, fleet: Fleet, show: Callable[[bytes], obj
 
 def follow(node: Node, lines: int, fleet: Fleet) -> Iterator[bytes]:
     """Yield the log as it grows, until the caller stops."""
-    return fleet.follow(node.host.name, Script(_tail(node, lines, follow=True), FOLLOW_LIMIT))
+    return fleet.follow(node.host.name, _tail(node, lines, FOLLOW_LIMIT, follow=True))
 
 
-def _tail(node: Node, lines: int, *, follow: bool) -> str:
+def _tail(node: Node, lines: int, limit: timedelta, *, follow: bool) -> Script:
     log, printed = (node.logs / name for name in FILES)
     call = Cmd("grows", lines, log) if follow else Cmd("last", lines, log, printed)
-    return compose(("as_account",), as_account(node.host.user, compose(("plain", "logs"), call)))
+    return framed(("plain", "logs"), call, timeout=limit, account=node.host.user)

@@ -21,6 +21,7 @@ from kafab.model import Cluster
 from kafab.ops.hosts.outputs import Listener
 from kafab.plans.state import limited
 from kafab.ports import Download, Fleet, Upload
+from kafab.shell.frame import framed
 from kafab.shell.library import compose
 from kafab.unknown import Unknown
 
@@ -92,7 +93,7 @@ def execute(
     """Run a shell command on each host, side by side; ``listener`` hears what they print as it comes."""
     if not command.strip():
         raise UsageError("there is no command to run", hint="fab exec 'df -h /var/lib/kafka'")
-    script = Script(Cmd("exec", "sh", "-c", command).sh, timeout)
+    script = framed((), Cmd("exec", "sh", "-c", command), timeout=timeout)
 
     def each(host: str, _outcome: Outcome) -> None:
         listener.ended(host)
@@ -147,23 +148,25 @@ def _found(outcome: Outcome) -> _There:
 
 
 def _look(remote: str, name: str) -> Script:
-    return Script(_as_owner("remote_look", "look", remote, name), LOOK_TIMEOUT)
+    return _as_owner("remote_look", LOOK_TIMEOUT, Cmd("look", remote, name))
 
 
-def _as_owner(library: str, function: str, path: str, *words: str) -> str:
-    """Return shell that calls a function about a file, with the rights of the account that owns the way to it."""
+def _as_owner(library: str, timeout: timedelta, call: Cmd) -> Script:
+    """Return the script that calls a function about a file, with the rights of the account that owns the way to it."""
+    function, path, *words = call.words
     itself = compose((library,), f'{function} "$@"')
-    call = Cmd("as_account", Raw('"$account"'), itself, path, *words)
-    return compose(
+    theirs = Cmd("as_account", Raw('"$account"'), itself, path, *words)
+    text = compose(
         ("rooted", "as_account", "whose", library),
         f"account=$({Cmd('whose', path).sh})",
-        f'if [ -z "$account" ]; then {Cmd(function, path, *words).sh}; else',
-        f"{call.sh}; fi",
+        f'if [ -z "$account" ]; then {call.sh}; else',
+        f"{theirs.sh}; fi",
     )
+    return Script(text, timeout, (call,))
 
 
 def _write(at: _There, mode: str, digest: str) -> Script:
-    return Script(_as_owner("remote_write", "write", at.path, mode, digest), WRITE_TIMEOUT)
+    return _as_owner("remote_write", WRITE_TIMEOUT, Cmd("write", at.path, mode, digest))
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def pull(remote: str, folder: str, hosts: Sequence[str], fleet: Fleet, emit: Emi
         raise UsageError(f"found {remote!r} as the path of a file; expected one that ends in a name")
     targets = {host: Path(folder).expanduser() / host / name for host in hosts}
     with _beside(targets, Path(folder).expanduser()) as partial:
-        script = Script(_as_owner("remote_read", "read_file", remote), SILENCE)
+        script = _as_owner("remote_read", SILENCE, Cmd("read_file", remote))
         wanted = {host: Download(file, script, name) for host, file in partial.items()}
         answers = Answers(fleet.receive(wanted, emit))
         whole = [host for host, got in answers.outcomes.items() if isinstance(got, Result) and not got.code]

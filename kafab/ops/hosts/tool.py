@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 
-from kafab.command import Cmd, Outcome, Script
+from kafab.command import Cmd, Outcome
 from kafab.config.tools import filled
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, UsageError
 from kafab.events import Note
@@ -17,8 +17,7 @@ from kafab.ops.hosts.logs import node_named
 from kafab.ops.hosts.outputs import Lines
 from kafab.ops.world import World
 from kafab.releases.names import release_for
-from kafab.shell.library import compose
-from kafab.shell.ownership import as_account
+from kafab.shell.frame import asking, framed, whole
 from kafab.unknown import Unknown
 
 LOOK_LIMIT = timedelta(seconds=30)
@@ -50,8 +49,9 @@ def run(
     node = node_named(cluster, name)
     script, words = _split(node, command)
     fleet, host = world.fleet, node.host.name
+    look = Cmd("look", node.current)
     found = _read(
-        node, fleet.run({host: Script(_as_account(node, Cmd("look", node.current)), LOOK_LIMIT)})[host]
+        node, fleet.run({host: asking(("tool",), look, timeout=LOOK_LIMIT, account=node.host.user)})[host]
     )
     _guard(cluster, node, script, found, world)
     given = filled(cluster, node, script, words)
@@ -66,8 +66,8 @@ def run(
         if text := errors.add(complaint):
             err(text)
 
-    call = _as_account(node, Cmd("tool", node.host.java or "", node.current / "bin" / script, *given))
-    outcome = fleet.stream({host: Script(call, LIMIT)}, hear)[host]
+    call = Cmd("tool", node.host.java or "", node.current / "bin" / script, *given)
+    outcome = fleet.stream({host: framed(("tool",), call, timeout=LIMIT, account=node.host.user)}, hear)[host]
     if text := errors.add(b"", last=True):
         err(text)
     if isinstance(outcome, Unknown):
@@ -85,18 +85,14 @@ def _split(node: Node, command: Sequence[str]) -> tuple[str, Sequence[str]]:
     return script, words
 
 
-def _as_account(node: Node, call: Cmd) -> str:
-    return compose(("as_account",), as_account(node.host.user, compose(("tool",), call)))
-
-
 def _read(node: Node, outcome: Outcome) -> Tools | None:
     """Read the answer of `look`; None where no release is. Raises Unreachable for what is no answer."""
     host = node.host.name
     if isinstance(outcome, Unknown):
         raise Unreachable({host: outcome.reason})
-    lines = outcome.text.splitlines()
-    if outcome.code or lines[-1:] != ["end"]:
-        raise Failed(f"{node.name}: {outcome.err.strip() or f'exit {outcome.code}'}")
+    lines = whole(outcome, "the look for its release")
+    if isinstance(lines, Unknown):
+        raise Failed(f"{node.name}: {lines.reason}")
     said = [line.partition(" ") for line in lines]
     release = next((value for word, _, value in said if word == "release"), None)
     names = frozenset(value for word, _, value in said if word == "tool")

@@ -1,13 +1,20 @@
 # Formats the data directories of a KRaft node; needs plain and settled.
 # Composed by executor.
 
-bare() {  # ID FOLDER...: whether one has no meta.properties yet
+format() {  # ID FOLDER... -- JAVA RELEASE WORD...: nothing is done where no folder is bare
+  bare "$@" || return 0
+  while [ "$1" != -- ]; do shift; done
+  shift
+  storage "$@"
+}
+bare() {  # ID FOLDER... --: whether one has no meta.properties yet
   id=$1
   shift
   # The lock is inherited by the tool, and held for as long as it works, whatever becomes of us.
   settled "$1" -x 60
   bare=1
   for path do
+    [ "$path" != -- ] || break
     [ -e "$path/meta.properties" ] || [ -L "$path/meta.properties" ] || { bare=0; continue; }
     plain "$path/meta.properties" || { echo "$path/meta.properties is a link or no file"; exit 1; }
     grep -qxF "cluster.id=$id" "$path/meta.properties" ||

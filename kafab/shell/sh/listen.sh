@@ -22,3 +22,4 @@ listen() {  # PORTS COMMAND...: the command listens on these ports, and ends by 
   done
   echo "listening $pid $start"
 }
+hush() { ! alive "$1" "$2" || kill "$1"; }  # PID START

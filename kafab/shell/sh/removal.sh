@@ -1,18 +1,9 @@
 # Removes what kafab has placed; needs plain, alive, rooted and as_account.
 # Composed by ops.destroy, which sets user and marked: the account, and the script marked.sh.
 # shellcheck disable=SC2086  # the words are split on purpose
+# shellcheck disable=SC2164  # numbered.sh calls all of this with `set -e`
 # shellcheck disable=SC2154  # ops.destroy sets user and marked
 
-run() {  # NUMBER FUNCTION WORD...: a plain assignment keeps `set -e` at work inside; none runs after one that failed
-  number=$1
-  shift
-  set +e
-  said=$(set -e; "$@" 2>&1)
-  code=$?
-  set -e
-  printf 'step %s %s\n' "$number" "$code"
-  [ "$code" -eq 0 ] || { printf '%s\n' "$said"; exit 0; }
-}
 idle() {  # NODE RUN UNIT
   if [ -n "$3" ]; then
     pid=$(systemctl show --value -p MainPID "$3") || { echo "systemd does not say whether $1 runs" >&2; exit 1; }

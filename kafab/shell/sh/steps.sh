@@ -1,18 +1,10 @@
-# Carries out the steps of a stage; needs rooted and as_account.
+# Carries out the steps of a deploy; needs rooted and as_account.
 # Composed by executor.
 # shellcheck disable=SC2016  # the text is a script for another shell, which expands it
 # shellcheck disable=SC2086  # the words are split on purpose
 # shellcheck disable=SC3067  # -O is not POSIX's, but every sh of a Linux host has it
 
 umask 027
-run() {  # a plain assignment keeps `set -e` at work inside; in a condition the shell would ignore it
-  set +e
-  said=$(set -e; "step$1" 2>&1)
-  code=$?
-  set -e
-  printf 'step %s %s\n' "$1" "$code"
-  [ "$code" -eq 0 ] || { printf '%s\n' "$said"; exit 0; }
-}
 folder() {  # PATH MODE [OWNER]: the parents keep the mode of the place
   new=$1.kafab-new up=${1%/*} owner=${3-}
   [ "$owner" != root:root ] || [ ! -d "$1" ] || { take "$1" "$2"; return; }

@@ -3,10 +3,9 @@
 
 look() {  # CURRENT
   cd /
-  home=$(cd -P -- "$1" 2>/dev/null && pwd -P) || { echo end; return 0; }
+  home=$(cd -P -- "$1" 2>/dev/null && pwd -P) || return 0
   echo "release ${home##*/}"
   for file in "$home"/bin/*; do [ ! -f "$file" ] || echo "tool ${file##*/}"; done
-  echo end
 }
 tool() {  # JAVA-HOME PROGRAM WORD...: with the Java that the node's own launch script finds
   cd /
