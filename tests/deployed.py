@@ -59,7 +59,7 @@ class Lab:
     def _handler(self, name: str) -> Callable[[Script], Outcome]:
         def answer(script: Script) -> Outcome:
             result: Result = self.shell(script)
-            if name in self.lost and script.called("uploads"):
+            if name in self.lost and script.called("remove_uploads"):
                 return Unknown("the connection was lost")
             return result
 

@@ -7,9 +7,8 @@ mark says that it is this node's. No link is ever followed.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import PurePosixPath
 
 from kafab.errors import Unsafe
@@ -18,6 +17,20 @@ from kafab.hosts.facts import HostFacts, NodeFacts, NodesFacts
 from kafab.hosts.remains import HostRemains, Place, drop_in, roots, template
 from kafab.model import Cluster, Host, Node, Role, Supervisor
 from kafab.plans.plan import by_hand, guard_identities
+from kafab.plans.removing import (
+    Removal,
+    RemoveData,
+    RemoveFiles,
+    RemoveFolder,
+    RemoveInstance,
+    RemoveLink,
+    RemoveLogs,
+    RemoveRelease,
+    RemoveRun,
+    RemoveUnit,
+    RemoveUploads,
+    StayStopped,
+)
 from kafab.plans.state import Desired, DesiredNode
 from kafab.shell.layout import (
     DROP_IN,
@@ -39,52 +52,6 @@ MARKS = {Role.ZOOKEEPER: MYID, Role.CONTROLLER: META_PROPERTIES, Role.BROKER: ME
 _PLAIN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.@+=-]+", re.ASCII)
 
 
-class What(str, Enum):
-    """What one step removes; the value is the shell function that does it."""
-
-    INSTANCE = "instance"
-    DATA = "data"
-    FILES = "files"
-    RUN = "tree"
-    LOGS = "logs"
-    LINK = "link"
-    RELEASE = "release"
-    UPLOADS = "uploads"
-    UNIT = "unit"
-    FOLDER = "folder"
-
-
-@dataclass(frozen=True)
-class Removal:
-    """One step on one host. ``details`` are the function's further words: names of files, or a mark and an id."""
-
-    host: str
-    what: What
-    path: PurePosixPath
-    details: tuple[str, ...] = ()
-    note: str = ""
-
-    def __str__(self) -> str:
-        words = {
-            What.INSTANCE: f"unit {self.path.parent.stem}",
-            What.DATA: f"data {self.path}",
-            What.FILES: f"{self.path}: {', '.join(name for name in self.details if not name.endswith(NEW))}",
-            What.RUN: f"run records {self.path}",
-            What.LOGS: f"logs {self.path}",
-            What.LINK: f"link {self.path}",
-            What.RELEASE: f"release {self.path}",
-            What.UPLOADS: f"uploads {self.path}",
-            What.UNIT: f"unit {self.path}",
-            What.FOLDER: f"folder {self.path}",
-        }
-        return words[self.what] + (f" ({self.note})" if self.note else "")
-
-    @property
-    def document(self) -> dict[str, object]:
-        """The step for `--json`."""
-        return {"host": self.host, "what": self.what.name.lower(), "path": str(self.path), "text": str(self)}
-
-
 @dataclass(frozen=True)
 class Kept:
     """Something that stays, and why."""
@@ -104,6 +71,8 @@ class Removals:
     cluster: str
     steps: tuple[Removal, ...]
     kept: tuple[Kept, ...]
+    stopped: tuple[StayStopped, ...] = ()
+    """The nodes that have to stay stopped meanwhile."""
 
     def __bool__(self) -> bool:
         return bool(self.steps)
@@ -141,7 +110,13 @@ def removals(
         found = _OneHost(desired.cluster, wanted, hosts[name], remains[name], data=data)
         steps += found.steps
         kept += found.kept
-    return Removals(desired.cluster.name, tuple(steps), tuple(kept))
+    return Removals(desired.cluster.name, tuple(steps), tuple(kept), tuple(_stopped(desired)))
+
+
+def _stopped(desired: Desired) -> Iterator[StayStopped]:
+    for node in (wanted.node for wanted in desired.nodes):
+        unit = node.unit if node.host.supervisor is Supervisor.SYSTEMD else None
+        yield StayStopped(node.host.name, node.name, node.run, unit)
 
 
 def _guard_stopped(
@@ -219,8 +194,8 @@ class _OneHost:
         self._profile()
         self._folders()
 
-    def _add(self, what: What, path: PurePosixPath, details: Collection[str] = (), *, note: str = "") -> None:
-        self.steps.append(Removal(self.host.name, what, path, tuple(details), note))
+    def _add(self, step: Removal) -> None:
+        self.steps.append(step)
 
     def _keep(self, path: PurePosixPath, why: str) -> None:
         self.kept.append(Kept(self.host.name, path, why))
@@ -230,8 +205,8 @@ class _OneHost:
         self._instance(node)
         for path in node.data:
             self._data(node, path)
-        self._tree(node.logs, What.LOGS, wanted=self.data)
-        self._tree(node.run, What.RUN, wanted=True)
+        self._tree(RemoveLogs(self.host.name, node.logs, self.host.user), wanted=self.data)
+        self._tree(RemoveRun(self.host.name, node.run, self.host.user), wanted=True)
         ours = _placed(wanted, facts, self._names(node.config))
         edited = [name for name in ours if by_hand(facts, name)]
         note = f"{', '.join(edited)}: edited by hand" if edited else ""
@@ -239,13 +214,13 @@ class _OneHost:
         for path in (node.current, node.current.with_name(node.current.name + NEW)):
             # Behind a root that is itself a link nothing is touched.
             if path.name in self.there.links and path.name in self._names(path.parent):
-                self._add(What.LINK, path)
+                self._add(RemoveLink(self.host.name, path))
                 self.gone.add(path)
 
     def _instance(self, node: Node) -> None:
         folder = drop_in(node).parent
         if node.unit in self.there.instances:
-            self._add(What.INSTANCE, folder / DROP_IN, (node.unit,))
+            self._add(RemoveInstance(self.host.name, folder / DROP_IN, node.unit))
         for name in sorted(self._names(folder) - {DROP_IN, DROP_IN + NEW}):
             self._keep(folder / name, "not kafab's")
 
@@ -259,16 +234,17 @@ class _OneHost:
         mounted = self.there.mounted(path)
         if not mounted or _content(self.there, path, place):
             note = "its file system stays mounted" if mounted else ""
-            self._add(What.DATA, path, (MARKS[node.role], str(node.id)), note=note)
+            mark = MARKS[node.role]
+            self._add(RemoveData(self.host.name, path, mark, node.id, self.host.user, note=note))
         if not mounted:
             self.gone.add(path)
 
-    def _tree(self, path: PurePosixPath, what: What, *, wanted: bool) -> None:
+    def _tree(self, step: RemoveLogs | RemoveRun, *, wanted: bool) -> None:
         """A folder that is kafab's as a whole; what the node itself wrote there goes along."""
+        path, title = step.path, step.title
         place = self.there.places.get(path)
         if place is None or (place.kind == "folder" and not place.names):
             return
-        title = "logs" if what is What.LOGS else "run records"
         inside = [other for other in self._others() if path in other.parents]
         if place.kind != "folder":
             self._keep(path, f"{title}; not a folder, and no link is followed")
@@ -279,7 +255,7 @@ class _OneHost:
         elif self.there.mounted(path) or self.there.mounted_below(path):
             self._keep(path, f"{title}; a file system is mounted there")
         else:
-            self._add(what, path)
+            self._add(step)
             self.gone.add(path)
 
     def _others(self) -> Iterator[PurePosixPath]:
@@ -296,7 +272,7 @@ class _OneHost:
             self._keep(folder, "configuration; not a folder, and no link is followed")
             return
         if ours:
-            self._add(What.FILES, folder, ours, note=note)
+            self._add(RemoveFiles(self.host.name, folder, tuple(ours), note=note))
             self.gone |= {folder / name for name in ours}
         for name in sorted(place.names - set(ours)):
             self._keep(folder / name, "not kafab's")
@@ -314,15 +290,15 @@ class _OneHost:
             if name in users:
                 self._keep(root / name, users[name])
             else:
-                self._add(What.RELEASE, root / name)
+                self._add(RemoveRelease(self.host.name, root / name))
                 self.gone.add(root / name)
         # Where another node or cluster still has a link, an upload may be theirs, and under way.
         if INCOMING in names and not links:
-            self._add(What.UPLOADS, root / INCOMING)
+            self._add(RemoveUploads(self.host.name, root / INCOMING))
             self.gone.add(root / INCOMING)
         for name in sorted(self._names(root / INCOMING)) if links else ():
             if RELEASE.fullmatch(name.removesuffix(GONE)):
-                self._add(What.UPLOADS, root / INCOMING / name)
+                self._add(RemoveUploads(self.host.name, root / INCOMING / name))
 
     def _units(self) -> None:
         if self.host.supervisor is not Supervisor.SYSTEMD:
@@ -336,7 +312,7 @@ class _OneHost:
             if unit in self.there.made and others:
                 self._keep(unit, f"{', '.join(others)} use{'s' * (len(others) == 1)} it")
             elif unit in self.there.made:
-                self._add(What.UNIT, unit)
+                self._add(RemoveUnit(self.host.name, unit))
 
     def _profile(self) -> None:
         """What login shells read goes with the last node of its cluster on the host."""
@@ -355,7 +331,8 @@ class _OneHost:
         else:
             name = wanted.path.name
             note = f"{name}: edited by hand" if profile.edited(wanted, found) else ""
-            self._add(What.FILES, wanted.path.parent, (name, name + NEW), note=note)
+            names = (name, name + NEW)
+            self._add(RemoveFiles(self.host.name, wanted.path.parent, names, note=note))
 
     def _is_left(self, node: Node) -> bool:
         return node.current.name in self.there.links or node.unit in self.there.instances
@@ -374,7 +351,7 @@ class _OneHost:
             if place is None or place.kind != "folder" or path in self.gone or self.there.mounted(path):
                 continue
             if all(path / name in self.gone for name in place.names):
-                self._add(What.FOLDER, path)
+                self._add(RemoveFolder(self.host.name, path))
                 self.gone.add(path)
 
     def _names(self, folder: PurePosixPath) -> frozenset[str]:

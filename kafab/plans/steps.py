@@ -10,6 +10,21 @@ from typing import TypeAlias
 from kafab.config.masking import holds_secret, masked, without_secrets
 from kafab.config.render import RenderedFile
 from kafab.model import Endpoint
+from kafab.plans.removing import (
+    RemoveData,
+    RemoveFiles,
+    RemoveFolder,
+    RemoveInstance,
+    RemoveLink,
+    RemoveLogs,
+    RemoveRelease,
+    RemoveRun,
+    RemoveUnit,
+    RemoveUploads,
+    Removing,
+    StayStopped,
+    details,
+)
 from kafab.releases.names import Artifact
 from kafab.shell.layout import MANIFEST
 
@@ -178,8 +193,9 @@ class FormatStorage:
 
 
 Configuring: TypeAlias = MakeAccount | MakeDirectory | WriteFile | FlipLink | UseUnit | FormatStorage
-"""What a script does on its host; a release is streamed."""
-Step: TypeAlias = InstallRelease | Configuring
+"""What a deploy's script does on its host; a release is streamed."""
+Scripted: TypeAlias = Configuring | Removing
+Step: TypeAlias = InstallRelease | Scripted
 
 
 COUNTED: Mapping[type, tuple[str, str]] = {
@@ -190,6 +206,17 @@ COUNTED: Mapping[type, tuple[str, str]] = {
     FlipLink: ("link", "links"),
     UseUnit: ("unit", "units"),
     FormatStorage: ("node to format", "nodes to format"),
+    StayStopped: ("stopped node", "stopped nodes"),
+    RemoveInstance: ("instance", "instances"),
+    RemoveData: ("data directory", "data directories"),
+    RemoveFiles: ("folder's files", "folders' files"),
+    RemoveRun: ("run folder", "run folders"),
+    RemoveLogs: ("log folder", "log folders"),
+    RemoveLink: ("link to remove", "links to remove"),
+    RemoveRelease: ("release to remove", "releases to remove"),
+    RemoveUploads: ("upload to remove", "uploads to remove"),
+    RemoveUnit: ("unit to remove", "units to remove"),
+    RemoveFolder: ("empty folder", "empty folders"),
 }
 
 
@@ -235,6 +262,10 @@ def _details(step: Step) -> dict[str, object]:  # noqa: PLR0911  # one return a 
                 "voters": {str(id_): str(at) for id_, at in step.voters.items()},
                 "joins": step.joins,
             }
+        case StayStopped() | RemoveInstance() | RemoveData() | RemoveFiles() | RemoveRun() | RemoveLogs():
+            return details(step)
+        case RemoveLink() | RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder():
+            return details(step)
 
 
 def essence(step: Step) -> object:

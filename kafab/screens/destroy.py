@@ -30,6 +30,9 @@ def document(found: Removals) -> dict[str, object]:
         "cluster": found.cluster,
         "changed": bool(found),
         "hosts": list(found.hosts),
-        "removed": [step.document for step in found.steps],
+        "removed": [
+            {"host": step.host, "what": step.what, "path": str(step.path), "text": str(step)}
+            for step in found.steps
+        ],
         "kept": [{"host": kept.host, "path": str(kept.path), "why": kept.why} for kept in found.kept],
     }

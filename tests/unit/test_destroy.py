@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kafab.command import Outcome, Result, Script
-from kafab.errors import Failed, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
-from kafab.ops.deploy.destroy import _script
-from kafab.plans.removal import Removal, What
+from kafab.errors import Failed, Interrupted, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
+from kafab.ops.deploy.compiler import compile_steps
+from kafab.plans.removing import RemoveData, RemoveFiles
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.deployed import Lab, Shell, one_release
@@ -77,8 +77,8 @@ def test_interrupted_destroy_converges(single: Lab, data: bool, tmp_path: Path) 
     steps = single.prepare(data=data).steps
     trees = []
     shutil.copytree(single.root, tmp_path / "deployed", symlinks=True)
-    for cut in range(len(steps)):
-        single.shell(_script(single.cluster, None, "node1", steps[:cut]))
+    for cut in range(1, len(steps)):
+        single.shell(compile_steps(steps[:cut]))
         single.destroy(data=data)
         trees.append(single.tree())
         shutil.rmtree(single.root)
@@ -125,7 +125,7 @@ def test_edited_file_is_marked_in_the_plan(single: Lab) -> None:
     """A file that somebody changed goes, too, but is shown before."""
     target = single.place("etc/broker/server.properties")
     target.write_text(target.read_text() + "mine=yes\n")
-    shown = [str(step) for step in single.prepare().steps if step.what is What.FILES]
+    shown = [str(step) for step in single.prepare().steps if isinstance(step, RemoveFiles)]
     assert any("server.properties: edited by hand" in line for line in shown)
 
 
@@ -231,11 +231,11 @@ def test_running_nodes_are_refused_by_name(lab: Lab) -> None:
 
 def test_node_that_starts_meanwhile_is_left_alone(single: Lab) -> None:
     """The script on the host looks again: nothing is removed under a process that runs."""
-    steps = single.prepare().steps
+    agreed = single.prepare()
     start = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19]
     (single.place("run/broker") / "process").write_text(f"{os.getpid()} {start} release digest\n")
     before = single.tree()
-    done = single.shell(_script(single.cluster, None, "node1", steps))
+    done = single.shell(compile_steps((*agreed.stopped, *agreed.steps)))
     assert ("step 1 1\nnode1/broker runs, pid" in done.text, single.tree()) == (True, before)
 
 
@@ -277,15 +277,15 @@ def test_data_directory_that_is_a_link_is_refused(single: Lab, tmp_path: Path) -
     assert (elsewhere / "orders-0" / "0.log").exists()
 
 
-def data_step(single: Lab) -> Removal:
+def data_step(single: Lab) -> RemoveData:
     """Return the step that removes the broker's data."""
     steps = single.prepare(data=True).steps
-    return next(step for step in steps if step.what is What.DATA and step.path.name == "broker")
+    return next(step for step in steps if isinstance(step, RemoveData) and step.path.name == "broker")
 
 
 def test_mark_goes_last(single: Lab) -> None:
     """What an interrupted removal of data leaves still says whose it is."""
-    script = _script(single.cluster, None, "node1", [data_step(single)])
+    script = compile_steps([data_step(single)])
     single.shell(replace(script, text='rm() { command rm "$@"; exit 9; }\n' + script.text))
     assert [path.name for path in single.place("data/broker").iterdir()] == ["meta.properties"]
 
@@ -294,7 +294,7 @@ def test_host_looks_at_the_mark_itself(single: Lab) -> None:
     """Data that has become another's since the plan was made stays."""
     step, data = data_step(single), single.place("data/broker")
     (data / "meta.properties").write_text("broker.id=8\n")
-    done = single.shell(_script(single.cluster, None, "node1", [step]))
+    done = single.shell(compile_steps([step]))
     assert ("does not say 1" in done.text, (data / "orders-0" / "0.log").exists()) == (True, True)
 
 
@@ -344,7 +344,7 @@ def test_host_that_stays_silent_is_unknown(lab: Lab) -> None:
     agreed, handler = lab.prepare(), lab.fleet._hosts["node2"]
 
     def silent(script: Script) -> Outcome:
-        return Unknown("lost") if script.called("uploads") else handler(script)
+        return Unknown("lost") if script.called("remove_uploads") else handler(script)
 
     lab.fleet._hosts["node2"] = silent
     with pytest.raises(OutcomeUnknown, match=r"(?s)node1: done.*node2: UNKNOWN: lost"):
@@ -356,7 +356,7 @@ def test_failed_step_is_named(lab: Lab) -> None:
     agreed, handler = lab.prepare(), lab.fleet._hosts["node1"]
 
     def broken(script: Script) -> Outcome:
-        if not script.called("uploads"):
+        if not script.called("remove_uploads"):
             return handler(script)
         return Result(0, b"step 0 0\nstep 1 1\nrm: cannot remove: Read-only file system\n", "")
 
@@ -373,6 +373,31 @@ def test_more_than_was_shown_is_refused(lab: Lab) -> None:
     with pytest.raises(Unsafe, match="there is more now"):
         lab.destroy(agreed=agreed)
     assert lab.tree() == before
+
+
+def test_more_files_than_were_shown_are_refused(single: Lab) -> None:
+    """A file that a deploy has placed in a folder since the plan was agreed to is not removed unseen with the others."""
+    agreed = single.prepare()
+    folder = single.place("etc/broker")
+    (folder / "jaas.conf").write_text("new")
+    with (folder / ".deployed").open("a") as manifest:
+        manifest.write(f"{'0' * 64}  jaas.conf\n")
+    with pytest.raises(Unsafe, match=r"there is more now:\n.*jaas\.conf"):
+        single.destroy(agreed=agreed)
+
+
+def test_interrupted_destroy_tells_each_hosts_fate(lab: Lab) -> None:
+    """Ctrl-C while hosts are at work: what was under way may be done, and is told as unknown (fault 1)."""
+    agreed, handler = lab.prepare(), lab.fleet._hosts["node2"]
+
+    def interrupted(script: Script) -> Outcome:
+        if script.called("remove_uploads"):
+            raise KeyboardInterrupt
+        return handler(script)
+
+    lab.fleet._hosts["node2"] = interrupted
+    with pytest.raises(Interrupted, match=r"(?s)node1: UNKNOWN: interrupted in the removal.*node2: UNKNOWN"):
+        lab.destroy(agreed=agreed)
 
 
 def test_other_operator_is_named(lab: Lab) -> None:

@@ -11,7 +11,8 @@ import pytest
 from kafab.command import Outcome, Result
 from kafab.config.render import RenderedFile
 from kafab.events import Event
-from kafab.ops.deploy.executor import _read, compile_steps
+from kafab.ops.deploy.compiler import compile_steps
+from kafab.ops.deploy.executor import _read
 from kafab.ops.deploy.fates import Fate, HostResult, worst
 from kafab.plans.steps import Configuring, FlipLink, MakeDirectory, WriteFile
 from kafab.unknown import Unknown

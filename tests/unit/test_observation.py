@@ -13,7 +13,7 @@ from kafab.command import Cmd, Result
 from kafab.hosts.facts import HostFacts, Identity
 from kafab.hosts.observation import observation, parse
 from kafab.model import Cluster, Host, Node, Supervisor
-from kafab.ops.deploy.executor import compile_steps
+from kafab.ops.deploy.compiler import compile_steps
 from kafab.plans.plan import Plan, diff
 from kafab.plans.state import Desired, desire
 from kafab.plans.steps import InstallRelease

@@ -10,7 +10,8 @@ from kafab.errors import Unsafe
 from kafab.hosts.facts import HostFacts, Identity, NodeFacts
 from kafab.hosts.remains import HostRemains, Place, drop_in, observation, template
 from kafab.model import Cluster, Role, Supervisor
-from kafab.plans.removal import Removals, What, removals
+from kafab.plans.removal import Removals, removals
+from kafab.plans.removing import RemoveData, RemoveInstance, RemoveUnit
 from kafab.plans.state import desire
 from tests.conftest import cluster_in
 
@@ -44,14 +45,14 @@ def decided(cluster: Cluster, there: HostRemains, *, data: bool = False) -> Remo
 def test_mounted_data_directory_is_emptied_and_kept() -> None:
     """The mount point stays, and the plan says so."""
     found = decided(*served(), data=True)
-    assert [(step.path.name, step.note) for step in found.steps if step.what is What.DATA] == [
+    assert [(step.path.name, step.note) for step in found.steps if isinstance(step, RemoveData)] == [
         ("broker", "its file system stays mounted")
     ]
 
 
 def test_emptied_mount_is_nothing_to_do() -> None:
     """What mkfs made is no data."""
-    assert not [step for step in decided(*served(()), data=True).steps if step.what is What.DATA]
+    assert not [step for step in decided(*served(()), data=True).steps if isinstance(step, RemoveData)]
 
 
 def test_mount_inside_a_data_directory_is_refused() -> None:
@@ -64,10 +65,10 @@ def test_mount_inside_a_data_directory_is_refused() -> None:
 
 def test_units_go() -> None:
     """The node's drop-in and start at boot go, then the unit that no other instance uses."""
-    found = [(step.what, str(step.path)) for step in decided(*served()).steps]
+    found = [(type(step), str(step.path)) for step in decided(*served()).steps]
     assert found == [
-        (What.INSTANCE, f"{UNITS}/kafka-broker@broker.service.d/kafab.conf"),
-        (What.UNIT, f"{UNITS}/kafka-broker@.service"),
+        (RemoveInstance, f"{UNITS}/kafka-broker@broker.service.d/kafab.conf"),
+        (RemoveUnit, f"{UNITS}/kafka-broker@.service"),
     ]
 
 
@@ -75,7 +76,7 @@ def test_unit_that_another_instance_uses_stays() -> None:
     """The unit is shared: another cluster's broker keeps it, and is named."""
     cluster, there = served()
     found = decided(cluster, replace(there, instances=there.instances | {"kafka-broker@broker-4.service"}))
-    assert [step.what for step in found.steps] == [What.INSTANCE]
+    assert [type(step) for step in found.steps] == [RemoveInstance]
     assert [kept.why for kept in found.kept if kept.path == template(cluster.brokers[0].role)] == [
         "kafka-broker@broker-4.service uses it"
     ]
@@ -85,7 +86,7 @@ def test_unit_that_kafab_did_not_make_stays() -> None:
     """A unit of that name without kafab's mark is somebody's own."""
     cluster, there = served()
     found = decided(cluster, replace(there, made=frozenset({drop_in(cluster.brokers[0])})))
-    assert What.UNIT not in [step.what for step in found.steps]
+    assert RemoveUnit not in [type(step) for step in found.steps]
 
 
 def test_drop_in_of_an_administrator_stays() -> None:

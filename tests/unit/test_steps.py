@@ -47,6 +47,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         )
     if kind == str | None:
         return st.none() | NAMES
+    if kind == tuple[str, ...]:
+        return st.lists(NAMES, max_size=3).map(tuple)
     if kind == tuple[PurePosixPath, ...]:
         return st.lists(PATHS, max_size=3).map(tuple)
     if kind == Mapping[int, Endpoint]:

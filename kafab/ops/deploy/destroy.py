@@ -1,36 +1,32 @@
 """destroy: take away what kafab placed on the hosts, and nothing else.
 
 It observes first, and what it then does is a value that was shown: under the lock it observes again, and goes on only
-where nothing has come up that was not shown. One script a host does it all; each step looks again at what it removes.
+where nothing has come up that was not shown. It is steps of a plan, like a deploy; each looks again at what it removes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Script
+from kafab.command import Script
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.hosts.remains import HostRemains, observation, parse
-from kafab.model import Cluster, Host, Node, Supervisor
-from kafab.ops.deploy.fates import Fate, HostResult, read, table, worst
+from kafab.model import Cluster, Host, Node
+from kafab.ops.deploy.executor import execute
+from kafab.ops.deploy.fates import Fate, HostResult, table, worst
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.world import World
-from kafab.plans.plan import known
-from kafab.plans.removal import Removal, Removals, What, removals
+from kafab.plans.plan import Plan, Stage, known
+from kafab.plans.removal import Removals, removals
+from kafab.plans.removing import Removal, RemoveFiles, RemoveFolder
 from kafab.plans.state import Desired, desire, limited
 from kafab.ports import Fleet
-from kafab.shell.frame import numbered
 from kafab.shell.layout import LOCK
-from kafab.shell.library import library
 from kafab.unknown import Unknown
 from kafab.words import plural
-
-TIMEOUT = timedelta(minutes=10)
-DATA_TIMEOUT = timedelta(hours=1)
-"""Some file systems take minutes to let go of terabytes."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +86,11 @@ def destroy(cluster: Cluster, limit: str | None, world: World, agreed: Removals,
         _guard_agreed(found, agreed)
         last = [step for step in found.steps if _waits_for_the_lock(cluster, step)]
         first = [step for step in found.steps if step not in last]
-        results = _seen(cluster, limit, world, _carry_out(cluster, limit, first, world.fleet), data=data)
+        results = execute(_stage(found, first), cluster, world.fleet, world.emit)
+        results = _seen(cluster, limit, world, results, data=data)
     if worst(results.values()) is Fate.DONE:
-        results |= _seen(cluster, limit, world, _carry_out(cluster, limit, last, world.fleet), data=data)
+        after = execute(_stage(found, last), cluster, world.fleet, world.emit)
+        results |= _seen(cluster, limit, world, after, data=data)
     for host, result in results.items():
         if result.fate is Fate.DONE:
             world.emit(Note(host, f"{plural(len(found.on(host)), 'thing')} removed"))
@@ -111,10 +109,8 @@ def _known(found: Mapping[str, HostRemains | Unknown]) -> dict[str, HostRemains]
 
 
 def _guard_agreed(found: Removals, agreed: Removals) -> None:
-    before = {(step.host, step.what, step.path) for step in agreed.steps}
-    # An empty folder is nobody's loss, and the lock itself makes one.
-    new = [step for step in found.steps if step.what is not What.FOLDER]
-    more = [step for step in new if (step.host, step.what, step.path) not in before]
+    before = {thing for step in agreed.steps for thing in _things(step)}
+    more = [step for step in found.steps if not _things(step) <= before]
     if more:
         raise Unsafe(
             f"{agreed.cluster} has changed since this was shown; there is more now:\n  "
@@ -123,38 +119,27 @@ def _guard_agreed(found: Removals, agreed: Removals) -> None:
         )
 
 
+def _things(step: Removal) -> set[tuple[str, str, PurePosixPath]]:
+    """Return what is lost by a step."""
+    match step:
+        case RemoveFolder():
+            return set()  # an empty folder is nobody's loss, and the lock itself makes one
+        case RemoveFiles():
+            return {(step.host, step.what, step.path / name) for name in step.names}
+        case _:
+            return {(step.host, step.what, step.path)}
+
+
 def _waits_for_the_lock(cluster: Cluster, step: Removal) -> bool:
     """The lock is a file below the run folder of one of the hosts, so those folders go last."""
-    return step.what is What.FOLDER and step.path in (cluster.host(step.host).paths.run / LOCK).parents
+    return isinstance(step, RemoveFolder) and step.path in (cluster.host(step.host).paths.run / LOCK).parents
 
 
-def _carry_out(
-    cluster: Cluster, limit: str | None, steps: Sequence[Removal], fleet: Fleet
-) -> dict[str, HostResult]:
-    by_host: dict[str, list[Removal]] = {}
-    for step in steps:
-        by_host.setdefault(step.host, []).append(step)
-    outcomes = fleet.run({name: _script(cluster, limit, name, found) for name, found in by_host.items()})
-    looks = {name: [f"look at {node.name}" for node in _named(cluster, limit, name)] for name in by_host}
-    return {name: read([*looks[name], *found], outcomes[name])[1] for name, found in by_host.items()}
-
-
-def _named(cluster: Cluster, limit: str | None, host: str) -> list[Node]:
-    return [node for node in limited(cluster, limit) if node.host.name == host]
-
-
-def _script(cluster: Cluster, limit: str | None, host: str, steps: Sequence[Removal]) -> Script:
-    """Return one script for one host: that its nodes are stopped is looked at again, then step by step."""
-    user, systemd = cluster.host(host).user, cluster.host(host).supervisor is Supervisor.SYSTEMD
-    idle = [
-        Cmd("idle", node.name, node.run, node.unit if systemd else "")
-        for node in _named(cluster, limit, host)
-    ]
-    calls = [*idle, *(Cmd(step.what.value, step.path, *step.details) for step in steps)]
-    slow = any(step.what is What.DATA for step in steps)
-    given = {"user": user or "", "marked": library("marked")}
-    libraries = ("plain", "alive", "rooted", "as_account", "removal")
-    return numbered(libraries, *calls, timeout=DATA_TIMEOUT if slow else TIMEOUT, given=given)
+def _stage(found: Removals, steps: Sequence[Removal]) -> Plan:
+    """Return the plan of these removals: each host looks first whether its nodes are still stopped."""
+    hosts = {step.host for step in steps}
+    looks = [look for look in found.stopped if look.host in hosts]
+    return Plan(found.cluster, (Stage("removal", (*looks, *steps)),), ())
 
 
 def _seen(
@@ -169,6 +154,6 @@ def _seen(
             left = prepare(cluster, ",".join(named), world, data=data)
         except KafabError:
             continue
-        if all(step.what is What.FOLDER for step in left.steps):
+        if all(isinstance(step, RemoveFolder) for step in left.steps):
             results[host] = HostResult(Fate.DONE)
     return results

@@ -1,5 +1,5 @@
 # Formats the data directories of a KRaft node; needs plain and settled.
-# Composed by executor.
+# Composed by compiler.
 
 format() {  # ID FOLDER... -- JAVA RELEASE WORD...: nothing is done where no folder is bare
   bare "$@" || return 0

@@ -1,5 +1,5 @@
 # Writes a file whole under its name, or not at all.
-# Composed by executor, for root and for the service account.
+# Composed by compiler, for root and for the service account.
 
 put() {  # PATH MODE SHA256 [OWNER], the content on stdin: whole under its name, or not at all
   new=$1.kafab-new

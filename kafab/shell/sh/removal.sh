@@ -1,8 +1,7 @@
 # Removes what kafab has placed; needs plain, alive, rooted and as_account.
-# Composed by ops.destroy, which sets user and marked: the account, and the script marked.sh.
+# Composed by ops.deploy.compiler.
 # shellcheck disable=SC2086  # the words are split on purpose
 # shellcheck disable=SC2164  # numbered.sh calls all of this with `set -e`
-# shellcheck disable=SC2154  # ops.destroy sets user and marked
 
 idle() {  # NODE RUN UNIT
   if [ -n "$3" ]; then
@@ -14,8 +13,8 @@ idle() {  # NODE RUN UNIT
   ! alive "$pid" "$start" || { echo "$1 runs, pid $pid" >&2; exit 1; }
 }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
-ours() {  # PATH: what it lies in is root's alone, so nobody puts a link there while we look; a login user's is his own
-  [ -z "$user" ] || why=$(rooted "${1%/*}") || { echo "root removes $1 only from a folder of its own:" $why; return 1; }
+ours() {  # PATH USER: what it lies in is root's alone, so nobody puts a link there while we look; a login user's is his own
+  [ -z "$2" ] || why=$(rooted "${1%/*}") || { echo "root removes $1 only from a folder of its own:" $why; return 1; }
 }
 enter() { [ ! -L "$1" ] || { echo "$1 is a link now"; return 1; }; cd -P -- "$1"; }
 mounted() {  # whether a file system is mounted on the folder we are in
@@ -30,8 +29,8 @@ mounted_below() {
   done < /proc/self/mountinfo
   return 1
 }
-files() { enter "$1"; shift; rm -f -- "$@"; }
-folder() {  # an empty one, but for the file of a lock that nobody holds
+remove_files() { enter "$1"; shift; rm -f -- "$@"; }
+remove_folder() {  # an empty one, but for the file of a lock that nobody holds
   { [ ! -L "$1" ] && [ -d "$1" ]; } || return 0
   if plain "$1/lock"; then
     exec 9>> "$1/lock"
@@ -40,21 +39,20 @@ folder() {  # an empty one, but for the file of a lock that nobody holds
   fi
   rmdir -- "$1"
 }
-link() { [ ! -L "$1" ] || rm -f -- "$1"; }
-logs() { tree "$1"; }
-tree() {  # rm does not follow links
+remove_link() { [ ! -L "$1" ] || rm -f -- "$1"; }
+remove_tree() {  # PATH USER: rm does not follow links
   there "$1" || return 0
-  ours "$1"
+  ours "$1" "$2"
   (enter "$1"; if mounted || mounted_below; then echo "a file system is mounted there"; exit 1; fi)
   rm -rf -- "$1"
 }
 is_marked() {  # FILE ID: the folder is the service account's, and that account reads it
   if [ -n "$user" ]; then as_account "$user" "$marked" "$1" "$2" < /dev/null; else sh -euc "$marked" sh "$1" "$2"; fi
 }
-data() {  # PATH MARK ID: the mark goes last, so that what is left of an interrupted removal still says whose it is
-  path=$1 mark=$2 id=$3 keep=
+remove_data() {  # PATH MARK ID USER MARKED: MARKED is the script marked.sh; the mark goes last, so that what is left of an interrupted removal still says whose it is
+  path=$1 mark=$2 id=$3 user=$4 marked=$5 keep=
   there "$path" || return 0
-  ours "$path"
+  ours "$path" "$user"
   enter "$path"
   if mounted; then keep=lost+found; fi
   if mounted_below; then return 1; fi
@@ -72,7 +70,7 @@ data() {  # PATH MARK ID: the mark goes last, so that what is left of an interru
   cd /
   [ -n "$keep" ] || rmdir -- "$path"
 }
-release() {  # PATH: it goes under a name that no deploy takes for a release, whenever this is interrupted
+remove_release() {  # PATH: it goes under a name that no deploy takes for a release, whenever this is interrupted
   root=${1%/*} name=${1##*/}
   [ -d "$1" ] || return 0
   enter "$root"
@@ -88,8 +86,8 @@ release() {  # PATH: it goes under a name that no deploy takes for a release, wh
   rm -rf -- ".incoming/$name.gone"
   rmdir -- .incoming 2>/dev/null || :
 }
-uploads() { [ -L "$1" ] || rm -rf -- "$1"; }
-instance() {  # DROP-IN UNIT: not at boot any more
+remove_uploads() { [ -L "$1" ] || rm -rf -- "$1"; }
+remove_instance() {  # DROP-IN UNIT: not at boot any more
   for link in /etc/systemd/system/*.wants/"$2" /etc/systemd/system/*.requires/"$2"; do
     [ ! -L "$link" ] || rm -f -- "$link"
   done
@@ -97,4 +95,4 @@ instance() {  # DROP-IN UNIT: not at boot any more
   systemctl daemon-reload
   systemctl reset-failed "$2" 2>/dev/null || :
 }
-unit() { rm -f -- "$1" "$1.kafab-new"; systemctl daemon-reload; }
+remove_unit() { rm -f -- "$1" "$1.kafab-new"; systemctl daemon-reload; }

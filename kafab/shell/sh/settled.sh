@@ -1,5 +1,5 @@
 # Waits for a formatter of a data directory.
-# Composed by observation and executor.
+# Composed by observation and compiler.
 
 settled() {  # FOLDER -s|-x SECONDS: wait until nobody formats it, though whoever asked for it may be gone; 8 is the lock
   exec 8< "$1"

@@ -1,5 +1,5 @@
 # Carries out the steps of a deploy; needs rooted and as_account.
-# Composed by executor.
+# Composed by compiler.
 # shellcheck disable=SC2016  # the text is a script for another shell, which expands it
 # shellcheck disable=SC2086  # the words are split on purpose
 # shellcheck disable=SC3067  # -O is not POSIX's, but every sh of a Linux host has it
