@@ -8,7 +8,7 @@ from kafab.events import Event
 from kafab.model import Cluster, Role
 from kafab.plans.state import desire
 from kafab.testing.fleet import FakeClock, FakeFleet
-from kafab.testing.hosts import FakeHost, fresh_answer
+from kafab.testing.hosts import FakeHost, State, fresh_answer
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
@@ -58,7 +58,7 @@ class Cosmos:
         self.kafka.left.clear()
         self.nodes = {node.name: node for node in self.cluster.nodes}
         self.store = FakeStore.for_cluster(self.cluster)
-        self.fleet = FakeFleet({host.name: self._handler(host.name) for host in self.cluster.hosts})
+        self.fleet = FakeFleet({host.name: self.handler(host.name) for host in self.cluster.hosts})
 
     @property
     def world(self) -> FakeWorld:
@@ -70,7 +70,7 @@ class Cosmos:
     def up(self) -> "Cosmos":
         """Let everything run."""
         for name in self.nodes:
-            self._change(name, True)
+            self.change(name, True)
         return self
 
     def kill(self, name: str) -> None:
@@ -85,7 +85,8 @@ class Cosmos:
         """Return the nodes that this was asked of, in order."""
         return [name for called, name in self.calls if called == call]
 
-    def _change(self, name: str, runs: bool) -> None:
+    def change(self, name: str, runs: bool) -> None:
+        """Let a node's process run, or be gone, as kafab has not seen it happen."""
         node = self.nodes[name]
         (self.running.add if runs else self.running.discard)(name)
         if node in self.cluster.zookeepers:
@@ -97,7 +98,9 @@ class Cosmos:
         elif node.id in self.kafka.registrations:
             self.kafka.stop_broker(node.id)
 
-    def _handler(self, host: str) -> Callable[[Script], Outcome]:
+    def handler(self, host: str) -> Callable[[Script], Outcome]:
+        """Return what a host answers to a script."""
+
         def answer(script: Script) -> Outcome:
             if script.called("node"):
                 return self._observed(host)
@@ -129,24 +132,22 @@ class Cosmos:
             for node in self.cluster.nodes
             if node.name in self.held
         }
-        fake = FakeHost(desired, identities=data, metadata=holding, held=kept, quorum_state=self.quorum_state)
-        told = fake.answer(host, desired).text
-        without = tuple(f"myid {node.data[0]} " for node in self.cluster.zookeepers if node.name in self.bare)
-        text = "".join(line for line in told.splitlines(keepends=True) if not line.startswith(without))
-        for node in self.cluster.on(self.cluster.host(host)):
-            if node.name not in self.running:
-                head, mark, tail = text.partition(f"node {node.instance}\n")
-                text = head + mark + tail.replace(" alive ", " gone ", 1)
-            elif node.name in self.asked:
-                head, mark, tail = text.partition(f"node {node.instance}\n")
-                record, newline, rest = tail.partition("\n")
-                while not record.startswith("process"):
-                    head, mark = head + mark + record, newline
-                    record, newline, rest = rest.partition("\n")
-                text = head + mark + record.rstrip() + " asked-to-stop" + newline + rest
-        if not self.java:
-            text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("java "))
-        return Result(0, text.encode(), "")
+        fake = FakeHost(
+            desired,
+            states={name: self._state(name) for name in self.nodes},
+            java=self.java,
+            unmarked=self.bare,
+            identities=data,
+            metadata=holding,
+            held=kept,
+            quorum_state=self.quorum_state,
+        )
+        return fake.answer(host, desired)
+
+    def _state(self, name: str) -> State:
+        if name not in self.running:
+            return State.GONE
+        return State.ASKED if name in self.asked else State.RUNNING
 
     @property
     def _id_key(self) -> str:
@@ -167,10 +168,10 @@ class Cosmos:
         if (call, name) in self.answers:
             return f"{name} {self.answers[call, name]}\n"
         if call == "start":
-            self._change(name, True)
+            self.change(name, True)
             return f"{name} started 123\n"
         if call == "stop" and name not in self.stubborn:
-            self._change(name, False)
+            self.change(name, False)
         state = "stopping 123" if name in self.asked else "running 123" if name in self.running else "stopped"
         return f"{name} {state}\n"
 

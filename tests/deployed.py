@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kafab.command import Outcome, Result, Script
+from kafab.command import Result
 from kafab.events import Event
 from kafab.model import Cluster
 from kafab.ops.deploy.deploy import deploy
@@ -18,7 +18,6 @@ from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
-from kafab.unknown import Unknown
 
 Shell = Callable[..., Result]
 
@@ -43,27 +42,16 @@ class Lab:
     shell: Shell
     store: FakeStore
     events: list[Event] = field(default_factory=list)
-    lost: set[str] = field(default_factory=set)
-    """Hosts whose answer to a removal is lost on its way."""
 
     def __post_init__(self) -> None:
         names = [host.name for host in self.cluster.hosts]
-        self.fleet = FakeFleet({name: self._handler(name) for name in names}, takes=self.shell)
+        self.fleet = FakeFleet(dict.fromkeys(names, self.shell), takes=self.shell)
 
     @property
     def world(self) -> FakeWorld:
         """The hosts, the store, and a Kafka that nobody asks."""
         kafka = FakeKafka(self.cluster)
         return FakeWorld.of(kafka, fleet=self.fleet, store=self.store, emit=self.events.append)
-
-    def _handler(self, name: str) -> Callable[[Script], Outcome]:
-        def answer(script: Script) -> Outcome:
-            result: Result = self.shell(script)
-            if name in self.lost and script.called("remove_uploads"):
-                return Unknown("the connection was lost")
-            return result
-
-        return answer
 
     def deploy(self, limit: str | None = None) -> None:
         """Deploy for real."""

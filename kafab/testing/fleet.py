@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from kafab.command import Outcome, Result, Script, bounded
@@ -11,8 +13,33 @@ from kafab.ports import Clock, Download, Fleet, Hear, Upload
 from kafab.unknown import Unknown
 
 _PIECE = 64 * 1024
+KILLED = 128 + 9
+"""The exit code of a shell that SIGKILL has ended."""
 
 Handler: TypeAlias = Callable[[Script], Outcome]
+
+
+class Fault(Enum):
+    """What goes wrong on the way to a host and back."""
+
+    LATE = "late"
+    """The host answers after all others."""
+    HALF = "half"
+    """The script is killed half-way through its answer."""
+    DROPPED = "dropped"
+    """The script has run, and the connection is lost before its answer comes."""
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """A fault, and the function whose calls it befalls; "" befalls every script."""
+
+    fault: Fault
+    at: str = ""
+
+    def befalls(self, script: Script) -> bool:
+        """Tell whether it goes wrong with this script."""
+        return not self.at or bool(script.called(self.at))
 
 
 class FakeClock:
@@ -20,7 +47,7 @@ class FakeClock:
 
     def __init__(self, during: Callable[[float], None] | None = None) -> None:
         self.time = 0.0
-        self._during = during
+        self.during = during
 
     def now(self) -> float:
         """Return the seconds slept so far."""
@@ -29,14 +56,15 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         """Move the clock."""
         self.time += seconds
-        if self._during:
-            self._during(self.time)
+        if self.during:
+            self.during(self.time)
 
 
 class FakeFleet:
     """A Fleet whose hosts are functions from a script to its outcome.
 
-    ``unreachable`` (host -> reason) may be changed at any time. ``takes`` gets an upload's script with its bytes; without
+    ``unreachable`` (host -> reason), ``faulty`` (host -> what goes wrong) and ``hosts`` may be changed at any time,
+    ``takes`` gets an upload's script with its bytes; without
     it the host's function gets the script alone. ``ran`` and ``sent`` record, in order, what reached a host.
     """
 
@@ -48,20 +76,21 @@ class FakeFleet:
         takes: Callable[[Script, bytes], Outcome] | None = None,
     ) -> None:
         self.unreachable = dict(unreachable or {})
+        self.faulty: dict[str, Faulty] = {}
         self.ran: list[tuple[str, Script]] = []
         self.sent: list[tuple[str, bytes]] = []
         self.held: list[str] = []
         """Hosts on which a script is being held now."""
         self.closed = False
-        self._hosts = dict(hosts)
-        self._takes = takes
+        self.hosts = dict(hosts)
+        self.takes = takes
 
     def run(
         self, scripts: Mapping[str, Script], *, each: Callable[[str, Outcome], None] | None = None
     ) -> dict[str, Outcome]:
-        """Call each host's function, in the order of ``scripts``."""
+        """Call each host's function, in the order of ``scripts``; late hosts come last."""
         outcomes = {}
-        for host, script in scripts.items():
+        for host, script in self._in_time(scripts):
             outcomes[host] = _kept(self._outcome(host, script))
             if each:
                 each(host, outcomes[host])
@@ -74,9 +103,9 @@ class FakeFleet:
         *,
         each: Callable[[str, Outcome], None] | None = None,
     ) -> dict[str, Outcome]:
-        """Call each host's function, and hand its whole output on in pieces."""
+        """Call each host's function, and hand its whole output on in pieces; late hosts come last."""
         outcomes = {}
-        for host, script in scripts.items():
+        for host, script in self._in_time(scripts):
             outcome = self._outcome(host, script)
             if isinstance(outcome, Result):
                 out, err = outcome.out, outcome.err.encode()
@@ -127,7 +156,21 @@ class FakeFleet:
         if host in self.unreachable:
             return Unknown(self.unreachable[host])
         self.ran.append((host, script))
-        return self._hosts[host](script)
+        outcome = self.hosts[host](script)
+        match self._fault(host, script):
+            case Fault.DROPPED:
+                return Unknown("the connection was lost")
+            case Fault.HALF if isinstance(outcome, Result):
+                return Result(KILLED, outcome.out[: len(outcome.out) // 2], "Killed")
+            case _:
+                return outcome
+
+    def _fault(self, host: str, script: Script) -> Fault | None:
+        faulty = self.faulty.get(host)
+        return faulty.fault if faulty and faulty.befalls(script) else None
+
+    def _in_time(self, scripts: Mapping[str, Script]) -> list[tuple[str, Script]]:
+        return sorted(scripts.items(), key=lambda sent: self._fault(*sent) is Fault.LATE)
 
     def _fetched(self, host: str, wanted: Download, emit: Emit) -> Outcome:
         outcome = self._outcome(host, wanted.script)
@@ -150,9 +193,9 @@ class FakeFleet:
             return Unknown(f"{upload.source} cannot be read here: {error.strerror}")
         self.sent.append((host, content[upload.offset :]))
         emit(Transfer(host, upload.source.name, len(content), len(content)))
-        if self._takes:
-            return _kept(self._takes(upload.script, content[upload.offset :]))
-        return _kept(self._hosts[host](upload.script))
+        if self.takes:
+            return _kept(self.takes(upload.script, content[upload.offset :]))
+        return _kept(self.hosts[host](upload.script))
 
 
 def _kept(outcome: Outcome) -> Outcome:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import PurePosixPath
 
 from kafab.command import Result
@@ -15,13 +16,32 @@ START = 1000
 UPTIME = 60
 
 
+class State(Enum):
+    """How a host finds a node's process."""
+
+    RUNNING = "running"
+    ASKED = "asked"
+    """It was asked to stop, and still runs."""
+    GONE = "gone"
+    """Its record is there, the process is not: it was killed, or ended by itself."""
+    STOPPED = "stopped"
+    """No record is there."""
+
+
 @dataclass(frozen=True)
 class FakeHost:
     """A host as its last deploy left it, and what has happened to it since."""
 
     deployed: Desired
     """What was deployed last."""
-    running: bool = True
+    state: State = State.RUNNING
+    """Of each node that is not in ``states``."""
+    states: Mapping[str, State] = field(default_factory=dict)
+    """Node name -> how its process is."""
+    java: bool = True
+    """The host has a Java."""
+    unmarked: Collection[str] = ()
+    """Names of the ZooKeeper servers without a myid."""
     edits: Mapping[PurePosixPath, str] = field(default_factory=dict)
     """Path of a configuration file -> its text now."""
     identities: Mapping[PurePosixPath, str] = field(default_factory=dict)
@@ -35,7 +55,7 @@ class FakeHost:
 
     def answer(self, host: str, asked: Desired) -> Result:
         """Return what this host prints when it is asked about what ``asked`` wants of it."""
-        lines = ["java /usr/bin/java", 'javaversion "17.0.15"']
+        lines = ["java /usr/bin/java", 'javaversion "17.0.15"'] if self.java else []
         if self.deployed.cluster.user:
             lines.append(f"account {self.deployed.cluster.user}")
         if self.deployed.artifact:
@@ -53,15 +73,19 @@ class FakeHost:
     def _node(self, wanted: DesiredNode) -> list[str]:
         node, release = wanted.node, self.deployed.artifact.folder if self.deployed.artifact else "none"
         lines = [f"link {release}"]
-        if self.running:
-            up = START / 100 + UPTIME
-            lines.append(f"process {100 + node.id} {START} {release} {wanted.configuration} alive {up} ")
+        state, up = self.states.get(node.name, self.state), START / 100 + UPTIME
+        if state is not State.STOPPED:
+            alive = "gone" if state is State.GONE else "alive"
+            asked = "asked-to-stop" if state is State.ASKED else ""
+            lines.append(
+                f"process {100 + node.id} {START} {release} {wanted.configuration} {alive} {up} {asked}"
+            )
         if wanted.units:
             lines.append(f"enabled {node.unit}")
         lines += [f"deployed {line}" for line in wanted.files[-1].text.splitlines()]
         lines += [f"folder {path}" for path in wanted.directories]
         if node.role is Role.ZOOKEEPER:
-            lines.append(f"myid {node.data[0]} {node.id}")
+            lines += [] if node.name in self.unmarked else [f"myid {node.data[0]} {node.id}"]
             lines += [f"history {node.data[0]}/version-2"] if node.name in self.metadata else []
         if self.quorum_state and node.role is not Role.ZOOKEEPER:
             lines.append(f"quorumstate {self.quorum_state}")

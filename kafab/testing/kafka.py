@@ -103,7 +103,7 @@ class FakeKafka:
         self.fenced.add(broker)
         if self.controller == broker:
             self.elect()
-        self.partitions = [self._led(self._shrunk(p, broker)) for p in self.partitions]
+        self.partitions = [self._led(self.shrunk(p, broker)) for p in self.partitions]
 
     def unfence(self, broker: int) -> None:
         """Let a registered broker serve: it joins the ISR of its partitions."""
@@ -170,7 +170,8 @@ class FakeKafka:
         return replace(partition, leader=next(iter(able), None))
 
     @staticmethod
-    def _shrunk(partition: Partition, gone: int) -> Partition:
+    def shrunk(partition: Partition, gone: int) -> Partition:
+        """Return a partition without this broker in its ISR; its last member stays."""
         left = tuple(broker for broker in partition.isr if broker != gone)
         return replace(partition, isr=left) if left else partition
 

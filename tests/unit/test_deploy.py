@@ -33,9 +33,11 @@ class Hosts:
         self.stages: dict[str, list[str]] = {host.name: [] for host in cluster.hosts}
         self.fail: dict[tuple[str, str], Outcome] = {}
         self.done: set[str] = set()
-        self.fleet = FakeFleet({host.name: self._handler(host.name) for host in cluster.hosts})
+        self.fleet = FakeFleet({host.name: self.handler(host.name) for host in cluster.hosts})
 
-    def _handler(self, host: str) -> Callable[[Script], Outcome]:
+    def handler(self, host: str) -> Callable[[Script], Outcome]:
+        """Return what a host answers to a script."""
+
         def answer(script: Script) -> Outcome:
             if script.called("releases"):
                 return (
@@ -133,12 +135,12 @@ def test_dropped_connection_is_looked_at_again(hosts: Hosts) -> None:
     hosts.fail["node3", "configuration"] = Unknown("the connection was lost")
 
     def lost(script: Script) -> Outcome:
-        answer = Hosts._handler(hosts, "node3")(script)
+        answer = Hosts.handler(hosts, "node3")(script)
         if isinstance(answer, Unknown):
             hosts.done.add("node3")
         return answer
 
-    hosts.fleet._hosts["node3"] = lost
+    hosts.fleet.hosts["node3"] = lost
     hosts.deploy()
     assert hosts.stages["node3"] == ["release", "configuration"]
 
@@ -175,6 +177,6 @@ def test_stale_part_is_sent_again_from_the_beginning(hosts: Hosts) -> None:
         sent.append(len(data))
         return Result(75, b"", "") if len(sent) == 1 else Result(0, b"", "")
 
-    hosts.fleet._takes = takes
+    hosts.fleet.takes = takes
     hosts.deploy("node1")
     assert sent == [10, 10]

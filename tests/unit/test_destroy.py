@@ -13,6 +13,7 @@ from kafab.command import Outcome, Result, Script
 from kafab.errors import Failed, Interrupted, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.ops.deploy.compiler import compile_steps
 from kafab.plans.removing import RemoveData, RemoveFiles
+from kafab.testing.fleet import Fault, Faulty
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.deployed import Lab, Shell, one_release
@@ -334,33 +335,41 @@ def test_unreachable_hosts_are_all_named_and_nothing_is_changed(lab: Lab) -> Non
 def test_lost_answer_is_looked_at_again(lab: Lab) -> None:
     """A host whose answer was lost and on which nothing is left is done."""
     agreed = lab.prepare()
-    lab.lost = {"node2"}
+    lab.fleet.faulty["node2"] = Faulty(Fault.DROPPED, at="remove_uploads")
     lab.destroy(agreed=agreed)
     assert not (lab.root / "node2" / "opt").exists()
 
 
+def test_half_an_answer_is_looked_at_again(lab: Lab) -> None:
+    """What a killed script has not said may be done: a host on which it was is done, with the other one."""
+    agreed = lab.prepare()
+    lab.fleet.faulty["node1"] = Faulty(Fault.HALF, at="remove_uploads")
+    lab.destroy(agreed=agreed)
+    assert not (lab.root / "node1" / "opt").exists()
+
+
 def test_host_that_stays_silent_is_unknown(lab: Lab) -> None:
     """A host whose fate cannot be read is UNKNOWN, and each host's fate is told."""
-    agreed, handler = lab.prepare(), lab.fleet._hosts["node2"]
+    agreed, handler = lab.prepare(), lab.fleet.hosts["node2"]
 
     def silent(script: Script) -> Outcome:
         return Unknown("lost") if script.called("remove_uploads") else handler(script)
 
-    lab.fleet._hosts["node2"] = silent
+    lab.fleet.hosts["node2"] = silent
     with pytest.raises(OutcomeUnknown, match=r"(?s)node1: done.*node2: UNKNOWN: lost"):
         lab.destroy(agreed=agreed)
 
 
 def test_failed_step_is_named(lab: Lab) -> None:
     """What could not be removed is named with the reason, the other host is done, and its fate is told."""
-    agreed, handler = lab.prepare(), lab.fleet._hosts["node1"]
+    agreed, handler = lab.prepare(), lab.fleet.hosts["node1"]
 
     def broken(script: Script) -> Outcome:
         if not script.called("remove_uploads"):
             return handler(script)
         return Result(0, b"step 0 0\nstep 1 1\nrm: cannot remove: Read-only file system\n", "")
 
-    lab.fleet._hosts["node1"] = broken
+    lab.fleet.hosts["node1"] = broken
     with pytest.raises(Failed, match=r"(?s)node1: failed: .*Read-only file system.*node2: done"):
         lab.destroy(agreed=agreed)
 
@@ -388,26 +397,26 @@ def test_more_files_than_were_shown_are_refused(single: Lab) -> None:
 
 def test_interrupted_destroy_tells_each_hosts_fate(lab: Lab) -> None:
     """Ctrl-C while hosts are at work: what was under way may be done, and is told as unknown (fault 1)."""
-    agreed, handler = lab.prepare(), lab.fleet._hosts["node2"]
+    agreed, handler = lab.prepare(), lab.fleet.hosts["node2"]
 
     def interrupted(script: Script) -> Outcome:
         if script.called("remove_uploads"):
             raise KeyboardInterrupt
         return handler(script)
 
-    lab.fleet._hosts["node2"] = interrupted
+    lab.fleet.hosts["node2"] = interrupted
     with pytest.raises(Interrupted, match=r"(?s)node1: UNKNOWN: interrupted in the removal.*node2: UNKNOWN"):
         lab.destroy(agreed=agreed)
 
 
 def test_other_operator_is_named(lab: Lab) -> None:
     """While another operator is at work nothing is removed (fault 20)."""
-    agreed, handler = lab.prepare(), lab.fleet._hosts["node1"]
+    agreed, handler = lab.prepare(), lab.fleet.hosts["node1"]
 
     def held(script: Script) -> Outcome:
         return Result(0, b"held 5 bob on desk\n", "") if script.called("lock") else handler(script)
 
-    lab.fleet._hosts["node1"] = held
+    lab.fleet.hosts["node1"] = held
     with pytest.raises(Locked, match="bob on desk"):
         lab.destroy(agreed=agreed)
 

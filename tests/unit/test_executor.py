@@ -10,10 +10,8 @@ import pytest
 
 from kafab.command import Outcome, Result
 from kafab.config.render import RenderedFile
-from kafab.events import Event
 from kafab.ops.deploy.compiler import compile_steps
-from kafab.ops.deploy.executor import _read
-from kafab.ops.deploy.fates import Fate, HostResult, worst
+from kafab.ops.deploy.fates import Fate, HostResult, read, worst
 from kafab.plans.steps import Configuring, FlipLink, MakeDirectory, WriteFile
 from kafab.unknown import Unknown
 from tests.conftest import cannot_run
@@ -28,8 +26,8 @@ def write(path: Path, text: str = "a=1\n", mode: str = "640") -> WriteFile:
 
 
 def fate(steps: list[Configuring], outcome: Outcome) -> HostResult:
-    """Read an answer to these steps and drop the events."""
-    return _read(steps, outcome, lambda _event: None)
+    """Read an answer to these steps."""
+    return read(steps, outcome)[1]
 
 
 def test_file_is_written_with_its_mode(tmp_path: Path, shell: Shell) -> None:
@@ -101,13 +99,6 @@ def test_cut_off_answer_is_unknown(tmp_path: Path) -> None:
 def test_lost_connection_is_unknown(tmp_path: Path) -> None:
     """An Unknown outcome carries its reason into the host's fate."""
     assert fate([write(tmp_path / "a")], Unknown("gone")) == HostResult(Fate.UNKNOWN, "gone")
-
-
-def test_each_done_step_is_told(tmp_path: Path) -> None:
-    """The operator sees what was written, by node."""
-    seen: list[Event] = []
-    _read([write(tmp_path / "a")], Result(0, b"step 0 0\n", ""), seen.append)
-    assert [str(getattr(event, "subject", "")) for event in seen] == ["node1/broker"]
 
 
 @pytest.mark.parametrize(

@@ -82,14 +82,14 @@ def test_server_that_serves_nobody_may_go(ensemble: Cosmos) -> None:
 def test_broker_that_is_cut_off_does_not_vouch_for_others(ensemble: Cosmos) -> None:
     """One broker's copy has all in sync, another one knows better: the more careful reading counts."""
     ensemble.kafka.outdated = {2: tuple(ensemble.kafka.partitions)}
-    ensemble.kafka.partitions = [ensemble.kafka._shrunk(p, 2) for p in ensemble.kafka.partitions]
+    ensemble.kafka.partitions = [ensemble.kafka.shrunk(p, 2) for p in ensemble.kafka.partitions]
     with pytest.raises(Unsafe, match="from 2 to 1"):
         guard(ensemble, "node1/broker")
 
 
 def test_copy_that_lags_is_waited_for(ensemble: Cosmos) -> None:
     """An ISR that has just grown again is not heard of everywhere: that is looked at again before a stop is refused."""
-    ensemble.kafka.outdated = {2: tuple(ensemble.kafka._shrunk(p, 3) for p in ensemble.kafka.partitions)}
+    ensemble.kafka.outdated = {2: tuple(ensemble.kafka.shrunk(p, 3) for p in ensemble.kafka.partitions)}
     ensemble.clock = FakeClock(lambda now: ensemble.kafka.outdated.clear() if now >= 2 else None)
     guard(ensemble, "node1/broker")
     assert 2 <= ensemble.clock.now() < 3
@@ -97,7 +97,7 @@ def test_copy_that_lags_is_waited_for(ensemble: Cosmos) -> None:
 
 def test_refusal_that_all_agree_on_is_told_at_once(ensemble: Cosmos) -> None:
     """Where every broker says the same there is nothing to wait for."""
-    ensemble.kafka.partitions = [ensemble.kafka._shrunk(p, 2) for p in ensemble.kafka.partitions]
+    ensemble.kafka.partitions = [ensemble.kafka.shrunk(p, 2) for p in ensemble.kafka.partitions]
     with pytest.raises(Unsafe, match="from 2 to 1"):
         guard(ensemble, "node1/broker")
     assert ensemble.clock.now() == 0
@@ -124,8 +124,8 @@ def test_majority_is_counted_again_after_the_brokers(ensemble: Cosmos) -> None:
 
     def during(now: float) -> None:
         if now >= 60:
-            ensemble._change("node3/broker", False)
-            ensemble._change("node1/zookeeper", False)
+            ensemble.change("node3/broker", False)
+            ensemble.change("node1/zookeeper", False)
 
     ensemble.clock = FakeClock(during)
     with pytest.raises(

@@ -270,7 +270,7 @@ def test_record_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     """A broker on a disk that has become read-only is stopped all the same, and what was not recorded is told."""
     ids = {"node1": "fakefakefakefakefakefQ"}
     cosmos = Cosmos(cluster_in(tmp_path), cluster_ids=ids, held={BROKER: "/"}).up()
-    answer = cosmos._handler("node1")
+    answer = cosmos.handler("node1")
 
     def read_only(script: Script) -> Outcome:
         return Result(1, b"", "Read-only file system") if script.called("keep") else answer(script)

@@ -52,9 +52,9 @@ def test_unreachable_host_is_told_before_anything_starts(cosmos: Cosmos) -> None
 
 def test_limit_leaves_a_dead_host_out(cosmos: Cosmos) -> None:
     """A majority of ZooKeeper is enough for the brokers of the hosts that live."""
-    cosmos.up()._change("node3/zookeeper", False)
-    cosmos._change("node3/broker", False)
-    cosmos._change("node1/broker", False)
+    cosmos.up().change("node3/zookeeper", False)
+    cosmos.change("node3/broker", False)
+    cosmos.change("node1/broker", False)
     cosmos.fleet.unreachable = {"node3": "no route"}
     assert start(cosmos.cluster, "node1,node2", cosmos.world) == ("node1/broker",)
 
@@ -84,7 +84,7 @@ def test_old_registration_is_waited_for(cosmos: Cosmos) -> None:
         if now >= 18 and not cosmos.of("start") and 2 in cosmos.kafka.registrations:
             cosmos.kafka.stop_broker(2)
 
-    cosmos.clock._during = session_ends
+    cosmos.clock.during = session_ends
     start(cosmos.cluster, None, cosmos.world)
     waited = [
         event for event in cosmos.told(Waiting) if isinstance(event, Waiting) and "registration" in event.what
@@ -188,7 +188,7 @@ def test_what_another_operator_has_stopped_counts(cosmos: Cosmos) -> None:
     """The verdict is made under the lock: a broker stopped between our look and our lock can cost the next one."""
     cosmos.up().kafka.min_isr = 2
     cosmos.kafka.add("orders", [(1, 2, 3)])
-    cosmos.on_lock = lambda: cosmos._change("node1/broker", False)
+    cosmos.on_lock = lambda: cosmos.change("node1/broker", False)
     with pytest.raises(Unsafe, match="orders-0"):
         stop(cosmos.cluster, "node2/broker", cosmos.world, unsafe=False)
     assert cosmos.of("stop") == []
@@ -217,8 +217,8 @@ def test_start_tells_recording_nodes_as_started(cosmos: Cosmos) -> None:
 
 def test_node_that_another_operator_has_started_is_left(cosmos: Cosmos) -> None:
     """A broker that came up between our look and our lock is neither waited for nor started again."""
-    cosmos.up()._change("node2/broker", False)
-    cosmos.on_lock = lambda: cosmos._change("node2/broker", True)
+    cosmos.up().change("node2/broker", False)
+    cosmos.on_lock = lambda: cosmos.change("node2/broker", True)
     assert (start(cosmos.cluster, None, cosmos.world), cosmos.of("start")) == ((), [])
 
 
@@ -235,7 +235,7 @@ def test_host_that_falls_silent_is_unknown(cosmos: Cosmos, run: Callable[[Cosmos
     def falls_silent(now: float) -> None:
         cosmos.fleet.unreachable = {"node3": "no answer within 5 s"}
 
-    cosmos.clock._during = falls_silent
+    cosmos.clock.during = falls_silent
     with pytest.raises(OutcomeUnknown, match="node3/broker: UNKNOWN: no answer"):
         run(cosmos)
     assert 20 <= cosmos.clock.now() < 25
@@ -243,7 +243,7 @@ def test_host_that_falls_silent_is_unknown(cosmos: Cosmos, run: Callable[[Cosmos
 
 def test_data_of_another_cluster_is_refused(cosmos: Cosmos) -> None:
     """A broker whose data belongs to another cluster than ZooKeeper's is not started, also when it alone is named."""
-    cosmos.up()._change("node3/broker", False)
+    cosmos.up().change("node3/broker", False)
     cosmos.cluster_ids["node3"] = "anotheranotheranotherA"
     with pytest.raises(Unsafe, match=r"belongs to cluster anotheranother"):
         start(cosmos.cluster, "node3/broker", cosmos.world)
@@ -284,18 +284,18 @@ def test_start_waits_for_a_stop_that_is_not_over(cosmos: Cosmos) -> None:
     def ends(now: float) -> None:
         if now >= 3 and "node2/broker" in cosmos.asked:
             cosmos.asked.clear()
-            cosmos._change("node2/broker", False)
+            cosmos.change("node2/broker", False)
 
-    cosmos.clock._during = ends
+    cosmos.clock.during = ends
     assert start(cosmos.cluster, None, cosmos.world) == ("node2/broker",)
 
 
 def test_what_was_started_is_back_in_the_isr(cosmos: Cosmos) -> None:
     """The next broker may be restarted at once: nothing is under-replicated when the command ends."""
     cosmos.up().kafka.add("orders", [(1, 2, 3)])
-    cosmos._change("node3/broker", False)
+    cosmos.change("node3/broker", False)
     cosmos.kafka.outdated = {1: tuple(cosmos.kafka.partitions)}
-    cosmos.clock._during = lambda now: cosmos.kafka.outdated.clear() if now >= 5 else None
+    cosmos.clock.during = lambda now: cosmos.kafka.outdated.clear() if now >= 5 else None
     start(cosmos.cluster, "node3/broker", cosmos.world)
     assert 5 <= cosmos.clock.now() < 6
 
@@ -348,7 +348,7 @@ def test_start_converges_from_every_state(running: set[str]) -> None:
     """Law: whatever an interruption left running, start ends with everything running, and touches nothing that ran."""
     cosmos = Cosmos(cluster_in(Path("/nowhere"), 3))
     for name in running:
-        cosmos._change(name, True)
+        cosmos.change(name, True)
     start(cosmos.cluster, None, cosmos.world)
     assert (cosmos.running, set(cosmos.of("start")) & running) == (set(cosmos.nodes), set())
 

@@ -27,7 +27,7 @@ def stopping(cosmos: Cosmos) -> Cosmos:
         raise KeyboardInterrupt
 
     cosmos.up().stubborn = {"node3/broker"}
-    cosmos.clock._during = interrupted
+    cosmos.clock.during = interrupted
     return cosmos
 
 

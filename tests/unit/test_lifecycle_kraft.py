@@ -97,9 +97,9 @@ def test_last_combined_node_says_what_it_waits_for(combined: Cosmos) -> None:
 
     def ends(now: float) -> None:
         if now >= 300:
-            combined._change("node3/broker", False)
+            combined.change("node3/broker", False)
 
-    combined.clock._during = ends
+    combined.clock.during = ends
     stop(combined.cluster, None, combined.world, unsafe=False)
     waits = [event.what for event in combined.told(Waiting) if isinstance(event, Waiting)]
     assert waits[-1].endswith("where too few controllers are left to let it go, Kafka gives up after 5 min")

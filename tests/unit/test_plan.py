@@ -15,7 +15,7 @@ from kafab.plans.plan import Plan, diff
 from kafab.plans.state import Desired, Observed, desire
 from kafab.plans.steps import WriteFile
 from kafab.releases.names import Artifact, ReleaseName
-from kafab.testing.hosts import FakeHost, fresh_answer
+from kafab.testing.hosts import FakeHost, State, fresh_answer
 from kafab.unknown import Unknown
 
 CASES = sorted((Path(__file__).parents[1] / "cases" / "plan").glob("*.yaml"))
@@ -41,7 +41,7 @@ def observed(asked: Desired, case: dict[str, Any], folder: Path) -> Observed:
             return fresh_answer()
         fake = FakeHost(
             wanted(folder, case["before"]),
-            running=case.get("running", True),
+            state=State.RUNNING if case.get("running", True) else State.STOPPED,
             edits={PurePosixPath(path): text for path, text in case.get("edits", {}).items()},
             identities={PurePosixPath(path): text for path, text in case.get("identities", {}).items()},
         )

@@ -300,7 +300,7 @@ def test_ctrl_c_says_what_was_done() -> None:
     def interrupt(_time: float) -> None:
         raise KeyboardInterrupt
 
-    given.clock._during = interrupt
+    given.clock.during = interrupt
     given.answers["check"] = "running 7"
     with pytest.raises(Interrupted, match="node1/controller was asked to stop; `fab start` brings it back"):
         given.elect()

@@ -170,7 +170,7 @@ def ids(lab: Lab) -> list[str]:
 
 def lose(lab: Lab, hosts: set[str], *, before: bool) -> Callable[[], None]:
     """Let these hosts' answers to the formatting be lost, and with ``before`` the call; return what mends it."""
-    handlers = dict(lab.fleet._hosts)
+    handlers = dict(lab.fleet.hosts)
 
     def lossy(name: str) -> Callable[[Script], Outcome]:
         def answer(script: Script) -> Outcome:
@@ -182,8 +182,8 @@ def lose(lab: Lab, hosts: set[str], *, before: bool) -> Callable[[], None]:
 
         return answer
 
-    lab.fleet._hosts.update({name: lossy(name) for name in handlers})
-    return lambda: lab.fleet._hosts.update(handlers)
+    lab.fleet.hosts.update({name: lossy(name) for name in handlers})
+    return lambda: lab.fleet.hosts.update(handlers)
 
 
 def test_first_deploy_makes_one_id(lab: Lab) -> None:
@@ -309,14 +309,14 @@ def test_foreign_cluster_is_refused_with_the_ids(lab: Lab) -> None:
 
 def test_id_that_came_in_between_fails_the_step(lab: Lab) -> None:
     """What was formatted between the look and the step is not touched: the host fails with what was found."""
-    handler = lab.fleet._hosts["node2"]
+    handler = lab.fleet.hosts["node2"]
 
     def late(script: Script) -> Outcome:
         if script.called("format"):
             meta(lab, "node2").write_text(f"version=1\nnode.id=2\ncluster.id={OTHER}\n")
         return handler(script)
 
-    lab.fleet._hosts["node2"] = late
+    lab.fleet.hosts["node2"] = late
     with pytest.raises(
         Failed, match=r"node2: failed: .* was formatted for another cluster id in the meantime"
     ):
@@ -332,7 +332,7 @@ def test_tool_that_does_not_end_makes_the_host_unknown(lab: Lab, shell: Shell) -
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        lab.fleet._hosts["node2"] = lambda script: shell(
+        lab.fleet.hosts["node2"] = lambda script: shell(
             replace(script, text=script.text.replace("sleep 0.1", ":"))
         )
         with pytest.raises(Unreachable, match=f"node2: .*{folder} has been formatted for 20 s and still is"):

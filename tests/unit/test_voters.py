@@ -81,7 +81,7 @@ def at_hand(folder: Path, mode: str, situation: Situation) -> Cosmos:
         cosmos.cluster_ids = dict.fromkeys(ALL, str(cosmos.kafka.cluster_id))
     for name, node in cosmos.nodes.items():
         if node.host.name in situation.up:
-            cosmos._change(name, True)
+            cosmos.change(name, True)
     cosmos.fleet.unreachable = dict.fromkeys(situation.silent, "no route")
     return cosmos
 
