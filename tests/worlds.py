@@ -8,9 +8,9 @@ from kafab.command import Outcome, Result, Script
 from kafab.model import Cluster
 from kafab.plans.state import desire
 from kafab.ports import Controllers, ZooKeeper
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.hosts import FakeHost
-from kafab.testing.kafka import FakeAdmin
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
 

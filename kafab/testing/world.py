@@ -6,10 +6,12 @@ from typing import Any
 from kafab.events import Emit, silent
 from kafab.ops.world import World
 from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
+from kafab.testing.zookeeper import FakeZooKeeper
 
 
 @dataclass

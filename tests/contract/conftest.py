@@ -16,7 +16,9 @@ from kafab.lab.local import LocalLab
 from kafab.lab.shape import Wish
 from kafab.model import Cluster, Host, Version
 from kafab.ports import ZooKeeper
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.admin import FakeAdmin
+from kafab.testing.kafka import FakeKafka
+from kafab.testing.zookeeper import FakeZooKeeper
 from tests.conftest import cluster_in
 from tests.kafka_by_hand import KafkaByHand, six_jvms
 from tests.loopback import HOSTS, NoJava

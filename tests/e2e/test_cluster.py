@@ -25,7 +25,12 @@ from kafab.ops.check.ensemble_election import CHECK
 from kafab.releases import launchers
 from tests.conftest import cannot_run
 from tests.fab import Fab
-from tests.two_listeners import connected_to, give_two_listeners, listeners, shown_to_a_client
+from tests.two_listeners import (
+    check_that_brokers_use_the_internal_one,
+    check_that_clients_stay,
+    check_that_verify_asks_both,
+    give_two_listeners,
+)
 
 pytestmark = pytest.mark.e2e
 VERSIONS = ("3.9.2", "2.4.1")
@@ -114,32 +119,17 @@ def test_started_cluster_verifies(lab: Lab) -> None:
 @pytest.mark.parametrize("name", ["INTERNAL", "EXTERNAL"])
 def test_client_stays_on_its_listener(lab: Lab, name: str) -> None:
     """A client that comes to a listener is told the addresses of that listener, of every broker, and no other ones."""
-    known = listeners(lab.cluster, name)
-    assert {id_: shown_to_a_client(at) for id_, at in known.items()} == dict.fromkeys(known, known)
+    check_that_clients_stay(lab, name)
 
 
 def test_brokers_use_the_internal_listener(lab: Lab) -> None:
     """Every broker is connected to the internal listener of each other one, and to no external listener."""
-    cluster = lab.cluster
-    internal, external = (listeners(cluster, name) for name in ("INTERNAL", "EXTERNAL"))
-    lab.fab.must("topics.create", "orders", "--partitions", "6", "--replication-factor", "3")
-    try:
-        peers = {node.id: connected_to(lab.pid(node.name)) for node in cluster.brokers}
-    finally:
-        lab.fab.must("topics.delete", "orders", "--yes")
-    others = {id_: {at.port for other, at in internal.items() if other != id_} for id_ in internal}
-    assert {id_: ports & others[id_] for id_, ports in peers.items()} == others
-    assert not set().union(*peers.values()) & {at.port for at in external.values()}
+    check_that_brokers_use_the_internal_one(lab)
 
 
 def test_verify_asks_both_listeners(lab: Lab) -> None:
     """`verify` says of each broker that both listeners answer, each with its own addresses."""
-    findings = lab.fab.must("verify", "--read-only", "--json").document["findings"]
-    found = {f["subject"]: f["evidence"]["answering"] for f in findings if f["check"] == "broker.listeners"}
-    assert found == {
-        node.name: [f"{own.name} {own.endpoint}" for own in node.broker_listeners]
-        for node in lab.cluster.brokers
-    }
+    check_that_verify_asks_both(lab)
 
 
 def archived(broker: Node, seconds: float) -> list[Path]:

@@ -13,8 +13,9 @@ from kafab.errors import Failed
 from kafab.events import Note, Waiting
 from kafab.model import Endpoint, Node
 from kafab.ops.run import broker_gates
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.fleet import FakeClock
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.kafka import FakeKafka
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos

@@ -12,9 +12,11 @@ from kafab.command import Outcome, Result, Script
 from kafab.findings import Finding, Severity
 from kafab.model import Endpoint
 from kafab.ops.check.ensemble_election import election
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.fleet import FakeClock, FakeFleet
-from kafab.testing.kafka import FakeAdmin, FakeKafka, FakeZooKeeper
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
+from kafab.testing.zookeeper import FakeZooKeeper
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 

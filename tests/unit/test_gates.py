@@ -12,8 +12,9 @@ from kafab.events import Event, Note, Waiting
 from kafab.model import Cluster, Endpoint
 from kafab.ops.run import gates
 from kafab.testing.fleet import FakeFleet
-from kafab.testing.kafka import FakeKafka, FakeZooKeeper
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
+from kafab.testing.zookeeper import FakeZooKeeper
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 

@@ -15,8 +15,9 @@ from kafab.listeners import Listener, Use
 from kafab.model import Cluster, Endpoint, Node
 from kafab.ops.check.status import NodeStatus
 from kafab.ops.see import see
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.controllers import FakeControllers
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in

@@ -8,8 +8,9 @@ from kafab.cluster.metadata import TopicSpec
 from kafab.errors import Failed
 from kafab.findings import Finding, Severity
 from kafab.ops.check.probe import APPEARS_LIMIT, replication
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.fleet import FakeClock
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in

@@ -14,9 +14,10 @@ from kafab.events import Event
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Endpoint, Node, Version
 from kafab.ops.check.controller_election import election
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.kraft_by_hand import kraft_in

@@ -11,7 +11,8 @@ from kafab.cluster.metadata import Metadata, TopicSpec
 from kafab.cluster.seen import NOT_ASKED, Ask, Seen, everything
 from kafab.model import Cluster, Endpoint
 from kafab.ops.see import see
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.admin import FakeAdmin
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in

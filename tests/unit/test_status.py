@@ -10,7 +10,8 @@ from kafab.model import Version
 from kafab.ops.check.status import NodeStatus, findings, status
 from kafab.screens.cluster import show_status
 from kafab.screens.console import Console
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.admin import FakeAdmin
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from tests.kraft_by_hand import kraft_in
 from tests.worlds import running_hosts

@@ -13,7 +13,8 @@ from kafab.model import Endpoint, Version
 from kafab.ops.topics import topics
 from kafab.ops.topics.rules import PROPERTIES, assignments, changes, check_name, count
 from kafab.screens import topics as topic_screens
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.admin import FakeAdmin
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in

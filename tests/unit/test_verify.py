@@ -17,8 +17,9 @@ from kafab.ops.check.probe import probe_name
 from kafab.ops.check.verify import verify
 from kafab.ops.see import see
 from kafab.ops.world import World
+from kafab.testing.admin import FakeAdmin
 from kafab.testing.controllers import FakeControllers
-from kafab.testing.kafka import FakeAdmin, FakeKafka
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
