@@ -3,64 +3,53 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from invoke.collection import Collection
 from invoke.program import Program
 
-from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, TopicSpec
-from kafab.events import silent
-from kafab.model import Cluster, Endpoint
+from kafab.cluster.metadata import TopicSpec
+from kafab.testing.admin import FakeAdmin
+from kafab.testing.kafka import FakeKafka
+from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tasks import topics
 from tasks.chain import CHAIN
+from tests.conftest import cluster_in
 
 Fab = Callable[..., int]
 
 
-class _Brokers:
-    """Three brokers with the topic orders; they keep what they are told to do."""
-
-    def __init__(self) -> None:
-        self.told: list[object] = []
-
-    def metadata(self) -> Metadata:
-        brokers = {broker: Endpoint("127.0.0.1", 9090 + broker) for broker in (1, 2, 3)}
-        return Metadata("id", 1, brokers, (Partition("orders", 0, 1, (1, 2, 3), (1, 2, 3)),))
-
-    def topic_configs(self, names: list[str]) -> dict[str, dict[str, ConfigEntry]]:
-        known = {
-            "retention.ms": ConfigEntry("retention.ms", "5", is_default=False),
-            "segment.ms": ConfigEntry("segment.ms", "7", is_default=True),
-        }
-        return dict.fromkeys(names, known)
+class LossyAdmin(FakeAdmin):
+    """The answer to the creation of the topic lost is lost."""
 
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
-        self.told.append(spec)
-        return Unknown("connection reset") if spec.name == "lost" else None
-
-    def alter_configs(self, topic: str, values: dict[str, str | None]) -> None:
-        self.told.append((topic, dict(values)))
-
-    def add_partitions(self, name: str, total: int) -> None:
-        self.told.append((name, total))
-
-    def delete_topic(self, name: str) -> None:
-        self.told.append(f"delete {name}")
+        """Create it."""
+        outcome = super().create_topic(spec)
+        return Unknown("connection reset") if spec.name == "lost" else outcome
 
 
 @pytest.fixture
-def brokers() -> _Brokers:
-    """Return the brokers that the commands of a test talk to."""
-    return _Brokers()
+def kafka(tmp_path: Path) -> FakeKafka:
+    """Three brokers, no lab's, with the topic orders."""
+    made = FakeKafka(replace(cluster_in(tmp_path, 3), name="prod", lab=False))
+    made.add("orders", [(1, 2, 3)])
+    made.configs["orders"] = {"retention.ms": "5"}
+    return made
 
 
 @pytest.fixture
-def fab(brokers: _Brokers, small: Cluster, monkeypatch: pytest.MonkeyPatch) -> Fab:
-    """Return a function that runs one command line on a real (no lab) cluster and returns its exit code."""
-    cluster = replace(small, name="prod", lab=False)
-    session = SimpleNamespace(cluster=cluster, brokers=brokers, topics=brokers, emit=silent)
+def admin(kafka: FakeKafka) -> FakeAdmin:
+    """What the commands of a test talk to."""
+    return LossyAdmin(kafka)
+
+
+@pytest.fixture
+def fab(kafka: FakeKafka, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch) -> Fab:
+    """Return a function that runs one command line and returns its exit code."""
+    session = SimpleNamespace(cluster=kafka.cluster, **vars(FakeWorld.of(kafka, admin)))
     monkeypatch.setattr(CHAIN, "session", lambda: session)
     tree = Collection()
     tree.add_collection(Collection.from_module(topics), name="topics")
@@ -79,27 +68,32 @@ def _run(tree: Collection, words: tuple[str, ...]) -> None:
     raise SystemExit(0)  # Invoke returns where a command line worked
 
 
-def test_create_passes_its_flags_on(fab: Fab, brokers: _Brokers) -> None:
+def partitions(kafka: FakeKafka, topic: str) -> list[int]:
+    """Return how many replicas each partition of a topic has."""
+    return [len(partition.replicas) for partition in kafka.partitions if partition.topic == topic]
+
+
+def test_create_passes_its_flags_on(fab: Fab, kafka: FakeKafka) -> None:
     """Counts are numbers, and --config may be given again."""
     code = fab(
         *("topics.create", "new", "--partitions", "6", "--replication-factor", "3"),
-        *("--config", "retention.ms=1=2", "--config", "segment.ms=9"),
+        *("--config", "retention.ms=1=2", "--config", "min.insync.replicas=2"),
     )
-    assert code == 0
-    assert brokers.told == [TopicSpec("new", 6, 3, {"retention.ms": "1=2", "segment.ms": "9"})]
+    assert (code, partitions(kafka, "new")) == (0, [3] * 6)
+    assert kafka.configs["new"] == {"retention.ms": "1=2", "min.insync.replicas": "2"}
 
 
-def test_alter_passes_its_flags_on(fab: Fab, brokers: _Brokers) -> None:
+def test_alter_passes_its_flags_on(fab: Fab, kafka: FakeKafka) -> None:
     """Setting, resetting and growing arrive as what they are."""
-    words = ("--config", "segment.ms=9", "--delete-config", "retention.ms", "--partitions", "2")
+    words = ("--config", "min.insync.replicas=2", "--delete-config", "retention.ms", "--partitions", "2")
     assert fab("topics.alter", "orders", *words) == 0
-    assert brokers.told == [("orders", {"segment.ms": "9", "retention.ms": None}), ("orders", 2)]
+    assert (kafka.configs["orders"], partitions(kafka, "orders")) == ({"min.insync.replicas": "2"}, [3, 3])
 
 
-def test_alter_to_the_same_says_so(fab: Fab, brokers: _Brokers, capsys: pytest.CaptureFixture[str]) -> None:
+def test_alter_to_the_same_says_so(fab: Fab, admin: FakeAdmin, capsys: pytest.CaptureFixture[str]) -> None:
     """A topic that is as asked is a success without a change."""
     assert fab("topics.alter", "orders", "--config", "retention.ms=5", "--json") == 0
-    assert (brokers.told, json.loads(capsys.readouterr().out)["action"]) == ([], "unchanged")
+    assert (admin.calls, json.loads(capsys.readouterr().out)["action"]) == ([], "unchanged")
 
 
 @pytest.mark.parametrize(
@@ -122,10 +116,10 @@ def test_errors_have_their_code_in_the_document(
     assert (json.loads(captured.out)["exit_code"], captured.err.startswith("error: ")) == (code, True)
 
 
-def test_delete_with_yes(fab: Fab, brokers: _Brokers) -> None:
+def test_delete_with_yes(fab: Fab, kafka: FakeKafka) -> None:
     """--yes deletes without a terminal."""
     assert fab("topics.delete", "orders", "--yes") == 0
-    assert brokers.told == ["delete orders"]
+    assert kafka.configs == {}
 
 
 def test_list_prints_names(fab: Fab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,10 +128,9 @@ def test_list_prints_names(fab: Fab, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "orders\n"
 
 
-def test_empty_list_prints_nothing(
-    fab: Fab, brokers: _Brokers, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_empty_list_prints_nothing(fab: Fab, kafka: FakeKafka, capsys: pytest.CaptureFixture[str]) -> None:
     """A cluster without topics gives no line at all."""
-    monkeypatch.setattr(brokers, "metadata", lambda: Metadata("id", 1, {}, ()))
+    kafka.partitions.clear()
+    kafka.configs.clear()
     assert fab("topics.list") == 0
     assert capsys.readouterr().out == ""
