@@ -13,7 +13,7 @@ from kafab.command import Outcome, Result, Script
 from kafab.errors import Failed, Interrupted, Locked, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.ops.deploy.compiler import compile_steps
 from kafab.plans.removing import RemoveData, RemoveFiles
-from kafab.testing.fleet import Fault, Faulty
+from kafab.testing.fleet import Fault, Faulty, Handler
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.deployed import Lab, Shell, one_release
@@ -360,17 +360,34 @@ def test_host_that_stays_silent_is_unknown(lab: Lab) -> None:
         lab.destroy(agreed=agreed)
 
 
-def test_failed_step_is_named(lab: Lab) -> None:
-    """What could not be removed is named with the reason, the other host is done, and its fate is told."""
-    agreed, handler = lab.prepare(), lab.fleet.hosts["node1"]
+def failing(handler: Handler) -> Handler:
+    """Let a host fail in its second step, and do nothing."""
 
     def broken(script: Script) -> Outcome:
         if not script.called("remove_uploads"):
             return handler(script)
         return Result(0, b"step 0 0\nstep 1 1\nrm: cannot remove: Read-only file system\n", "")
 
-    lab.fleet.hosts["node1"] = broken
+    return broken
+
+
+def test_failed_step_is_named(lab: Lab) -> None:
+    """What could not be removed is named with the reason, the other host is done, and its fate is told."""
+    agreed = lab.prepare()
+    lab.fleet.hosts["node1"] = failing(lab.fleet.hosts["node1"])
     with pytest.raises(Failed, match=r"(?s)node1: failed: .*Read-only file system.*node2: done"):
+        lab.destroy(agreed=agreed)
+
+
+def test_host_that_was_not_reached_is_told(lab: Lab) -> None:
+    """The folder of the lock goes last: a host that has nothing else to lose is named as well when another one fails."""
+    lab.destroy("node2", data=True)
+    (lab.root / "node2" / "run").mkdir()
+    agreed = lab.prepare()
+    lab.fleet.hosts["node1"] = failing(lab.fleet.hosts["node1"])
+    with pytest.raises(
+        Failed, match=r"(?s)node2: not started.*node1: failed|node1: failed.*node2: not started"
+    ):
         lab.destroy(agreed=agreed)
 
 

@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kafab.checks.preflight.judge import HELD
-from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
+from kafab.errors import KafabError, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.model import Cluster
 from kafab.ops.check.preflight import blocking, preflight
 from kafab.ops.deploy.executor import execute
-from kafab.ops.deploy.fates import Fate, HostResult, table, worst
+from kafab.ops.deploy.fates import Fate, HostResult, raise_unless_done
 from kafab.ops.held import guard_held
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
@@ -39,14 +39,8 @@ class Deployed:
 
     def raise_unless_done(self) -> None:
         """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
-        fate = worst(self.results.values())
-        if fate is Fate.DONE:
-            return
-        error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
-        raise error(
-            f"the deploy is not complete:\n{table(self.results)}",
-            hint="running processes were not touched; the same command again goes on from here",
-        )
+        hint = "running processes were not touched; the same command again goes on from here"
+        raise_unless_done("deploy", self.results, hint=hint)
 
 
 def make_plan(

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from kafab.command import Script
-from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
+from kafab.errors import KafabError, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.hosts.remains import HostRemains, observation, parse
 from kafab.model import Cluster, Host, Node
 from kafab.ops.deploy.executor import execute
-from kafab.ops.deploy.fates import Fate, HostResult, table, worst
+from kafab.ops.deploy.fates import Fate, HostResult, raise_unless_done, worst
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.world import World
@@ -38,14 +38,7 @@ class Destroyed:
 
     def raise_unless_done(self) -> None:
         """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
-        fate = worst(self.results.values())
-        if fate is Fate.DONE:
-            return
-        error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
-        raise error(
-            f"the destroy is not complete:\n{table(self.results)}",
-            hint="the same command again goes on from here",
-        )
+        raise_unless_done("destroy", self.results, hint="the same command again goes on from here")
 
 
 def prepare(cluster: Cluster, limit: str | None, world: World, *, data: bool) -> Removals:
@@ -91,6 +84,8 @@ def destroy(cluster: Cluster, limit: str | None, world: World, agreed: Removals,
     if worst(results.values()) is Fate.DONE:
         after = execute(_stage(found, last), cluster, world.fleet, world.emit)
         results |= _seen(cluster, limit, world, after, data=data)
+    else:
+        results = {host: HostResult(Fate.NOT_STARTED) for host in found.hosts} | results
     for host, result in results.items():
         if result.fate is Fate.DONE:
             world.emit(Note(host, f"{plural(len(found.on(host)), 'thing')} removed"))

@@ -6,6 +6,7 @@ from enum import Enum
 from itertools import islice, zip_longest
 
 from kafab.command import Outcome
+from kafab.errors import Failed, KafabError, OutcomeUnknown
 from kafab.shell.frame import answers
 from kafab.unknown import Unknown
 
@@ -49,6 +50,15 @@ def table(results: Mapping[str, HostResult]) -> str:
         f"  {host}: {result.fate.value}{': ' * bool(result.detail)}{result.detail}"
         for host, result in results.items()
     )
+
+
+def raise_unless_done(what: str, results: Mapping[str, HostResult], *, hint: str) -> None:
+    """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
+    fate = worst(results.values())
+    if fate is Fate.DONE:
+        return
+    error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
+    raise error(f"the {what} is not complete:\n{table(results)}", hint=hint)
 
 
 def worst(results: Iterable[HostResult]) -> Fate:
