@@ -128,6 +128,8 @@ def _ssh(own: Section | None, shared: Section | None, folder: Path) -> Ssh:
     for key in ("identity", "known_hosts"):
         if key in values:
             values[key] = folder / values[key]
+    if "gateway" in values:
+        values["gateway"] = ",".join(values["gateway"])
     return Ssh(**values)
 
 

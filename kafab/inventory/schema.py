@@ -99,7 +99,10 @@ SSH = Keys(
         ),
         Key("port", PORT, "port of sshd", inherits="ssh_config, 22"),
         Key("identity", FILE, "private key file on this machine", inherits="ssh_config, the agent"),
-        Key("gateway", Text("a gateway", texts.gateway), "bastion to go through, `[user@]host[:port]`"),
+        Key(
+            *("gateway", ListOf(Text("a gateway", texts.gateway), or_one=True)),
+            "bastion to go through, `[user@]host[:port]`; several in the order of the way, with commas or as a list",
+        ),
         Key("known_hosts", FILE, "file of trusted host keys on this machine", inherits="~/.ssh/known_hosts"),
     ),
     refused={"<<": _MERGE},

@@ -88,6 +88,7 @@ def heap(text: str) -> str:
 
 def host_name(text: str) -> str:
     """Return a host name by RFC 1123 or an IPv4 address."""
+    _without_more(text)
     if _is_ipv6(text.strip("[]")):
         raise ValueError(
             "expected a name; give the host any name and write the address as address: [2001:db8::1]"
@@ -97,6 +98,7 @@ def host_name(text: str) -> str:
 
 def address(text: str) -> str:
     """Return a host name, an IPv4 address, or an IPv6 address (written in brackets, returned without)."""
+    _without_more(text)
     inner = text[1:-1] if text.startswith("[") and text.endswith("]") else None
     if inner is not None:
         if not _is_ipv6(inner):
@@ -127,6 +129,8 @@ def remote_path(text: str) -> PurePosixPath:
     parts = text.strip("/").split("/")
     if "." in parts or ".." in parts:
         raise ValueError("expected a path without . and .. in it")
+    if len(several := re.split(r"[ ]*[,;:][ ]*(?=/)", text)) > 1:
+        raise ValueError(f"expected each folder by itself, as a list: [{', '.join(several)}]")
     path = PurePosixPath(text)
     if text.strip("/") == "" or str(path) in _SYSTEM_FOLDERS:
         raise ValueError(
@@ -170,7 +174,14 @@ def user(text: str) -> str:
 
 
 def gateway(text: str) -> str:
-    """Return a bastion as ``[user@]host[:port]``."""
+    """Return the bastions to go through, ``[user@]host[:port]``, in the order of the way, with commas between them."""
+    hops = [hop.strip(" ") for hop in text.split(",")]
+    for hop in hops:
+        _hop(hop)
+    return ",".join(hops)
+
+
+def _hop(text: str) -> None:
     found = re.fullmatch(
         r"(?:(?P<user>.+)@)?(?P<host>\[[^\]]*\]|[^:@]*)(?::(?P<port>[1-9]\d{0,4}))?", text, re.ASCII
     )
@@ -179,7 +190,6 @@ def gateway(text: str) -> str:
     if found["user"] is not None:
         user(found["user"])
     address(found["host"])
-    return text
 
 
 def jvm_flag(text: str) -> str:
@@ -228,7 +238,27 @@ def _name_or_ipv4(text: str) -> str:
     return text
 
 
+def _without_more(text: str) -> None:
+    """Name what stands around an address where it was pasted with more than an address."""
+    if "://" in text:
+        raise ValueError("expected the name or the address alone, without the part up to ://")
+    if "@" in text:
+        raise ValueError("expected the name or the address alone; ssh: user: has the login name")
+    if re.fullmatch(r"([^:\[\]]+|\[[^\]]*\]):\d*", text):
+        raise ValueError("expected the name or the address alone; the port has a key of its own")
+    if "%" in text and _is_ipv6(text.strip("[]").partition("%")[0]):
+        raise ValueError(
+            "expected an address without a zone: what stands behind % is an interface of one machine and says nothing "
+            "on another; use an address that is no link-local one (fe80::)"
+        )
+
+
 def _reachable(text: str) -> str:
+    if ":" in text and ipaddress.IPv6Address(text).is_link_local:
+        raise ValueError(
+            "expected an address that does not depend on the interface; a link-local one (fe80::) does, "
+            "and Kafka's clients and peers cannot use it"
+        )
     if text in ("0.0.0.0", "::") or (_is_ipv6(text) and ipaddress.IPv6Address(text).is_unspecified):  # noqa: S104  # refused, not bound
         raise ValueError("expected an address that others can connect to; this one means every interface")
     return text

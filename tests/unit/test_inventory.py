@@ -135,6 +135,13 @@ def test_schema_refuses_what_a_schema_can(name: str) -> None:
         jsonschema.validate(document, schema.json_schema(), jsonschema.Draft202012Validator)
 
 
+@pytest.mark.parametrize("text", ["'ops@b1.example.org, b2:2222'", "[ops@b1.example.org, 'b2:2222']"])
+def test_several_gateways_are_one_way(tmp_path: Path, text: str) -> None:
+    """Several gateways, with commas or as a list, are a way as ProxyJump has it."""
+    (host,) = _loaded(tmp_path, f"{MINIMAL}ssh: {{gateway: {text}}}\n").hosts
+    assert host.ssh.gateway == "ops@b1.example.org,b2:2222"
+
+
 def test_schema_file_is_current() -> None:
     """inventory/schema.json is what `fab inventory.schema` prints."""
     written = (ROOT / "inventory" / "schema.json").read_text(encoding="utf-8")
