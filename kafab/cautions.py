@@ -11,6 +11,7 @@ class Caution(str, Enum):
     """The code of one kind of warning, as a person writes it under ``accept:``."""
 
     ACL_WITHOUT_SUPER_USERS = "acl-without-super-users"
+    ADVERTISED_AT_LOOPBACK = "advertised-at-loopback"
     ADVERTISED_ELSEWHERE = "advertised-elsewhere"
     AUTOPURGE_OFF = "autopurge-off"
     BOUND_TO_LOOPBACK = "bound-to-loopback"
@@ -48,6 +49,10 @@ REGRETS: dict[Caution, Regret] = {
     Caution.ACL_WITHOUT_SUPER_USERS: Regret(
         "an authorizer without super.users: brokers themselves are allowed nothing",
         "Kafka's documentation, Authorization and ACLs",
+    ),
+    Caution.ADVERTISED_AT_LOOPBACK: Regret(
+        "several machines, and clients of one are told a loopback address: they look for it on their own",
+        "Kafka's documentation of advertised.listeners",
     ),
     Caution.ADVERTISED_ELSEWHERE: Regret(
         "a listener advertises a port that another listener has, or one that nobody has at the address it binds",

@@ -83,14 +83,21 @@ def controller_listener(address: str, port: int, bind: str | None = None) -> Lis
     return Listener(CONTROLLER, port, address, bind, uses=frozenset({Use.CONTROLLERS}))
 
 
+_LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "localhost4", "localhost6"})
+"""``localhost`` and what distributions write beside it into /etc/hosts."""
+
+
 def is_loopback(host: str) -> bool:
-    """Tell whether this is an address of the machine itself, or ``localhost``."""
-    if host.lower() == "localhost":
+    """Tell whether this is an address of the machine itself, or a name that stands for it everywhere (RFC 6761, 6.3)."""
+    name = host.lower().rstrip(".").removeprefix("ip6-")
+    if name in _LOOPBACK_NAMES | {"loopback"} or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def is_wildcard(host: str) -> bool:

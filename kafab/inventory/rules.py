@@ -1,13 +1,11 @@
-"""What must be true across a whole inventory: nothing shared that cannot be shared, nothing asked that Kafka cannot give.
+"""What must be true across a whole inventory: ids and hosts are there once, and nothing is asked that Kafka cannot give.
 
-A machine is told by the address its nodes are reached at: in a lab many hosts share 127.0.0.1, and then their ports
-and folders must differ.
+`places` has the rules on ports, folders and addresses.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from kafab.cautions import Caution
 from kafab.config.defaults import FOUR_LETTER_WORDS, MIN_IN_SYNC, OLDEST, replication
@@ -78,8 +76,7 @@ class Draft:
         """Host name -> the earlier host that ssh would reach instead: same address, same port."""
         logins: dict[tuple[str, int], str] = {}
         firsts = {
-            placed.host.name: logins.setdefault(_login(placed.host), placed.host.name)
-            for placed in self.hosts
+            placed.host.name: logins.setdefault(login(placed.host), placed.host.name) for placed in self.hosts
         }
         return {name: first for name, first in firsts.items() if name != first}
 
@@ -98,8 +95,6 @@ def check(draft: Draft, problems: Problems) -> None:
     rules: tuple[Callable[[Draft, Problems], None], ...] = (
         _hosts_differ,
         _ids_differ,
-        _ports_differ,
-        _folders_differ,
         _zookeeper_settings,
     )
     for rule in rules:
@@ -139,88 +134,6 @@ def _ids_differ(draft: Draft, problems: Problems) -> None:
                         placed.section.at("id"),
                         f"found {role} id {placed.node.id}, which {whose} has; expected one of its own",
                     )
-
-
-def _ports_differ(draft: Draft, problems: Problems) -> None:
-    """A port is one process's on its host, and at the address that others are told."""
-    taken: dict[tuple[str, int], tuple[str, Host | Node]] = {
-        _login(placed.host): (f"sshd of {placed.host.name}", placed.host) for placed in draft.hosts
-    }
-    for placed in draft.on_own_hosts:
-        node = placed.node
-        advertised = {node.use(listener): listener.advertised for listener in node.listeners}
-        for use, port in node.ports.items():
-            at = advertised.get(use, node.peer_listener.advertised)
-            # Blanks are in no address: a host's name is told from one by them.
-            places = ((f"host {node.host.name}", port), (_machine(at), port))
-            holder = next((taken[place] for place in places if place in taken), None)
-            if holder is not None:
-                problems.error(
-                    placed.at_port(use),
-                    f"found {use} port {port} on {at}, which is {holder[0]}; expected a free one",
-                )
-            for place in places:
-                taken.setdefault(place, (f"the {use} port of {node.name}", node))
-
-
-@dataclass(frozen=True)
-class _Folder:
-    machine: str
-    path: PurePosixPath
-    use: str
-    owner: str
-    place: Place
-
-
-def _folders_differ(draft: Draft, problems: Problems) -> None:
-    """Refuse two owners of one folder, and data inside or around anything else."""
-    shared: dict[tuple[Place, str], list[str]] = {}
-    around: list[_Folder] = []
-    for folder in sorted(_folders(draft), key=lambda folder: (folder.machine, folder.path.parts)):
-        while around and not _holds(around[-1], folder):
-            around.pop()
-        for outer in around:
-            if outer.use == folder.use == "releases":
-                continue
-            if outer.path == folder.path and outer.use == folder.use and outer.owner != folder.owner:
-                shared.setdefault((folder.place, outer.owner), []).append(f"{folder.use} ({folder.path})")
-            elif outer.path == folder.path or "data" in (outer.use, folder.use):
-                _nested(outer, folder, problems)
-        around.append(folder)
-    for (place, owner), uses in shared.items():
-        problems.error(
-            place, f"found folders that {owner} has, for {', '.join(uses)}; expected folders of its own"
-        )
-
-
-def _nested(outer: _Folder, inner: _Folder, problems: Problems) -> None:
-    # Where only one of them is data, the data's key is the one to change.
-    blamed, other = (outer, inner) if outer.use == "data" != inner.use else (inner, outer)
-    how = (
-        "which is" if outer.path == inner.path else "which lies inside" if blamed is inner else "which holds"
-    )
-    problems.error(
-        blamed.place,
-        f"found {blamed.path} for {blamed.use}, {how} {other.path} ({other.use} of {other.owner}); "
-        "expected a folder of its own",
-    )
-
-
-def _folders(draft: Draft) -> Iterator[_Folder]:
-    for placed in draft.on_own_hosts:
-        node, section = placed.node, placed.section
-        machine = _machine(node.peer_listener.advertised)
-        for path in node.data:
-            yield _Folder(machine, path, "data", node.name, section.at("data"))
-        yield _Folder(machine, node.config, "configuration", node.name, section.place)
-        yield _Folder(machine, node.logs, "logs", node.name, section.place)
-        yield _Folder(machine, node.run, "run records", node.name, section.place)
-        yield _Folder(machine, node.current, "current link", node.name, section.place)
-        yield _Folder(machine, node.host.paths.releases, "releases", node.host.name, section.place)
-
-
-def _holds(outer: _Folder, inner: _Folder) -> bool:
-    return outer.machine == inner.machine and (outer.path == inner.path or outer.path in inner.path.parents)
 
 
 def _zookeeper_settings(draft: Draft, problems: Problems) -> None:
@@ -348,10 +261,12 @@ def property_place(placed: PlacedNode, draft: Draft, name: str, *, of_name: bool
     return placed.section.place
 
 
-def _login(host: Host) -> tuple[str, int]:
-    return _machine(host.address), host.ssh.port or 22
+def login(host: Host) -> tuple[str, int]:
+    """Return where ssh connects for a host: the machine and the port."""
+    return machine(host.address), host.ssh.port or 22
 
 
-def _machine(address: str) -> str:
+def machine(address: str) -> str:
+    """Return an address as it is compared with others."""
     lower = address.lower().rstrip(".")
     return "127.0.0.1" if lower == "localhost" else lower
