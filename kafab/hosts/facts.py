@@ -155,4 +155,4 @@ class HostFacts:
 def node_directories(node: Node) -> tuple[PurePosixPath, ...]:
     """Return the folders a node needs, its data directories last."""
     own = (node.scratch,) if node.host.supervisor is Supervisor.SYSTEMD else ()
-    return (node.config, node.logs, node.run, *own, *node.data)
+    return (node.config, node.logs, node.run, *own, *node.data_folders)

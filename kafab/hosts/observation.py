@@ -48,7 +48,7 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
     """Return the script that observes these nodes of one host, given the files each should have."""
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
-    data = [path for node in nodes for path in node.data]
+    data = [path for node in nodes for path in node.data_folders]
     libraries, calls = ["plain", "alive", "lies", "observe"], list[Cmd]()
     if host.supervisor is Supervisor.SYSTEMD:
         configs = [node.config for node in nodes]

@@ -79,7 +79,7 @@ def drop_in(node: Node) -> PurePosixPath:
 
 def observation(host: Host, nodes: Sequence[Node]) -> Script:
     """Return the script that looks for what is left of these nodes on their host."""
-    own = [path for node in nodes for path in (node.config, node.run, node.logs, *node.data)]
+    own = [path for node in nodes for path in (node.config, node.run, node.logs, *node.data_folders)]
     places = [
         *roots(host),
         host.paths.releases / INCOMING,

@@ -205,6 +205,12 @@ class _OneHost:
         self._instance(node)
         for path in node.data:
             self._data(node, path)
+        for path in node.data_folders[len(node.data) :]:
+            if self._names(path):
+                # Without a mark: nothing in it says that it is this server's.
+                self._keep(
+                    path, f"{'' if not self.data else 'no mark says whose it is: '}the log of transactions"
+                )
         self._tree(RemoveLogs(self.host.name, node.logs, self.host.user), wanted=self.data)
         self._tree(RemoveRun(self.host.name, node.run, self.host.user), wanted=True)
         ours = _placed(wanted, facts, self._names(node.config))
@@ -262,7 +268,7 @@ class _OneHost:
         """Yield every folder on this host that a tree must not take along."""
         yield from roots(self.host)
         for other in self.cluster.on(self.host):
-            yield from (other.config, other.current, *other.data, other.logs, other.run)
+            yield from (other.config, other.current, *other.data_folders, other.logs, other.run)
 
     def _files(self, folder: PurePosixPath, ours: Sequence[str], *, note: str) -> None:
         place = self.there.places.get(folder)
@@ -340,7 +346,8 @@ class _OneHost:
     def _folders(self) -> None:
         """Folders that are empty, or will be: those of the nodes, then those that hold them, innermost first."""
         nodes = [wanted.node for wanted in self.wanted]
-        own = [path for node in nodes for path in (node.config, node.run, node.logs)]
+        logs = [path for node in nodes for path in node.data_folders[len(node.data) :]]
+        own = [*logs, *(path for node in nodes for path in (node.config, node.run, node.logs))]
         new = [path.with_name(path.name + NEW) for path in own]
         new += [path.with_name(path.name + NEW) for node in nodes for path in node.data]
         # The lock's file means nothing once the lock is released; only then its folder is removed.

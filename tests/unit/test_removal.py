@@ -55,6 +55,20 @@ def test_emptied_mount_is_nothing_to_do() -> None:
     assert not [step for step in decided(*served(()), data=True).steps if isinstance(step, RemoveData)]
 
 
+@pytest.mark.parametrize(("content", "fate"), [({"version-2"}, "kept"), (set[str](), "removed")])
+def test_log_of_transactions_is_never_emptied(content: set[str], fate: str) -> None:
+    """No mark in the folder of dataLogDir says whose it is: it goes where it is empty, and else is named as kept."""
+    cluster, there = served()
+    logs = PurePosixPath("/txlog/prod")
+    server = replace(cluster.zookeepers[0], host=cluster.hosts[0], properties={"dataLogDir": str(logs)})
+    cluster = replace(cluster, nodes=(server,))
+    there = replace(there, places={logs: Place("folder", logs, frozenset(content))})
+    facts = HostFacts({server.instance: NodeFacts(identities={server.data[0]: Identity(1)})})
+    found = removals(desire(cluster, [server], None), {"node1": facts}, {"node1": there}, {}, data=True)
+    fates = {kept.path: "kept" for kept in found.kept} | {step.path: "removed" for step in found.steps}
+    assert fates[logs] == fate
+
+
 def test_mount_inside_a_data_directory_is_refused() -> None:
     """A file system that somebody mounted inside would be emptied along: refused, with its name."""
     cluster, there = served()

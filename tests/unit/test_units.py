@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from kafab.checks.preflight.local import node_places
 from kafab.config.units import unit_files
+from kafab.hosts.facts import node_directories
 from kafab.inventory import load
 from kafab.model import Cluster
 
@@ -107,6 +109,27 @@ def test_unit_waits_for_the_mounts_of_its_data(tmp_path: Path) -> None:
     """What /etc/fstab has below each data directory is mounted before a start, at boot as well."""
     found = cluster(tmp_path)
     assert directives(unit_files(found, found.brokers[0])[1].text)["RequiresMountsFor"] == ["/disk1 /disk2"]
+
+
+def test_log_of_transactions_is_a_folder_like_that_of_the_data(tmp_path: Path) -> None:
+    """What dataLogDir names is made, may be written under the unit, and is looked at before a deploy."""
+    found = cluster(
+        tmp_path,
+        "kafka: {version: 3.9.2}\nzookeeper: {properties: {dataLogDir: /disk3/log}}\n"
+        "hosts: {node1: {zookeeper: 1, broker: 1}}\n",
+    )
+    (server,) = found.zookeepers
+    writable = directives(unit_files(found, server)[1].text)["ReadWritePaths"][0].split()
+    missing = {
+        name: list(map(str, paths))
+        for name, paths in {
+            "made": node_directories(server),
+            "writable": writable,
+            "looked at": node_places(server),
+        }.items()
+        if "/disk3/log" not in map(str, paths)
+    }
+    assert missing == {}
 
 
 def test_process_supervisor_has_no_unit(tmp_path: Path) -> None:

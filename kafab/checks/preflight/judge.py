@@ -228,16 +228,16 @@ class _Judge:
     def _folders(self) -> dict[str, PurePosixPath]:
         folders = {"releases": self.host.paths.releases}
         for node in self.nodes:
-            many = len(node.data) > 1
+            data = node.data_folders
+            many = len(data) > 1
             folders |= {
-                f"{node.instance} data{f' {at}' if many else ''}": path
-                for at, path in enumerate(node.data, 1)
+                f"{node.instance} data{f' {at}' if many else ''}": path for at, path in enumerate(data, 1)
             }
             folders |= {f"{node.instance} logs": node.logs, f"{node.instance} run": node.run}
         return folders
 
     def _data(self) -> frozenset[PurePosixPath]:
-        return frozenset(path for node in self.nodes for path in node.data)
+        return frozenset(path for node in self.nodes for path in node.data_folders)
 
     def _disk(self, mount: PurePosixPath, uses: Mapping[str, Place]) -> Finding:
         place = next(iter(uses.values()))
@@ -278,7 +278,7 @@ class _Judge:
         return 0 if folder in self.look.facts.releases else RELEASE_TIMES * bytes_
 
     def mounts(self) -> Iterator[Finding]:
-        asked = {path for node in self.nodes if node.data_mounted for path in node.data}
+        asked = {path for node in self.nodes if node.data_mounted for path in node.data_folders}
         for path in sorted(self._data()):
             place = self.look.places.get(path)
             if place and path in asked and place.mount == ROOT and not place.unmounted:

@@ -104,7 +104,7 @@ def chosen(node: Node) -> Mapping[str, str]:
 
 def node_places(node: Node) -> tuple[PurePosixPath, ...]:
     """Return the folders of a node that hold what it writes."""
-    return (*node.data, node.logs, node.run)
+    return (*node.data_folders, node.logs, node.run)
 
 
 def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> Look | Unknown:
