@@ -14,6 +14,24 @@ TITLES = {
     Role.BROKER: "Apache Kafka broker",
 }
 
+HIDDEN = {
+    "ProtectHome": (PurePosixPath("/home"), PurePosixPath("/root"), PurePosixPath("/run/user")),
+    "PrivateTmp": (PurePosixPath("/tmp"), PurePosixPath("/var/tmp")),  # noqa: S108  # named, not used
+}
+"""Directive of the unit -> folders of the host that the service does not see by it: systemd.exec(5)."""
+
+
+def hiding(path: PurePosixPath) -> str | None:
+    """Return the directive that hides a path of the host from the service, None where it is there for it."""
+    return next(
+        (
+            directive
+            for directive, folders in HIDDEN.items()
+            if any(folder in (path, *path.parents) for folder in folders)
+        ),
+        None,
+    )
+
 
 def unit_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     """Return the role's unit and the node's drop-in; nothing under the `process` supervisor.

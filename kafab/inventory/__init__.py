@@ -12,7 +12,7 @@ from typing import Any
 
 from kafab.cautions import Caution
 from kafab.errors import UsageError
-from kafab.inventory import listeners, modes, places, propertychecks, regrets, rules, texts, yamltree
+from kafab.inventory import listeners, modes, places, propertychecks, regrets, rules, sandbox, texts, yamltree
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
 from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
@@ -81,6 +81,7 @@ def _cluster(name: str, path: Path, top: Section, problems: Problems, allow_unkn
     draft = Draft(named, hosts, nodes, shared)
     rules.check(draft, problems)
     places.check(draft, problems)
+    sandbox.check(draft, top, problems)
     listeners.check(draft, problems)
     modes.check(draft, top, problems)
     if kafka.get("version") is None:

@@ -210,7 +210,7 @@ KRAFT = Keys(
         Key(
             "cluster_id",
             Text("a cluster id", texts.cluster_id, texts.CLUSTER_ID),
-            "the cluster's id, 22 letters as `kafka-storage random-uuid` makes them",
+            "the cluster's id, a text; `kafka-storage random-uuid` makes 22 letters",
             inherits="what the hosts have, or a new one at the first deploy",
         ),
     ),

@@ -11,6 +11,7 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER, NEWEST_MAJOR, OLDEST
+from kafab.config.jvm import without_effect
 from kafab.model import Version
 
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
@@ -30,9 +31,8 @@ MAX_REASON = 200
 # Kafka takes a name in any case and makes capitals of it (ListenerName.normalised); only capitals are the same everywhere.
 LISTENER = r"[A-Z][A-Z0-9_-]{0,62}"
 
-CLUSTER_ID = r"[A-Za-z0-9_][A-Za-z0-9_-]{20}[AQgw]"
-# Uuid.ZERO_UUID and Uuid.ONE_UUID
-_RESERVED_UUIDS = ("A" * 22, "A" * 20 + "AQ")
+# Kafka takes any text; tools take one for an option that begins with a hyphen.
+CLUSTER_ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
 
 PLAIN_TEXT_FOUND = (
     "found a secret in plain text; expected a reference like ${env:NAME} or ${file:/path}, "
@@ -66,14 +66,12 @@ def version(text: str) -> Version:
 
 
 def cluster_id(text: str) -> str:
-    """Return the id of a KRaft cluster as StorageTool takes it: a UUID in base64url without padding, not the zero one.
-
-    Its last letter carries four bits (org.apache.kafka.common.Uuid), so only four letters can stand there.
-    """
-    expected = "expected 22 letters as `kafka-storage random-uuid` prints them"
-    if text in _RESERVED_UUIDS:
-        raise ValueError(f"{expected}; this one has a meaning of its own in Kafka")
-    return _matching(CLUSTER_ID, text, expected)
+    """Return the id of a KRaft cluster: to Kafka a text, as a rule 22 letters that stand for a UUID."""
+    return _matching(
+        CLUSTER_ID,
+        text,
+        "expected letters, digits and _.- only, like the 22 that `kafka-storage random-uuid` prints",
+    )
 
 
 def heap(text: str) -> str:
@@ -193,11 +191,9 @@ def _hop(text: str) -> None:
 
 
 def jvm_flag(text: str) -> str:
-    """Return one JVM flag; heap and JMX have keys of their own, and what holds a secret is refused."""
-    if text.startswith(("-Xmx", "-Xms")):
-        raise ValueError("expected no heap among the flags: use heap:")
-    if text.startswith("-Dcom.sun.management.jmxremote.port"):
-        raise ValueError("expected no JMX port among the flags: use jmx_port:")
+    """Return one JVM flag; one that has no effect beside kafab's own, or that holds a secret, is refused."""
+    if instead := without_effect(text):
+        raise ValueError(f"expected it left out, as it has no effect: {instead}")
     if text.startswith("-D") and is_secret(text[2:].partition("=")[0]):
         raise PlainSecret(PLAIN_TEXT_FOUND)
     return _matching(JVM_FLAG, text, "expected one flag like -XX:+UseG1GC, without spaces, quotes or $")

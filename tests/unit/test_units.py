@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kafab.checks.preflight.local import node_places
-from kafab.config.units import unit_files
+from kafab.config.units import HIDDEN, unit_files
 from kafab.hosts.facts import node_directories
 from kafab.inventory import load
 from kafab.model import Cluster
@@ -60,6 +60,13 @@ def test_broker_unit(directive: str, value: str, tmp_path: Path) -> None:
     """The unit says what keeps a broker safe: a long stop, a start limit, enough files, few rights."""
     found = cluster(tmp_path)
     assert directives(unit_files(found, found.brokers[0])[0].text)[directive] == [value]
+
+
+def test_unit_hides_what_the_inventory_refuses(tmp_path: Path) -> None:
+    """Folders are refused for the directives that the unit has, and for these only."""
+    found = cluster(tmp_path)
+    given = directives(unit_files(found, found.brokers[0])[0].text)
+    assert {directive: given.get(directive) for directive in HIDDEN} == {key: ["yes"] for key in HIDDEN}
 
 
 def test_no_unit_forbids_writable_code(tmp_path: Path) -> None:
