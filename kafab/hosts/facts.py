@@ -148,6 +148,10 @@ class HostFacts:
     java_version: str | None = None
     account: bool = False
     """The service account exists."""
+    boot: str | None = None
+    """The boot id of its kernel, which no other machine has; containers of one kernel share it."""
+    inodes: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    """A folder that is there, of the nodes' own or the nearest one above -> its file system and inode."""
     profile: FileFact | None = None
     """What login shells read, under systemd; see `profile`."""
 

@@ -55,6 +55,8 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
         libraries += ["rooted", "ready", "as_account", "main_process"]
         calls.append(Cmd("exposed", host.paths.releases, *configs))
     calls += [_java(host), Cmd("releases", host.paths.releases)]
+    own = [path for node in nodes for path in node_directories(node)]
+    calls.append(Cmd("places_of", *dict.fromkeys((host.paths.releases, *own))))
     if host.user:
         marks = [path / name for path in data for name in ("", MYID, META_PROPERTIES)]
         closed = Cmd("readable", *marks, *(path for node in nodes for path in _written(node)))
@@ -179,6 +181,8 @@ class _Reader:
         self.digests: dict[PurePosixPath, str] = {}
         self.modes: dict[PurePosixPath, tuple[str, str]] = {}
         self.account = False
+        self.boot: str | None = None
+        self.inodes: dict[PurePosixPath, str] = {}
         self.enabled: set[str] = set()
         self.unit_states: dict[str, str] = {}
         self.texts: dict[PurePosixPath, str] = {}
@@ -201,6 +205,8 @@ class _Reader:
             java=self.java,
             java_version=self.java_version,
             account=self.account,
+            boot=self.boot,
+            inodes=self.inodes,
             profile=self.file(PROFILE) if PROFILE in self.digests else None,
         )
 
@@ -224,6 +230,13 @@ class _Reader:
 
     def _account(self, _value: str) -> None:
         self.account = True
+
+    def _boot(self, value: str) -> None:
+        self.boot = value
+
+    def _inode(self, value: str) -> None:
+        inode, path = value.split(" ", 1)
+        self.inodes[PurePosixPath(path)] = inode
 
     def _enabled(self, _value: str) -> None:
         self.enabled.add(self.node)

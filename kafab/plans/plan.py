@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 
 from kafab.config.render import RenderedFile
 from kafab.errors import Unreachable, Unsafe
-from kafab.hosts import held, profile
+from kafab.hosts import held, profile, sharing
 from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.model import Cluster, Node
@@ -138,6 +138,7 @@ def diff(
     ``accepted`` are the names of nodes whose records forget what their data directories have lost.
     """
     hosts = known(observed)
+    guard_places(desired.cluster, hosts)
     guard_identities(desired, hosts, elsewhere)
     facts = node_facts(desired, hosts)
     if not anew and asks_others(desired.cluster, facts):
@@ -297,6 +298,15 @@ def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> 
         return False
     other_release = desired.artifact is not None and process.release != desired.artifact.folder
     return other_release or process.configuration != wanted.configuration
+
+
+def guard_places(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> None:
+    """Refuse two hosts of the inventory that are one machine with one set of folders (invariant: a folder has one writer)."""
+    if found := sharing.shared(cluster, hosts):
+        count = plural(len(found), "host") if len(found) > 1 else "a host"
+        raise Unsafe(
+            "\n  ".join([f"{count} of {cluster.name} a second time:", *map(str, found)]), hint=sharing.HINT
+        )
 
 
 def guard_identities(

@@ -9,6 +9,7 @@ from kafab.checks.preflight.local import Look
 from kafab.checks.preflight.network import names, targets
 from kafab.checks.preflight.sizes import heap_bytes, size
 from kafab.findings import Finding, Severity
+from kafab.hosts import sharing
 from kafab.hosts.belonging import HINT, belonging
 from kafab.hosts.facts import NodeFacts
 from kafab.listeners import is_loopback
@@ -48,6 +49,7 @@ def judge_across(
     return (
         *judge_clocks(cluster, skews),
         *judge_memory(cluster, looks),
+        *judge_machines(cluster, looks),
         *judge_names(cluster, looks),
         *judge_cluster_ids(cluster, looks),
     )
@@ -141,6 +143,28 @@ def _memory(cluster: Cluster, nodes: list[Node], total: int, *, host: str, subje
         text = f"{detail}; wanted: half of it left for the page cache [{Caution.HEAP_ABOVE_HALF}]"
         return Finding("memory", subject, Severity.WARN, text, evidence, hint)
     return Finding("memory", subject, Severity.OK, detail, evidence)
+
+
+def judge_machines(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding]:
+    """Name the hosts that are one machine and have one set of folders; one finding that all differ where none are."""
+    found = sharing.shared(cluster, {name: look.facts for name, look in looks.items()})
+    for pair in found:
+        evidence = {
+            "hosts": [pair.first.name, pair.second.name],
+            "boot_id": pair.boot,
+            "folders": list(map(str, pair.paths)),
+        }
+        yield Finding(
+            "machine",
+            pair.second.name,
+            Severity.CRIT,
+            f"{pair}; wanted: a machine of its own",
+            evidence,
+            sharing.HINT,
+        )
+    if not found and len(looks) > 1:
+        text = f"{len(looks)} hosts have no folder in common"
+        yield Finding("machine", cluster.name, Severity.OK, text, {"hosts": list(looks)})
 
 
 def judge_names(cluster: Cluster, looks: Mapping[str, Look]) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from kafab.ops.run.voters import guard_voters, in_waves
 from kafab.ops.see import by_host, reports, see
 from kafab.ops.until import wait
 from kafab.ops.world import World
-from kafab.plans.plan import guard_identities, known
+from kafab.plans.plan import guard_identities, guard_places, known
 from kafab.plans.state import limited
 from kafab.rolling.readiness import Missing
 from kafab.rolling.safety import OVERRIDE
@@ -137,6 +137,7 @@ def _startable(
     """
     desired, observed = look(cluster, nodes, world)
     hosts = known(observed)
+    guard_places(cluster, hosts)
     guard_identities(desired, hosts)
     facts = {node: hosts[node.host.name].nodes[node.instance] for node in nodes}
     guard_held(cluster, facts, accepted, world)

@@ -103,6 +103,15 @@ place() {  # FOLDER: what it lies on, and what /etc/fstab says about it
     case $1/ in "${point%/}"/*) echo "fstab $1 $point" ;; esac
   done < /etc/fstab
 }
+places_of() {  # FOLDER...: the kernel, and the inode of each folder or of the nearest one above it that is there
+  [ ! -r /proc/sys/kernel/random/boot_id ] || { read -r boot < /proc/sys/kernel/random/boot_id; echo "boot $boot"; }
+  theres=
+  for path do
+    while [ ! -e "$path" ]; do path=${path%/*} path=${path:-/}; done
+    case $theres" " in *" $path "*) ;; *) theres="$theres $path" ;; esac
+  done
+  stat -L -c 'inode %d:%i %n' -- $theres 2>/dev/null </dev/null || :
+}
 folder() { [ ! -d "$1" ] || echo "folder $1"; }
 files() {
   sha256sum -- "$@" 2>/dev/null </dev/null | while read -r sum path; do
