@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from kafab.hosts.sights import Sight
 from kafab.model import Endpoint, Node, Supervisor, VoterSource
 from kafab.unknown import Unknown
 
@@ -104,6 +105,10 @@ class NodeFacts:
     """systemd's SubState of a node whose process is not alive: dead, failed, auto-restart."""
     formed: Formed | Unknown | None = None
     """The quorum of a KRaft node; None where its folder has none yet, as before the first start of a static one."""
+    sights: tuple[Sight, ...] = ()
+    """What its process finds at the paths that it reads and writes."""
+    strange: tuple[PurePosixPath, ...] = ()
+    """Folders in a broker's data directories that are no partitions."""
     history: bool = False
     """The folders of a ZooKeeper server hold a log, a snapshot or an epoch: it has been a member of an ensemble."""
     written: frozenset[PurePosixPath] = frozenset()

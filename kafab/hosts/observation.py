@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.config.properties import parse_properties
 from kafab.config.render import RenderedFile
+from kafab.hosts import sights
 from kafab.hosts.facts import (
     FileFact,
     FileSystem,
@@ -41,7 +42,7 @@ EXPOSED = 78
 TICKS_A_SECOND = (
     100  # USER_HZ, the unit of start times in /proc, is 100 on every Linux architecture that runs Java
 )
-_MARKS = ("plain", "readable", "settled", "marks")
+_MARKS = ("plain", "readable", "settled", "marks", "sights")
 
 
 def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Script:
@@ -84,13 +85,14 @@ def _node(node: Node) -> list[Cmd]:
 
 
 def _marks(nodes: Collection[Node]) -> list[Cmd]:
-    """Return the calls that say whose data these nodes' data directories hold."""
+    """Return the calls that say whose data these nodes' data directories hold, and what else their processes find."""
     calls = []
     for node in nodes:
         server = node.role is Role.ZOOKEEPER
         calls.append(Cmd("echo", "about", node.instance))
         calls += [Cmd("myid" if server else "meta", path) for path in node.data]
         calls.append(Cmd("history", *_written(node)) if server else Cmd("quorum", node.data[0] / METADATA))
+        calls += sights.calls(node)
     return calls
 
 
@@ -142,6 +144,9 @@ def _hidden(lines: Sequence[str]) -> str:
     return f"no file, or a link, which kafab does not follow: {', '.join(odd)}" if odd else ""
 
 
+_SIGHTS = frozenset({"sight", "real", "launcher", "strange"})
+
+
 def _until_dot(lines: Iterator[str]) -> str:
     """Return the lines up to one that is a dot. Raises ValueError where none is."""
     found: list[str] = []
@@ -181,6 +186,7 @@ class _Reader:
         self.digests: dict[PurePosixPath, str] = {}
         self.modes: dict[PurePosixPath, tuple[str, str]] = {}
         self.account = False
+        self.sights: dict[str, list[tuple[str, str]]] = {}
         self.boot: str | None = None
         self.inodes: dict[PurePosixPath, str] = {}
         self.enabled: set[str] = set()
@@ -211,6 +217,9 @@ class _Reader:
         )
 
     def take(self, word: str, value: str) -> None:
+        if word in _SIGHTS:
+            self.sights.setdefault(self.node, []).append((word, value))
+            return
         reader = getattr(self, f"_{word}", None)
         if reader is None:
             raise ValueError(f"unexpected line {word!r}")
@@ -323,6 +332,7 @@ class _Reader:
             for path in node.data
             if path in self.metas
         }
+        seen, strange = sights.read(node, self.sights.get(node.instance, ()))
         return NodeFacts(
             release=self.links.get(node.instance),
             files=files,
@@ -342,6 +352,8 @@ class _Reader:
             fstab={path: self.fstab[path] for path in node.data_folders if path in self.fstab},
             filled=frozenset(self.filled.get(node.instance, ())),
             held=self.held.get(node.instance, {}),
+            sights=seen,
+            strange=strange,
         )
 
     def file(self, path: PurePosixPath) -> FileFact:

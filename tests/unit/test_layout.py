@@ -25,6 +25,8 @@ FOREIGN = frozenset(
             "currentEpoch",
             "snapshot.",
             "log.",
+            "leader-epoch-checkpoint",
+            "partition.metadata",
             "kafka_",
             ".ssh",
             "authorized_keys",

@@ -192,6 +192,10 @@ def test_healthy_host_is_all_green() -> None:
             "mount", "CRIT", "/var/lib/kafka of /etc/fstab is not mounted",
         ),
         ({"facts": node_facts(identities={DATA: Identity(7)})}, "data", "CRIT", "belongs to broker.id 7"),
+        (
+            {"facts": replace(node_facts(strange=(DATA / "old",)), account=True)},
+            "access", "CRIT", f"{DATA / 'old'} in a data folder",
+        ),
         ({"held": {9092: "pid 77, nginx"}}, "port", "CRIT", "port 9092 is held by pid 77, nginx"),
         ({"held": {9092: "a process of another user"}}, "port", "CRIT", "another user"),
         (

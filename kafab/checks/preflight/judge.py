@@ -17,6 +17,7 @@ from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER
 from kafab.findings import Finding, Severity
 from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.held import ACCEPT, missing
+from kafab.hosts.sights import troubles
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
 from kafab.unknown import Unknown
 
@@ -95,6 +96,8 @@ class _Judge:
         for node in self.nodes:
             yield from self.held(node)
             yield from self.identity(node)
+        for node in self.nodes:
+            yield from self.access(node)
         for node in self.nodes:
             yield from self.ports(node)
         yield from self.open_files()
@@ -307,6 +310,17 @@ class _Judge:
                 yield self.found("data", Severity.CRIT, text, own, HINT, subject=node.name)
             else:
                 yield self.found("data", Severity.OK, f"{place.path} is its own", subject=node.name)
+
+    def access(self, node: Node) -> Iterator[Finding]:
+        facts = self.look.facts
+        seen = facts.nodes[node.instance]
+        found = list(troubles(node, seen.sights, seen.strange, account=facts.account))
+        for trouble in found:
+            yield self.found("access", Severity.CRIT, trouble.text, mend=trouble.mend, subject=node.name)
+        if seen.sights and not found:
+            whom = (self.host.user or "the login user") if facts.account or not self.host.user else "root"
+            text = f"{len(seen.sights)} paths, as {whom} finds them"
+            yield self.found("access", Severity.OK, text, subject=node.name)
 
     def ports(self, node: Node) -> Iterator[Finding]:
         process = self.look.facts.nodes[node.instance].process

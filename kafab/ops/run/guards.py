@@ -1,10 +1,16 @@
-"""What a stop asks of the nodes that stay, before it: look, judge (`safety.judge_stop`), and look again at what may change."""
+"""What is asked before a stop or a start: of the nodes that stay, by `safety.judge_stop`, and of a node's own files.
 
-from collections.abc import Sequence
+Nodes that stay are looked at again for a while, as they may change; files do not change by themselves.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from kafab.errors import Failed
 from kafab.events import Waiting
 from kafab.hosts import supervisor
+from kafab.hosts.facts import NodeFacts
+from kafab.hosts.sights import troubles
 from kafab.model import Cluster, Node
 from kafab.ops.run import gates
 from kafab.ops.see import reports, see
@@ -37,3 +43,15 @@ def running(cluster: Cluster, nodes: Sequence[Node], world: World) -> list[Node]
     """Return those of the nodes that run. Raises Unreachable where that cannot be known."""
     hint = f"nothing was stopped in {cluster.name}; --limit leaves hosts out"
     return those_running(nodes, reports(supervisor.check, nodes, world.fleet), hint)
+
+
+def guard_access(facts: Mapping[Node, NodeFacts]) -> None:
+    """Refuse to start nodes, and to stop them before a start, whose files their account or their unit keeps from them."""
+    found = [
+        (node, trouble)
+        for node, seen in facts.items()
+        for trouble in troubles(node, seen.sights, seen.strange, account=True)
+    ]
+    if found:
+        lines = "\n  ".join(f"{node.name}: {trouble.text}" for node, trouble in found)
+        raise Failed(f"nothing was stopped or started:\n  {lines}", hint=found[0][1].mend)

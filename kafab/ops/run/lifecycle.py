@@ -23,7 +23,7 @@ from kafab.ops.held import forget, guard_held, keep, lacking
 from kafab.ops.lock import operating
 from kafab.ops.observing import look
 from kafab.ops.run import broker_gates, controller_gates, gates
-from kafab.ops.run.guards import guard_stop, running
+from kafab.ops.run.guards import guard_access, guard_stop, running
 from kafab.ops.run.voters import guard_voters, in_waves
 from kafab.ops.see import by_host, reports, see
 from kafab.ops.until import wait
@@ -74,7 +74,9 @@ def start(
     nodes = limited(cluster, limit)
     accepted = {*accepted, *(node.name for node in cluster.zookeepers if anew)}
     facts = _startable(cluster, nodes, world, accepted)
-    if not _idle(facts):
+    idle = _idle(facts)
+    guard_access(idle)
+    if not idle:
         _prove_voters(cluster, [node for node in nodes if node.is_voter], world)
         _prove_brokers(cluster, nodes, world, started=())
         if lacking(facts):
@@ -98,6 +100,7 @@ def _start_held(
     """Start under the lock."""
     # Looked at again: another operator may have finished between the look and the lock.
     idle = _idle(_startable(cluster, progress.nodes, world, accepted))
+    guard_access(idle)
     # The unit compares the record as well: what is accepted is no longer in it.
     forget({node: found for node, found in idle.items() if node.name in accepted}, world)
     ending = [node for node, facts in idle.items() if facts.stopping]
@@ -326,6 +329,7 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     """
     nodes = limited(cluster, limit)
     facts = _startable(cluster, nodes, world)
+    guard_access(facts)
     brokers = {node: found for node, found in facts.items() if node.role is Role.BROKER}
     if not cluster.kraft and any(found.running for found in brokers.values()):
         _guard_cluster_id(cluster, brokers, world)

@@ -49,6 +49,7 @@ account() {  # USER SCRIPT FOLDER...: the script is its account's, and of what t
     while IFS= read -r line; do
       case $line in
         "about "* | "myid "* | "meta "* | "joined "* | "quorumstate "* | "quorumvoters "* | "history "* | "snapshots "* | "transactions "* | \
+          "sight "* | "real "* | "launcher "* | "strange "* | \
           "unreadable "* | "odd "*) printf '%s\n' "$line" ;;
         whole) whole=yes ;;
       esac

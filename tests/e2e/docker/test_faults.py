@@ -10,7 +10,7 @@ Rows of the faults that docs/safety.md promises to survive, and where each is pr
 | 5 | a host is down | test_killed_deploys, test_preflight |
 | 7 | disk full, no inodes, read-only | of the configuration: here; of the release: test_killed_deploys; preflight: test_preflight |
 | 10 | port taken | start: here; preflight: test_preflight |
-| 11 | no Java | start and deploy: here; too old: test_preflight |
+| 11 | no Java, no agent | start, restart and deploy: here; too old: test_preflight |
 | 12, 13 | exit at start, crash loop | a bad JVM flag: here; a bad property, the start limit: test_systemd |
 | 21 | edited by hand | units and configuration of root's: here; more: tests/e2e/test_cluster.py |
 | 22 | data of another node | start: here; preflight: test_preflight |
@@ -240,6 +240,24 @@ def test_bad_jvm_flag_is_told_in_seconds(stopped: DockerLab) -> None:
     seconds = told.ended - told.first("ZooKeeper has a quorum")
     words = told.first("Unrecognized VM option 'NoSuchFlag'") < float("inf")
     assert (process.returncode, words, 0 <= seconds < 60) == (1, True, True), f"{seconds:.1f} s\n{told}"
+
+
+def test_what_a_start_would_die_of_stops_no_broker(running: DockerLab) -> None:
+    """An agent that is not there, and a folder that Kafka takes for a partition: restart names both before it stops the broker."""
+    jar, folder = "/opt/jmx/agent.jar", "/var/lib/kafka/broker/lost+found"
+    broker = {"id": 1, "jvm": [f"-javaagent:{jar}=7071:/opt/jmx/kafka.yml"]}
+    with (
+        on_host(running, f"mkdir -m 700 {folder}", f"rmdir {folder}"),
+        inventory(running, lambda document: document["hosts"]["node1"].update(broker=broker)),
+    ):
+        running.fab.must("deploy", "--skip-preflight")
+        before = pid(running)
+        done = running.fab("restart", "--limit", "node1/broker", "--yes", "--unsafe")
+        after = pid(running)
+        told = {word: word in done.err for word in (jar, "/opt/jmx/kafka.yml", folder)}
+    running.fab.must("deploy")
+    assert (done.code, after, shown(running, "ActiveState")) == (1, before, "active"), done.err
+    assert set(told.values()) == {True}, done.err
 
 
 def test_data_of_another_node_is_refused(stopped: DockerLab) -> None:
