@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from kafab.errors import Unsafe
 from kafab.hosts import profile
+from kafab.hosts.belonging import belonging
 from kafab.hosts.facts import HostFacts, NodeFacts, NodesFacts
 from kafab.hosts.remains import HostRemains, Place, drop_in, roots, template
 from kafab.model import Cluster, Host, Node, Role, Supervisor
@@ -136,11 +137,14 @@ def _guard_stopped(
 
 
 def _guard_data(desired: Desired, hosts: Mapping[str, HostFacts], remains: Mapping[str, HostRemains]) -> None:
+    nodes = [wanted.node for wanted in desired.nodes]
+    seen = {node: hosts[node.host.name].nodes[node.instance] for node in nodes}
+    bare = {(place.node, place.path) for place in belonging(desired.cluster, seen).bare}
     problems = [
-        f"{wanted.node.name}: {path} {problem}"
-        for wanted in desired.nodes
-        for path in wanted.node.data
-        if (problem := _data_problem(wanted.node, path, hosts, remains[wanted.node.host.name]))
+        f"{node.name}: {path} {problem}"
+        for node in nodes
+        for path in node.data
+        if (problem := _data_problem(node, path, remains[node.host.name], bare=(node, path) in bare))
     ]
     if problems:
         raise Unsafe(
@@ -150,9 +154,7 @@ def _guard_data(desired: Desired, hosts: Mapping[str, HostFacts], remains: Mappi
         )
 
 
-def _data_problem(
-    node: Node, path: PurePosixPath, hosts: Mapping[str, HostFacts], there: HostRemains
-) -> str | None:
+def _data_problem(node: Node, path: PurePosixPath, there: HostRemains, *, bare: bool) -> str | None:
     place = there.places.get(path)
     if place is None:
         return None
@@ -161,7 +163,7 @@ def _data_problem(
     if below := there.mounted_below(path):
         return f"has file systems mounted inside: {', '.join(map(str, below))}"
     content = _content(there, path, place)
-    if content and path not in hosts[node.host.name].nodes[node.instance].identities:
+    if content and bare:
         count = plural(len(content), "entry", "entries")
         return f"has {count} and no {MARKS[node.role]} that says whose they are"
     return None

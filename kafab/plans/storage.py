@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from kafab.config.render import MAIN_FILE
 from kafab.errors import Unsafe
+from kafab.hosts.belonging import belonging
 from kafab.hosts.facts import NodeFacts, NodesFacts
 from kafab.model import Cluster, Node, VoterSource
 from kafab.plans.steps import FormatStorage
@@ -45,12 +46,6 @@ def initial_controllers(step: FormatStorage) -> str:
     return ",".join(f"{id_}@{at}:{directory_id(step.cluster_id, id_)}" for id_, at in step.voters.items())
 
 
-def cluster_ids(facts: NodesFacts) -> set[str]:
-    """Return the cluster ids that these nodes' directories have."""
-    found = {identity.cluster_id for node in facts.values() for identity in node.identities.values()}
-    return {cluster_id for cluster_id in found if cluster_id is not None}
-
-
 def format_steps(
     cluster: Cluster, facts: NodesFacts, java: Mapping[str, str | None], others: NodesFacts
 ) -> Iterator[FormatStorage]:
@@ -60,7 +55,7 @@ def format_steps(
     cluster that has run would be lost.
     """
     known = {**others, **facts}
-    cluster_id = cluster.cluster_id or next(iter(sorted(cluster_ids(known))), None)
+    cluster_id = belonging(cluster, known).right
     ran = has_run(cluster, known)
     voters = {node.id: node.controller_endpoint for node in cluster.controllers}
     bare = {node: missing for node, found in facts.items() if (missing := _bare(node, found))}
@@ -87,7 +82,7 @@ def format_steps(
 def asks_others(cluster: Cluster, facts: NodesFacts) -> bool:
     """Tell whether how one of these nodes is to be formatted depends on what the cluster's other nodes have."""
     bare = [node for node in facts if _bare(node, facts[node])]
-    unnamed = cluster.cluster_id is None and not cluster_ids(facts)
+    unnamed = belonging(cluster, facts).right is None
     return cluster.kraft and any(unnamed or node.is_controller for node in bare)
 
 
