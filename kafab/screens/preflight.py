@@ -14,7 +14,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "JAVA": frozenset({"java"}),
     "MEMORY": frozenset({"memory", "swap", "map-count", "huge-pages"}),
     "DISK": frozenset({"disk", "filesystem", "mount"}),
-    "DATA": frozenset({"data"}),
+    "DATA": frozenset({"data", "held", "access", "machine"}),
     "PORTS": frozenset({"port", "bind"}),
     "NETWORK": frozenset({"names", "network"}),
     "CLOCK": frozenset({"clock"}),

@@ -1,5 +1,6 @@
 """Preflight as an operation: what hosts are asked in which order, and what becomes of it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,12 @@ from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Host
 from kafab.ops.check.preflight import blocking, fix, preflight
 from kafab.screens.console import Console
-from kafab.screens.preflight import show_preflight
+from kafab.screens.preflight import COLUMNS, show_preflight
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
+from tests.fab import CHECKOUT
 from tests.preflight_hosts import (
     CLUSTER,
     NODE,
@@ -167,6 +169,13 @@ def _shown(
 ) -> list[str]:
     show_preflight(Console(), cluster, report, each=each)
     return capsys.readouterr().out.splitlines()
+
+
+def test_every_check_of_the_page_is_in_a_column() -> None:
+    """The table shows a CRIT of any check that docs/preflight.md lists; `listening` is never one."""
+    page = (CHECKOUT / "docs" / "preflight.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([a-z.-]+)` \|", page, re.MULTILINE))
+    assert listed - set().union(*COLUMNS.values()) == {"listening"}
 
 
 def test_large_cluster_is_one_row(capsys: pytest.CaptureFixture[str]) -> None:
