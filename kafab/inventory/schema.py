@@ -120,7 +120,7 @@ def _paths(*, of_host: bool) -> Keys:
         (
             key("releases", _PATHS.releases, "unpacked releases and each node's link to its own"),
             key("config", _PATHS.config, "configuration, a folder a node"),
-            key("data", _PATHS.data, "data, a folder a node; never emptied by kafab"),
+            key("data", _PATHS.data, "data, a folder a node; emptied by `destroy --data` alone"),
             key("logs", _PATHS.logs, "log files, a folder a node"),
             key("run", _PATHS.run, "run records (pid, start time), a folder a node"),
         ),
