@@ -6,6 +6,7 @@ defaults, and what the inventory says beyond and over them.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 
 from kafab.config.defaults import (
     FOUR_LETTER_WORDS,
@@ -20,6 +21,7 @@ __all__ = [
     "RESERVED_BROKER",
     "RESERVED_ZOOKEEPER",
     "broker_properties",
+    "files_named",
     "format_properties",
     "parse_properties",
     "zookeeper_properties",
@@ -133,6 +135,21 @@ def zookeeper_properties(cluster: Cluster, node: Node) -> dict[str, str]:
         "autopurge.purgeInterval": "24",
         **node.properties,
     }
+
+
+def files_named(properties: Mapping[str, str]) -> Iterator[tuple[str, PurePosixPath]]:
+    """Yield each property that names files which the process reads, with each file: key stores, and jars of plug-ins.
+
+    Of a class path the jars count: a folder's jars (``/opt/x/*``) may be none.
+    """
+    for name, text in properties.items():
+        if name.endswith((".location", ".file")):
+            found = [text]
+        elif name.endswith(".class.path"):
+            found = [entry for entry in text.split(":") if entry.endswith(".jar")]
+        else:
+            continue
+        yield from ((name, PurePosixPath(path)) for path in found if path.startswith("/"))
 
 
 def format_properties(mapping: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from kafab.command import Cmd
 from kafab.config.jvm import files_read
+from kafab.config.properties import files_named
 from kafab.config.units import hiding
 from kafab.model import Node, Role, Supervisor
 from kafab.words import few
@@ -43,10 +44,10 @@ class Trouble:
 
 def needed(node: Node) -> tuple[tuple[str, PurePosixPath], ...]:
     """Return the kind and path of what a node needs, without a Java that is found on the host."""
-    keys = (PurePosixPath(text) for name, text in node.properties.items() if name.endswith(".location"))
+    named = (path for _, path in files_named(node.properties))
     return (
         *((FOLDER, path) for path in (*node.data_folders, node.logs, node.scratch)),
-        *((FILE, path) for path in (*files_read(node.jvm), *(key for key in keys if key.is_absolute()))),
+        *((FILE, path) for path in dict.fromkeys((*files_read(node.jvm), *named))),
         *([(PROGRAM, node.host.java / "bin/java")] if node.host.java else []),
     )
 

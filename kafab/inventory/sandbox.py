@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from kafab.config.jvm import files_read, files_written
+from kafab.config.properties import files_named
 from kafab.config.units import hiding
 from kafab.inventory.rules import Draft, PlacedNode, property_place
 from kafab.inventory.sections import Section
@@ -62,9 +63,8 @@ def _paths(
         yield "Java", node.host.java, host.at("java") if host.given("java") else top.at("java")
     for path in files_read(node.jvm):
         yield "a flag of jvm:", path, _flags(placed, draft)
-    for name, text in node.properties.items():
-        if name.endswith(".location") and text.startswith("/"):
-            yield name, PurePosixPath(text), property_place(placed, draft, name)
+    for name, path in files_named(node.properties):
+        yield name, path, property_place(placed, draft, name)
 
 
 def _written(placed: PlacedNode, draft: Draft, problems: Problems) -> None:

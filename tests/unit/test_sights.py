@@ -46,6 +46,21 @@ def found(node: Node, shell: Shell) -> list[str]:
     return [trouble.text for trouble in sights.troubles(node, seen.sights, seen.strange, account=True)]
 
 
+def test_files_that_properties_name(broker: Node) -> None:
+    """Key stores and jars of plug-ins are looked at, once each; the name of a class and a relative path are no files."""
+    named = {
+        "ssl.keystore.location": "/k/a.p12",
+        "listener.name.x.ssl.truststore.location": "/k/a.p12",
+        "sasl.oauthbearer.assertion.file": "/k/token",
+        "remote.log.storage.manager.class.path": "/t/a.jar:/t/lib/*:b.jar:/t/c.jar",
+        "remote.log.storage.manager.class.name": "/no.Path",
+        "ssl.truststore.location": "relative.p12",
+    }
+    node = replace(broker, jvm=(), properties=named)
+    files = [str(path) for kind, path in sights.needed(node) if kind == sights.FILE]
+    assert files == ["/k/a.p12", "/k/token", "/t/a.jar", "/t/c.jar"]
+
+
 def test_nothing_is_wrong_with_what_is_there(broker: Node, shell: Shell) -> None:
     """Folders, agent, its settings and Java are there: no word."""
     assert found(broker, shell) == []
