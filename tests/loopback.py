@@ -16,6 +16,10 @@ HOSTS = 12
 BARE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/"}
 
 
+SSHD = "$(cut -d' ' -f4 /proc/$PPID/stat)"
+"""In a script, the pid of the sshd that serves it: between the two stands the shell that frames it."""
+
+
 class NoJava(Localhost):
     """This machine, for hosts that run no Kafka."""
 

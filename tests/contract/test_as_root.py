@@ -196,9 +196,34 @@ def test_sudo_that_refuses_is_unknown_with_the_line_to_add(
     assert not witness.exists()
 
 
-def test_host_without_sudo_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("account", "restored", "said", "step"),
+    [
+        (["usermod", "-e", "2001-01-01"], ["usermod", "-e", ""], "Your account has expired", "chage -E -1"),
+        (["chage", "-d", "0"], ["chage", "-d", "-1"], "Password change required", "chage -M -1"),
+    ],
+    ids=["account", "password"],
+)  # fmt: skip
+def test_account_that_has_expired_is_told(
+    host: Host, account: list[str], restored: list[str], said: str, step: str
+) -> None:
+    """The key is right and PAM lets nobody in: its words are told, not a key that was refused."""
+    assert host.ssh.identity is not None
+    subprocess.run([*account, USER], check=True)
+    try:
+        with sshd(host.ssh.identity.parent / step.replace(" ", ""), "UsePAM yes", user=USER) as strict:
+            told = reason(_ran(strict.host, "true"))
+    finally:
+        subprocess.run([*restored, USER], check=True)
+    assert [part for part in (said, step) if part not in told] == []
+    assert "key refused" not in told
+
+
+def test_host_without_sudo_is_told(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no sudo the way out is to install it or to log in as root."""
-    monkeypatch.setattr("kafab.adapters.ssh.sudo.PATH", "/nowhere")
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr("kafab.adapters.ssh.sudo.PATH", f"{tmp_path}")
     assert "there is no sudo" in reason(_ran(host, "true"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kafab.adapters.ssh.fleet import SshFleet
-from kafab.adapters.ssh.script import on_stdin
+from kafab.adapters.ssh.frame import on_stdin
 from kafab.command import ANSWER_LIMIT, ERRORS_LIMIT, Outcome, Result, Script
 from kafab.errors import Unreachable
 from kafab.events import Event, Transfer, silent

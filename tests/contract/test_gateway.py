@@ -18,7 +18,7 @@ from kafab.command import Outcome, Result
 from kafab.events import silent
 from kafab.model import Host, Ssh
 from kafab.ports import Upload
-from tests.loopback import IN, ran, reason, script
+from tests.loopback import IN, SSHD, ran, reason, script
 from tests.ports import ADDRESS
 from tests.sshds import Sshd, make_key, sshd, until
 
@@ -87,9 +87,9 @@ def test_twelve_hosts_behind_a_bastion_with_openssh_s_limits(bastion: Sshd, behi
 
 def _frozen(fleet: SshFleet, host: Host, then: str) -> tuple[Outcome, int]:
     """Stop the host's sshd, the bastion's connection to it alive: to us it is a network that has gone dark."""
-    parent = fleet.run({host.name: script("echo $PPID")})[host.name]
+    parent = fleet.run({host.name: script(f"echo {SSHD}")})[host.name]
     assert isinstance(parent, Result)
-    return fleet.run({host.name: script(f"kill -STOP $PPID; {then}")})[host.name], int(parent.text)
+    return fleet.run({host.name: script(f"kill -STOP {SSHD}; {then}")})[host.name], int(parent.text)
 
 
 def test_black_hole_behind_a_gateway_is_noticed(
@@ -129,7 +129,7 @@ def test_black_hole_in_an_upload_behind_a_gateway_is_noticed(
     monkeypatch.setattr(sshwire, "SILENCE_SECONDS", 5)
     source, pid = tmp_path / "big", tmp_path / "pid"
     source.write_bytes(b"x" * 32_000_000)
-    dark = script(f"echo $PPID > {pid}; head -c 1000000 >/dev/null; kill -STOP $PPID; cat >/dev/null")
+    dark = script(f"echo {SSHD} > {pid}; head -c 1000000 >/dev/null; kill -STOP {SSHD}; cat >/dev/null")
     with closing(SshFleet(behind[:1])) as fleet:
         begun = time.monotonic()
         outcome = fleet.send({"node1": Upload(source, dark)}, silent)["node1"]
@@ -152,6 +152,22 @@ def test_host_that_the_gateway_cannot_reach_is_named(behind: Sequence[Host]) -> 
     """Behind a live bastion a dead address is the host's fault, not the bastion's."""
     host = replace(behind[0], ssh=replace(behind[0].ssh, port=1))
     assert "127.0.0.1 port 1 cannot be reached from the gateway" in reason(ran(host))
+
+
+def test_gateway_that_forwards_nothing_is_told_by_the_line_to_change(
+    behind: Sequence[Host], tmp_path: Path
+) -> None:
+    """A bastion that lets us in and forbids to go on has no trouble with its network."""
+    with sshd(tmp_path / "strict", "AllowTcpForwarding no") as strict:
+        at = strict.host.ssh
+        (tmp_path / "known").write_text(
+            "".join(
+                file.read_text() for file in (behind[0].ssh.known_hosts, at.known_hosts) if file is not None
+            )
+        )
+        ssh = replace(at, port=behind[0].ssh.port, gateway=f"{at.user}@{ADDRESS}:{at.port}")
+        said = reason(ran(replace(behind[0], ssh=replace(ssh, known_hosts=tmp_path / "known"))))
+    assert "(administratively prohibited); sshd of the gateway forbids it: AllowTcpForwarding" in said
 
 
 def _at(running: Sshd) -> str:

@@ -14,13 +14,13 @@ import pytest
 from kafab.adapters.machine.localhost import Localhost
 from kafab.adapters.ssh import link as sshlink
 from kafab.adapters.ssh.fleet import SshFleet
-from kafab.adapters.ssh.script import on_stdin
+from kafab.adapters.ssh.frame import on_stdin
 from kafab.command import Outcome, Result
 from kafab.events import Event, silent
 from kafab.lab.local import LocalLab
 from kafab.model import Host
 from kafab.ports import Download, Upload
-from tests.loopback import BARE, HOSTS, reason, result, script
+from tests.loopback import BARE, HOSTS, SSHD, reason, result, script
 from tests.sshds import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,27 +59,28 @@ def test_truncated_script_never_runs(tmp_path: Path) -> None:
 
 def test_dropped_connection_is_unknown_and_opened_again(ssh: SshFleet, waiting: str) -> None:
     """A script whose sshd dies under it has no outcome; the next call connects anew."""
-    lost = ssh.run({"node1": script(f"kill -KILL $PPID; {waiting}")})["node1"]
+    lost = ssh.run({"node1": script(f"kill -KILL {SSHD}; {waiting}")})["node1"]
     assert reason(lost) == "the connection was lost while the script ran"
     assert result(ssh.run({"node1": script("echo back")})["node1"]).text == "back\n"
 
 
 def test_dead_connection_is_opened_again_before_a_script_is_sent(ssh: SshFleet, lab: LocalLab) -> None:
     """An sshd that was restarted between two calls is no reason to fail."""
-    parent = int(result(ssh.run({"node2": script("echo $PPID")})["node2"]).text)
+    parent = int(result(ssh.run({"node2": script(f"echo {SSHD}")})["node2"]).text)
     os.kill(parent, signal.SIGKILL)
     assert result(ssh.run({"node2": script("echo back")})["node2"]).text == "back\n"
 
 
-def test_script_killed_by_a_signal_is_unknown(ssh: SshFleet) -> None:
-    """No exit code is no Result, though the connection stands."""
-    assert "signal" in reason(ssh.run({"node1": script("kill -KILL $$")})["node1"])
+@pytest.mark.parametrize("killed", ["kill -KILL $$", "sh -c 'kill -KILL $$'"])
+def test_script_killed_by_a_signal_is_unknown(ssh: SshFleet, killed: str) -> None:
+    """A script that did not come to its end has no Result, though the connection stands; the signal is named."""
+    assert "exit 137: SIGKILL killed" in reason(ssh.run({"node1": script(killed)})["node1"])
 
 
 def test_host_that_freezes_under_a_script_is_unknown(ssh: SshFleet, tmp_path: Path, waiting: str) -> None:
     """An sshd that stops in mid-script, its TCP connection alive, is given up at the script's deadline."""
     pid = tmp_path / "pid"
-    freezing = script(f"echo $PPID > {pid}; kill -STOP $PPID; {waiting}", 1)
+    freezing = script(f"echo {SSHD} > {pid}; kill -STOP {SSHD}; {waiting}", 1)
     try:
         assert (
             reason(ssh.run({"node3": freezing})["node3"])
@@ -92,10 +93,10 @@ def test_host_that_freezes_under_a_script_is_unknown(ssh: SshFleet, tmp_path: Pa
 def test_frozen_connection_is_replaced(ssh: SshFleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that opens no session any more is given up for a new one: nothing had been sent on it."""
     monkeypatch.setattr(sshlink, "CONNECT_SECONDS", 1)
-    frozen = int(result(ssh.run({"node3": script("echo $PPID")})["node3"]).text)
+    frozen = int(result(ssh.run({"node3": script(f"echo {SSHD}")})["node3"]).text)
     os.kill(frozen, signal.SIGSTOP)
     try:
-        assert result(ssh.run({"node3": script("echo $PPID")})["node3"]).text != f"{frozen}\n"
+        assert result(ssh.run({"node3": script(f"echo {SSHD}")})["node3"]).text != f"{frozen}\n"
     finally:
         os.kill(frozen, signal.SIGCONT)
 
@@ -112,7 +113,7 @@ def test_dropped_upload_is_unknown(ssh: SshFleet, tmp_path: Path) -> None:
     """A connection that ends in mid-transfer leaves no outcome."""
     source = tmp_path / "big"
     source.write_bytes(b"x" * 16_000_000)
-    upload = Upload(source, script("head -c 1000000 >/dev/null; kill -KILL $PPID; cat >/dev/null"))
+    upload = Upload(source, script(f"head -c 1000000 >/dev/null; kill -KILL {SSHD}; cat >/dev/null"))
     assert "connection was lost" in reason(ssh.send({"node1": upload}, silent)["node1"])
 
 
@@ -242,7 +243,7 @@ def test_hosts_work_side_by_side(ssh: SshFleet, hosts: Mapping[str, Host], tmp_p
 
 def test_one_connection_serves_many_calls(ssh: SshFleet) -> None:
     """The second script comes over the connection of the first."""
-    first, second = (result(ssh.run({"node1": script("echo $PPID")})["node1"]).text for _ in range(2))
+    first, second = (result(ssh.run({"node1": script(f"echo {SSHD}")})["node1"]).text for _ in range(2))
     assert first == second
 
 
@@ -262,7 +263,7 @@ def test_download_that_stalls_is_unknown(ssh: SshFleet, tmp_path: Path, waiting:
 
 def test_dropped_download_is_unknown(ssh: SshFleet, tmp_path: Path, waiting: str) -> None:
     """A connection that ends in the middle leaves no outcome."""
-    wanted = Download(tmp_path / "file", script(f"echo 12345; kill -KILL $PPID; {waiting}"), "file")
+    wanted = Download(tmp_path / "file", script(f"echo 12345; kill -KILL {SSHD}; {waiting}"), "file")
     assert "connection was lost" in reason(ssh.receive({"node1": wanted}, silent)["node1"])
 
 

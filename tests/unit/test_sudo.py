@@ -1,11 +1,10 @@
 import pytest
 
-from kafab.adapters.ssh.sudo import BEGAN, PROMPT, Shell, refusal
-from kafab.command import Outcome, Result, Secret
-from kafab.unknown import Unknown
+from kafab.adapters.ssh.frame import Frame
+from kafab.adapters.ssh.sudo import PROMPT, Shell, refusal
+from kafab.command import Secret
 
 OPS = Shell("ops", become=True)
-MARK = BEGAN.decode()
 
 
 @pytest.mark.parametrize(
@@ -20,12 +19,13 @@ MARK = BEGAN.decode()
 )
 def test_sudo_is_used_only_where_it_is_needed(shell: Shell, expected: bool) -> None:
     """Neither a root login nor a script for the login user goes through sudo."""
-    assert ("sudo" in shell.on_stdin(), "sudo" in shell.with_argument("true")) == (expected, expected)
+    lines = [shell.line(Frame(sudo=shell.sudo), feeds=feeds) for feeds in (False, True)]
+    assert ["sudo" in line for line in lines] == [expected, expected]
 
 
 def test_password_is_on_no_command_line_of_ours() -> None:
     """We let sudo ask, with a prompt that nothing else prints; the answer is not in the command."""
-    line = Shell("ops", become=True, password=Secret("hunter2")).on_stdin()
+    line = Shell("ops", become=True, password=Secret("hunter2")).line(Frame(sudo=True))
     assert "sudo -k -S" in line
     assert PROMPT in line
     assert "hunter2" not in line
@@ -33,7 +33,7 @@ def test_password_is_on_no_command_line_of_ours() -> None:
 
 def test_sudo_never_waits_for_a_password_that_we_have_not() -> None:
     """Without a password sudo must not ask."""
-    assert "sudo -n" in OPS.on_stdin()
+    assert "sudo -n" in OPS.line(Frame(sudo=True))
 
 
 def test_shell_shows_no_password() -> None:
@@ -41,31 +41,13 @@ def test_shell_shows_no_password() -> None:
     assert "hunter2" not in repr(Shell("ops", become=True, password=Secret("hunter2")))
 
 
-def test_command_that_sudo_quotes_is_not_taken_for_the_mark() -> None:
-    """A refusal of sudo may show the whole command; the mark in it is written otherwise than it is printed."""
-    said = f"Sorry, user ops is not allowed to execute '{OPS.on_stdin()}' as root on node1.\n"
-    outcome = OPS.begun(Result(1, b"", said))
-    assert isinstance(outcome, Unknown)
-    assert "ops is not in sudoers" in outcome.reason
-
-
-@pytest.mark.parametrize(
-    ("outcome", "expected"),
-    [
-        (Result(3, b"out", f"{MARK}err\n"), Result(3, b"out", "err\n")),
-        (Result(0, b"", f"sudo: unable to resolve host node1\n{MARK}"), Result(0, b"", "")),
-        (Unknown("lost"), Unknown("lost")),
-    ],
-)
-def test_mark_is_taken_off(outcome: Outcome, expected: Outcome) -> None:
-    """What stands before the mark is not the script's; what stands behind it is."""
-    assert OPS.begun(outcome) == expected
-
-
-def test_without_sudo_nothing_is_taken_off() -> None:
-    """A script's errors are its own, whatever they are."""
-    outcome = Result(1, b"", f"sudo: a password is required {MARK}")
-    assert Shell("root", become=True).begun(outcome) is outcome
+def test_command_that_sudo_quotes_is_not_taken_for_the_marks() -> None:
+    """A refusal of sudo may show the whole command; a mark in it is written otherwise than it is printed."""
+    frame = Frame(sudo=True)
+    line = OPS.line(frame)
+    for gate in (frame.out, frame.err):
+        gate.passed(f"Sorry, user ops is not allowed to execute '{line}' as root on node1.\n".encode())
+    assert (frame.shell, frame.begun) == (False, False)
 
 
 ADD = "ops ALL=(root) NOPASSWD: ALL"

@@ -1,8 +1,7 @@
 """The Fleet port over SSH: one script a round trip, hosts side by side, every fault of a host a value.
 
-Scripts travel on stdin as one brace group, so a truncated script is a syntax error and never runs in part, and
-commands in them read /dev/null, so none can eat the rest of the script. `send`, `follow` and `hold` need stdin for
-something else: their scripts travel as an argument, which `ps` shows (and sudo logs), and must hold no secret.
+Scripts travel on stdin, and a truncated one never runs in part. Commands in those of `run` and `stream` read /dev/null,
+so none can eat the rest of the script; those of `send`, `follow` and `hold` have the rest of stdin for themselves.
 """
 
 import os
@@ -12,37 +11,36 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import paramiko
 
 from kafab.adapters.ssh.faults import LinkError
+from kafab.adapters.ssh.frame import NotBegun
 from kafab.adapters.ssh.link import Dialer, Link
 from kafab.adapters.ssh.script import GRACE_SECONDS, Begun, begin, running
 from kafab.adapters.ssh.sidebyside import Job, side_by_side
-from kafab.adapters.ssh.sudo import BEGAN, Shell, refusal
-from kafab.adapters.ssh.talk import LOST, STILL, AfterMark, closing, collect, first_line
-from kafab.command import TOO_LONG, Ends, Outcome, Result, Script, Secret
+from kafab.adapters.ssh.sudo import Shell
+from kafab.adapters.ssh.talk import LOST, STILL, closing, collect, first_line
+from kafab.command import Ends, Outcome, Result, Script, Secret
 from kafab.errors import Unreachable
 from kafab.events import Emit, Transfer, silent
 from kafab.model import Host
 from kafab.ports import Download, Hear, Upload
 from kafab.unknown import Unknown
 
+T = TypeVar("T")
+
 STALL_SECONDS = 30
 PROGRESS_SECONDS = 0.1
 HELD_SECONDS = 30
 FOLLOWED = """exec 3<&0 </dev/null
-( cat <&3; kill -s TERM -- %s ) >/dev/null 2>&1 &
+( cat <&3; kill -s TERM 0 ) >/dev/null 2>&1 &
 exec 3<&-
 { %s
 }"""
 """When stdin ends, because we closed it or died, the script's process group is ended: without a terminal sshd itself
-would leave an idle `tail -f` behind."""
-OWN_GROUP = '"-$$" || kill -s TERM "$$"'
-"""sshd makes the login shell the leader of a group, and the script takes its place."""
-SUDOS_GROUP = "0"
-"""Under sudo the script is in the group of sudo, or of a leader that sudo has made."""
+would leave an idle `tail -f` behind. The group is the login shell's, or the one that sudo has made."""
 
 
 class SshFleet:
@@ -128,11 +126,10 @@ class SshFleet:
 
         Raises Unreachable where the host does not answer or the connection is lost.
         """
-        group = SUDOS_GROUP if self._shell.become else OWN_GROUP
-        started = self._started(host, FOLLOWED % (group, script.text))
+        started = self._started(host, replace(script, text=FOLLOWED % script.text))
         if isinstance(started, Unknown):
             raise Unreachable({host: started.reason})
-        return _followed(host, started)
+        return _followed(self._links[host], started)
 
     @contextmanager
     def hold(self, host: str, script: Script) -> Generator[Outcome, None, None]:
@@ -140,14 +137,13 @@ class SshFleet:
 
         Yields a Result with that line, or with the exit code and errors of a script that ended without one.
         """
-        started = self._started(host, script.text)
+        started = self._started(host, script)
         if isinstance(started, Unknown):
             yield started
             return
         with closing(started.channel):
             try:
-                mark = BEGAN if started.shell.sudo else b""
-                yield started.shell.begun(first_line(started.output, HELD_SECONDS, mark))
+                yield _first_line(self._links[host], started)
             finally:
                 # The script sees the end of its stdin; what it then does (let go of a lock) is done when we go on.
                 with suppress(paramiko.SSHException, OSError, EOFError):
@@ -158,17 +154,20 @@ class SshFleet:
         """Return the key by which the host was let in when it was dialled. See `ports.Fleet`."""
         return self._links[host].host_key() or Unknown("not connected")
 
+    def greeting(self, host: str) -> str:
+        """Return what the host's login says before each script. See `ports.Fleet`."""
+        return self._links[host].greeting
+
     def close(self) -> None:
         """Close every connection. What runs detached on the hosts goes on."""
         for link in self._links.values():
             link.hang_up()
         self._dialer.close()
 
-    def _started(self, host: str, text: str) -> "Begun | Unknown":
-        got: dict[str, Begun | Unknown] = side_by_side(
-            {host: partial(_start, self._links[host], self._shell, text)}, abort=self._abort
-        )
-        return got[host]
+    def _started(self, host: str, script: Script) -> Begun | Unknown:
+        link = self._links[host]
+        work = {host: partial(_explained, link, partial(_start, link, self._shell, script))}
+        return side_by_side(work, abort=self._abort)[host]
 
     def _beside(
         self,
@@ -177,16 +176,21 @@ class SshFleet:
         each: Callable[[str, Outcome], None] | None = None,
         emit: Emit = silent,
     ) -> dict[str, Outcome]:
-        explained = {name: partial(_explained, self._links[name], call) for name, call in work.items()}
+        explained: dict[str, Callable[[Job], Outcome]] = {
+            name: partial(_explained, self._links[name], call) for name, call in work.items()
+        }
         return side_by_side(explained, abort=self._abort, each=each, emit=emit)
 
     def _abort(self, host: str) -> None:
         self._links[host].hang_up()
 
 
-def _explained(link: Link, work: Callable[[Job], Outcome], job: Job) -> Outcome:
-    """Do the work; where its connection was lost to silence, say so."""
-    outcome = work(job)
+def _explained(link: Link, work: Callable[[Job], T | Unknown], job: Job) -> T | Unknown:
+    """Do the work; where its connection was lost to silence or its script was not let in, say so."""
+    try:
+        outcome = work(job)
+    except NotBegun as error:
+        return Unknown(link.refusal(error))
     if outcome == Unknown(LOST) and link.silence:
         return Unknown(f"{LOST}: {link.silence}")
     return outcome
@@ -194,13 +198,12 @@ def _explained(link: Link, work: Callable[[Job], Outcome], job: Job) -> Outcome:
 
 def _run(link: Link, shell: Shell, script: Script, job: Job) -> Outcome:
     with running(link, shell, script, job) as begun:
-        return begun.shell.begun(collect(begun.output, script.timeout.total_seconds()))
+        return collect(begun.output, script.timeout.total_seconds())
 
 
 def _listen(link: Link, shell: Shell, script: Script, hear: Hear, job: Job) -> Outcome:
     with running(link, shell, script, job) as begun:
         output, errors = begun.output, Ends()
-        after = AfterMark(BEGAN if begun.shell.sudo else b"")
         seconds = script.timeout.total_seconds()
         deadline = time.monotonic() + seconds
         late = Unknown(f"no answer within {seconds:g} s; {STILL}")
@@ -209,7 +212,6 @@ def _listen(link: Link, shell: Shell, script: Script, hear: Hear, job: Job) -> O
                 output.more(deadline)
                 out, err = output.take()
                 errors.add(err)
-                out, err = after.passed(out, err)
                 if out or err:
                     job.hand(partial(hear, job.name, out, err))
                 # What has all come before its reader had time for it is in time.
@@ -218,9 +220,7 @@ def _listen(link: Link, shell: Shell, script: Script, hear: Hear, job: Job) -> O
             code = output.exit_code(deadline)
         except TimeoutError:
             return late
-        except OverflowError:
-            return TOO_LONG
-        return begun.shell.begun(code if isinstance(code, Unknown) else Result(code, b"", errors.text))
+        return code if isinstance(code, Unknown) else Result(code, b"", errors.text)
 
 
 def _send(link: Link, shell: Shell, upload: Upload, job: Job) -> Outcome:
@@ -229,11 +229,13 @@ def _send(link: Link, shell: Shell, upload: Upload, job: Job) -> Outcome:
     except OSError as error:
         return Unknown(f"{upload.source} cannot be read here: {error.strerror}")
     with file:
-        begun = begin(link, shell, job, lambda at: at.with_argument(upload.script.text))
+        begun = begin(link, shell, job, upload.script)
         channel, seconds = begun.channel, upload.script.timeout.total_seconds()
         with closing(channel):
             channel.settimeout(STALL_SECONDS)
             job.allow(STALL_SECONDS + GRACE_SECONDS, "starting the upload's script")
+            # A file goes to a shell that is there, not into whatever else the login may be.
+            begun.output.await_shell()
             try:
                 _stream(channel, file, upload, job)
                 channel.shutdown_write()
@@ -244,7 +246,7 @@ def _send(link: Link, shell: Shell, upload: Upload, job: Job) -> Outcome:
             except (paramiko.SSHException, OSError, EOFError):
                 pass  # a script that ended early has an exit code and says why; a lost connection has none
             job.allow(seconds + GRACE_SECONDS, f"finishing the upload; {STILL}")
-            return begun.shell.begun(collect(begun.output, seconds))
+            return collect(begun.output, seconds)
 
 
 def _receive(link: Link, shell: Shell, wanted: Download, job: Job) -> Outcome:
@@ -253,7 +255,7 @@ def _receive(link: Link, shell: Shell, wanted: Download, job: Job) -> Outcome:
     except OSError as error:
         return Unknown(f"{wanted.target} cannot be written here: {error.strerror}")
     with file:
-        begun = begin(link, shell, job, lambda at: at.with_argument(wanted.script.text))
+        begun = begin(link, shell, job, wanted.script)
         seconds, told = wanted.script.timeout.total_seconds(), time.monotonic()
         with closing(begun.channel):
             with suppress(paramiko.SSHException, OSError, EOFError):
@@ -278,10 +280,11 @@ def _receive(link: Link, shell: Shell, wanted: Download, job: Job) -> Outcome:
                 code = begun.output.exit_code(time.monotonic() + seconds)
             except TimeoutError:
                 return Unknown(f"no exit code within {seconds:g} s, after {file.tell()} bytes")
-            outcome = begun.shell.begun(code if isinstance(code, Unknown) else Result(code, b"", errors.text))
-        if isinstance(outcome, Result) and not outcome.code:
+            if isinstance(code, Unknown):
+                return code
+        if not code:
             job.tell(Transfer(job.name, wanted.name, file.tell(), file.tell()))
-        return outcome
+        return Result(code, b"", errors.text)
 
 
 class _Unreadable(Exception):
@@ -316,25 +319,29 @@ def _read(file: BinaryIO, size: int) -> bytes:
         raise _Unreadable(error.strerror) from error
 
 
-def _start(link: Link, shell: Shell, text: str, job: Job) -> Begun:
-    begun = begin(link, shell, job, lambda at: at.with_argument(text))
+def _start(link: Link, shell: Shell, script: Script, job: Job) -> Begun:
+    begun = begin(link, shell, job, script)
     if begun.channel.closed and begun.channel.exit_status == -1:
         raise LinkError(f"the script could not be started: {LOST}")
     return begun
 
 
-def _followed(host: str, begun: Begun) -> Iterator[bytes]:
-    output, after = begun.output, AfterMark(BEGAN if begun.shell.sudo else b"")
+def _first_line(link: Link, begun: Begun) -> Outcome:
+    try:
+        return first_line(begun.output, HELD_SECONDS)
+    except NotBegun as error:
+        return Unknown(link.refusal(error))
+
+
+def _followed(link: Link, begun: Begun) -> Iterator[bytes]:
+    output, host = begun.output, link.host.name
     with closing(begun.channel):
         while not output.ended:
-            output.more(None)
             try:
-                out, err = after.passed(*output.take())
-            except OverflowError:
-                raise Unreachable({host: TOO_LONG.reason}) from None
-            if out or err:
-                yield out + err
+                output.more(None)
+            except NotBegun as error:
+                raise Unreachable({host: link.refusal(error)}) from None
+            if piece := b"".join(output.take()):
+                yield piece
         if not begun.channel.eof_received:
             raise Unreachable({host: LOST})
-        if not after.begun:
-            raise Unreachable({host: refusal(after.before, begun.shell.user)})

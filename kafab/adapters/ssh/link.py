@@ -4,9 +4,7 @@ Fabric alone adds any host key, waits for ever on a dead network and opens a sha
 kept for: a connection that knows its hop, and how hops are nested. ssh_config is read by `sshconfig`, not by Fabric.
 """
 
-import base64
 import logging
-import os
 import random
 import socket
 import threading
@@ -23,10 +21,20 @@ import paramiko
 from paramiko import ssh_exception
 
 from kafab.adapters.ssh.config import ConfigError, Resolved, SshConfig
-from kafab.adapters.ssh.faults import KeyRefused, LinkError, Silence, sent_no_banner, sentence
+from kafab.adapters.ssh.faults import (
+    KeyRefused,
+    LinkError,
+    Silence,
+    hung_up_at_once,
+    no_script,
+    sentence,
+)
+from kafab.adapters.ssh.frame import Frame, NotBegun
 from kafab.adapters.ssh.hostkeys import KnownHosts, Peer, described
+from kafab.adapters.ssh.identities import key_files, public_blob, shown_keys
 from kafab.adapters.ssh.wire import ProxyProcess, Watched, keep_alive, transport
 from kafab.events import Emit, Note, silent
+from kafab.hosts.doors import told
 from kafab.model import Host, Ssh
 
 CONNECT_SECONDS = 10
@@ -39,10 +47,7 @@ _PAUSES = (0.2, 0.4, 0.8)
 RECEIVE_WINDOW = 4 * 1024 * 1024
 _HOPS = 8
 # OpenSSH answers so (SSH_OPEN_CONNECT_FAILED) where a connection has as many sessions as MaxSessions allows.
-_TOO_FEW = (
-    "sshd refused a session ({}): MaxSessions of sshd_config has to be 2 or more there (10 without the line),"
-    " since a lock and a command need one each"
-)
+_TOO_FEW = "sshd refused a session ({})"
 
 logging.getLogger("paramiko").addHandler(
     logging.NullHandler()
@@ -161,7 +166,7 @@ class Dialer:
             connection.gateway = self._gateway(jump, ssh, hops + 1)
         elif said.proxy_command and not jump:
             connection.gateway = said.proxy_command
-        return _Route(connection, peer, known, _shown_keys(said, ssh))
+        return _Route(connection, peer, known, shown_keys(said, ssh))
 
     def _gateway(self, jump: str, ssh: Ssh, hops: int) -> Any:
         """Return the fleet's one open connection to the last of ``[user@]host[:port],...``, opened by the first who asks."""
@@ -193,7 +198,7 @@ class Dialer:
 
     def _connection(self, said: Resolved, ssh: Ssh) -> Any:
         identities = (ssh.identity.expanduser(),) if ssh.identity else said.identities
-        keys = self._only_key(ssh.identity) if ssh.identity else _key_files(identities)
+        keys = self._only_key(ssh.identity) if ssh.identity else key_files(identities)
         if said.agent and said.identities_only and "pkey" not in keys:
             keys |= self._from_agent(identities)
         return _Connection(
@@ -219,7 +224,9 @@ class Dialer:
             try:
                 self._keys[identity] = {"pkey": paramiko.PKey.from_path(path)}
             except OSError as error:
-                raise LinkError(f"the identity file {identity} cannot be read: {error.strerror}") from error
+                raise LinkError(
+                    told(f"the identity file {identity} cannot be read: {error.strerror}")
+                ) from error
             except Exception:  # noqa: BLE001  # encrypted, or of an unusual format: Paramiko's reader at login decides
                 self._keys[identity] = {"key_filename": [str(path)]}
         return dict(self._keys[identity])
@@ -228,7 +235,7 @@ class Dialer:
         """IdentitiesOnly leaves the agent only the keys whose files are named: the first of them that it has."""
         if self._agent is None:
             self._agent = paramiko.Agent()
-        blobs = {blob for identity in identities if (blob := _public_blob(identity))}
+        blobs = {blob for identity in identities if (blob := public_blob(identity))}
         keys = [key for key in self._agent.get_keys() if key.asbytes() in blobs]
         return {"pkey": keys[0]} if keys else {}
 
@@ -245,8 +252,9 @@ class Dialer:
                 connection.open()
                 break
             except Exception as error:
-                turned_away = sent_no_banner(connection) and time.monotonic() - begun < CONNECT_SECONDS / 2
-                reason = sentence(error, connection, route.tried, CONNECT_SECONDS)
+                seconds = time.monotonic() - begun
+                turned_away = hung_up_at_once(connection) and seconds < CONNECT_SECONDS / 2
+                reason = told(sentence(error, connection, route.tried, CONNECT_SECONDS, seconds))
                 hang_up(connection)
                 if pause is None or not turned_away:
                     raise LinkError(reason) from error
@@ -263,12 +271,25 @@ class Link:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._answered = False
+        self.frame = Frame()
+        """The frame of the last script."""
         self._silence = dialer.silence(host.name)
 
     @property
     def silence(self) -> str:
         """How the host has gone silent after it had answered; empty where it has not, or not lately."""
         return self._silence.reason
+
+    @property
+    def greeting(self) -> str:
+        """What the login says before each script, as it did before the last one."""
+        return self.frame.greeting if self.frame.shell else ""
+
+    def refusal(self, error: NotBegun) -> str:
+        """Say why a script has not begun, though its user was logged in."""
+        connection = self._connection
+        where = f"{connection.host} port {connection.port}" if connection is not None else self.host.address
+        return told(no_script(error, self.user, where))
 
     @property
     def user(self) -> str:
@@ -285,16 +306,18 @@ class Link:
                     # sshd need not fork for it; and if the peer is gone, a dial has yet to find that out.
                     return self._session(CONNECT_SECONDS / 2)
                 except ssh_exception.ChannelException as error:
-                    raise LinkError(_TOO_FEW.format(error.text)) from error
+                    raise LinkError(told(_TOO_FEW.format(error.text))) from error
                 except (paramiko.SSHException, EOFError, OSError):
                     self._drop()
             self._connection = self._dialed(at_turn)
             try:
                 return self._session(CONNECT_SECONDS)
             except ssh_exception.ChannelException as error:
-                raise LinkError(_TOO_FEW.format(error.text)) from error
+                raise LinkError(told(_TOO_FEW.format(error.text))) from error
             except (paramiko.SSHException, EOFError, OSError) as error:
-                raise LinkError(f"sshd opened no session: {error or 'the connection was lost'}") from error
+                raise LinkError(
+                    told(f"sshd opened no session: {error or 'the connection was lost'}")
+                ) from error
 
     def host_key(self) -> str | None:
         """Return the key that the open connection has verified, ``type base64``; None where there is no connection."""
@@ -342,29 +365,6 @@ def hang_up(connection: Any) -> None:
             sock.shutdown(socket.SHUT_RDWR)
     with suppress(Exception):  # whatever is wrong with a connection that is being given up
         connection.client.close()
-
-
-def _key_files(identities: Sequence[Path]) -> dict[str, Any]:
-    files = [str(path) for path in identities if path.is_file()]
-    return {"key_filename": files} if files else {}
-
-
-def _public_blob(identity: Path) -> bytes | None:
-    """Return the public key beside a private one, or in its place where the private one is only in the agent."""
-    for file in (identity.with_name(f"{identity.name}.pub"), identity):
-        with suppress(OSError, ValueError, IndexError):
-            return base64.b64decode(file.read_text(encoding="utf-8").split()[1], validate=True)
-    return None
-
-
-def _shown_keys(said: Resolved, ssh: Ssh) -> str:
-    tried = [str(path) for path in ((ssh.identity,) if ssh.identity else said.identities)]
-    none_named = not tried
-    if said.agent and os.environ.get("SSH_AUTH_SOCK"):
-        tried.append("the keys of ssh-agent")
-    if none_named:
-        tried.append("~/.ssh/id_*")
-    return ", ".join(tried)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
-"""A script on its way to a host: its channel is opened, sudo has let us in, and then it may be sent.
+"""A script on its way to a host: its channel is opened, a `sh` is started, sudo has let us in, and then it may be sent.
 
-A script that travels on stdin is one brace group, so a truncated one is a syntax error and never runs in part.
+Scripts travel on stdin only. One that needs no stdin of its own is a brace group, which the `sh` reads; one that is fed
+comes as a single line before what it is fed with. Cut off, neither runs in part. They are sent without a wait for the
+`sh` to say that it is there: a check of the login costs no round trip of its own.
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,11 +14,12 @@ from functools import partial
 import paramiko
 
 from kafab.adapters.ssh.faults import LinkError
+from kafab.adapters.ssh.frame import Frame, on_one_line, on_stdin
 from kafab.adapters.ssh.link import CONNECT_SECONDS, Link
 from kafab.adapters.ssh.sidebyside import Job
 from kafab.adapters.ssh.sudo import Dialogue, Shell
 from kafab.adapters.ssh.talk import STILL, Output, closing
-from kafab.command import ANSWER_LIMIT, TOO_LONG, Script, Secret
+from kafab.command import Script, Secret
 
 DIAL_SECONDS = 3 * CONNECT_SECONDS
 """Connect, log in and open a channel: within 30 s a host answers or is Unknown."""
@@ -34,19 +37,25 @@ class Begun:
     output: Output
 
 
-def begin(link: Link, shell: Shell, job: Job, line: Callable[[Shell], str]) -> Begun:
-    """Open a channel and start what ``line`` says on it. Raises LinkError."""
+def begin(link: Link, shell: Shell, job: Job, fed: Script | None = None) -> Begun:
+    """Open a channel and start a `sh` on it, to which a script may be sent, or with ``fed`` what it is fed with.
+
+    Raises LinkError, and NotBegun where sudo or the login has said no already.
+    """
     job.allow(TURN_SECONDS, "waiting for other logins")
     channel = link.channel(partial(job.allow, DIAL_SECONDS, "connecting"))
     shell = replace(shell, user=link.user)
     job.allow(CONNECT_SECONDS + GRACE_SECONDS, "starting a script")
     channel.settimeout(CONNECT_SECONDS)
-    begun = Begun(shell, channel, Output(channel))
+    frame = link.frame = Frame(sudo=shell.sudo)
+    begun = Begun(shell, channel, Output(channel, frame, CONNECT_SECONDS))
     # A login shell that ends without reading (nologin) closes the channel under the sender, and has an exit code.
     with suppress(paramiko.SSHException, OSError, EOFError):
-        channel.exec_command(line(shell))
+        channel.exec_command(shell.line(frame, feeds=fed is not None))
         if shell.password is not None and shell.sudo:
             _talk_with_sudo(begun, shell.password)
+        if fed is not None:
+            channel.sendall(on_one_line(fed.text))
     return begun
 
 
@@ -60,20 +69,17 @@ def _talk_with_sudo(begun: Begun, password: Secret) -> None:
             raise LinkError(
                 f"sudo did not begin a script within {CONNECT_SECONDS} s; nothing has run"
             ) from None
-        if len(begun.output.out) + len(begun.output.err) > ANSWER_LIMIT:
-            raise LinkError(TOO_LONG.reason)
         if (answer := dialogue.next()) is not None:
             begun.channel.sendall(answer)
             if not answer:
                 begun.channel.shutdown_write()
-    # A sudo that refused has said why and has ended: whoever reads on is told both.
     begun.output.hand_over()
 
 
 @contextmanager
 def running(link: Link, shell: Shell, script: Script, job: Job) -> Generator["Begun", None, None]:
     """Yield the channel of a script that has been sent whole, or whose shell has ended without reading it."""
-    begun = begin(link, shell, job, Shell.on_stdin)
+    begun = begin(link, shell, job)
     seconds = script.timeout.total_seconds()
     job.allow(seconds + GRACE_SECONDS, f"running a script; {STILL}")
     with closing(begun.channel):
@@ -82,8 +88,3 @@ def running(link: Link, shell: Shell, script: Script, job: Job) -> Generator["Be
             begun.channel.sendall(on_stdin(script.text))
             begun.channel.shutdown_write()
         yield begun
-
-
-def on_stdin(text: str) -> bytes:
-    """Return a script as it travels: any true prefix of the brace group is a syntax error, so nothing of it runs."""
-    return f"{{ {text}\n}} </dev/null\nexit\n".encode()

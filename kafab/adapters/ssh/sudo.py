@@ -1,22 +1,18 @@
 """Scripts as root: directly for a root login, through sudo for any other, and what sudo says when it will not.
 
-sudo runs under LC_ALL=C, so its messages are its own. Before the first line of a script its shell writes a mark on
-stderr: without the mark nothing of the script has run, and what stands there instead is sudo's reason. Nothing of a
+sudo runs under LC_ALL=C, so its messages are its own. Before the first line of a script root's shell writes marks
+(`frame`): without them nothing of the script has run, and what stands there instead is sudo's reason. Nothing of a
 password is ever on a command line: it is written to sudo's stdin when sudo asks with our own prompt, and only then.
 """
 
 import re
-import shlex
 from dataclasses import dataclass
 
+from kafab.adapters.ssh.frame import AS_ROOT, READ, Frame, line
 from kafab.adapters.ssh.talk import Output
-from kafab.command import Outcome, Result, Secret
-from kafab.unknown import Unknown
+from kafab.command import Secret
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-BEGAN = b"kafab\x1ebegan\x1e\n"
-# Written with escapes: sudo quotes the command in some refusals, and that must not look like the mark.
-_SAY_BEGAN = r"printf 'kafab\036began\036\n' >&2"
 PROMPT = "kafab\x1epassword\x1e"
 
 
@@ -39,37 +35,26 @@ class Shell:
         """Say whether sudo has to be talked to before a script may be sent."""
         return self.sudo and self.password is not None
 
-    def on_stdin(self) -> str:
-        """Return the command line that reads a script from its stdin. `exec` spares a fork where the login shell would stay."""
-        return self._line(f"{_SAY_BEGAN}; exec sh -eu") if self.sudo else f"{_bare(_OWN_HOME)} sh -eu"
-
-    def with_argument(self, text: str) -> str:
-        """Return the command line that has the script as an argument and leaves stdin to it."""
-        if self.sudo:
-            return self._line(f"{_SAY_BEGAN}\n{text}")
-        return f"{_bare(_OWN_HOME)} sh -euc {shlex.quote(text)}"
-
-    def _line(self, script: str) -> str:
+    def line(self, frame: Frame, *, feeds: bool = False) -> str:
+        """Return the command line that begins a script which comes on stdin; with ``feeds`` stdin goes on behind it."""
+        if not self.sudo:
+            return line(["sh", "-euc", READ] if feeds else ["sh", "-eu"], frame.number, PATH)
         # -k: a password that sudo remembers of another command must not make it skip ours half of the time.
-        ask = f"-k -S -p {shlex.quote(PROMPT)}" if self.password else "-n"
-        root = f"env -i PATH={PATH} LC_ALL=C HOME=/root sh -euc {shlex.quote(script)}"
-        return f"exec env -i PATH={PATH} LC_ALL=C sudo {ask} -- {root}"
-
-    def begun(self, outcome: Outcome) -> Outcome:
-        """Take the mark off a script's errors, or turn an outcome without it into the reason: nothing has run."""
-        if not self.sudo or isinstance(outcome, Unknown):
-            return outcome
-        said, mark, errors = outcome.err.partition(BEGAN.decode())
-        # What a login shell or sudo itself grumbled about before the script is not the script's.
-        return Result(outcome.code, outcome.out, errors) if mark else Unknown(refusal(said, self.user))
-
-
-_OWN_HOME = '"$HOME"'
-
-
-def _bare(home: str) -> str:
-    """HOME is the login user's; nothing else is inherited."""
-    return f"exec env -i PATH={PATH} LC_ALL=C HOME={home}"
+        ask = ["-k", "-S", "-p", PROMPT] if self.password else ["-n"]
+        begin = f"{AS_ROOT}; {READ if feeds else 'exec sh -eu'}"
+        root = [
+            "env",
+            "-i",
+            f"PATH={PATH}",
+            "LC_ALL=C",
+            "HOME=/root",
+            "sh",
+            "-euc",
+            begin,
+            "sh",
+            frame.number,
+        ]
+        return line(["sudo", *ask, "--", *root], frame.number, PATH)
 
 
 class Dialogue:
@@ -82,7 +67,7 @@ class Dialogue:
 
     def next(self) -> bytes | None:
         """Return what to write now: a password, or an empty text for the end of stdin; None: wait for more."""
-        asked = bytes(self._output.err).count(PROMPT.encode())
+        asked = self._output.frame.err.held.count(PROMPT.encode())
         if asked <= self._answered:
             return None
         self._answered = asked
@@ -92,7 +77,7 @@ class Dialogue:
     @property
     def over(self) -> bool:
         """Say whether the script has begun, or never will."""
-        return BEGAN in self._output.err or self._output.ended
+        return self._output.frame.begun or self._output.ended
 
 
 _LINE = "as root run `visudo -f /etc/sudoers.d/kafab` there and add: "

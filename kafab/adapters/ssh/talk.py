@@ -4,6 +4,7 @@ Waiting is on one event for both streams: no thread a stream, no polling, and a 
 share one window).
 """
 
+import signal
 import threading
 import time
 from collections.abc import Generator
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 import paramiko
 
+from kafab.adapters.ssh.frame import Frame, NotBegun
 from kafab.command import ANSWER_LIMIT, TOO_LONG, Ends, Outcome, Result, bounded
 from kafab.unknown import Unknown
 
@@ -18,6 +20,12 @@ PIECE = 1024 * 1024
 """Bytes that are taken of a stream at once. What is not taken yet waits on the host, but for one window of the channel."""
 LOST = "the connection was lost while the script ran"
 STILL = "the script may still be running there"
+_CODE_SECONDS = 5
+_SIGNALLED = {
+    128
+    + number: f"exit {128 + number}: {number.name} killed the script, or a command whose exit code it returned"
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+}
 KILLED = "the script ended without an exit code: a signal killed it"
 
 
@@ -32,35 +40,65 @@ class _Wake(threading.Event):
 
 
 class Output:
-    """What has come on a channel and was not taken yet: never more than a piece of each stream at a call of `more`."""
+    """What a script has printed and was not taken yet: never more than a piece of each stream at a call of `more`.
 
-    def __init__(self, channel: paramiko.Channel) -> None:
+    ``patience``: within so many seconds from now the login has to start a `sh`.
+    """
+
+    def __init__(self, channel: paramiko.Channel, frame: Frame, patience: float) -> None:
         self.out = bytearray()
         self.err = bytearray()
         self.ended = False
         self.complete = False
         """Whether nothing more will come: what there is of it is here, if not taken yet."""
+        self.frame = frame
         self._channel = channel
+        self._patience = patience
+        self._late = time.monotonic() + patience
         self._wake = _Wake()
         for stream in (channel.in_buffer, channel.in_stderr_buffer):
             stream.set_event(self._wake)
 
     def more(self, deadline: float | None) -> None:
-        """Wait until there is more, or the end. ``deadline`` is monotonic. Raises TimeoutError."""
-        if not self._wake.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
+        """Wait until there is more, or the end. ``deadline`` is monotonic. Raises TimeoutError, or NotBegun."""
+        first = self._late if not self.frame.shell else None
+        until = min((time_ for time_ in (deadline, first) if time_ is not None), default=None)
+        if not self._wake.wait(None if until is None else max(0.0, until - time.monotonic())):
+            if until == first:
+                raise NotBegun(self.frame, None, self._patience)
             raise TimeoutError
         self._wake.rearm()
         channel = self._channel
         # Asked before the buffers are looked at: what comes after this look sets the event again.
         self.complete = bool(channel.eof_received or channel.closed)
         if channel.recv_ready():
-            self.out += channel.recv(PIECE)
+            self.out += self.frame.out.passed(channel.recv(PIECE))
         if channel.recv_stderr_ready():
-            self.err += channel.recv_stderr(PIECE)
+            self.err += self.frame.err.passed(channel.recv_stderr(PIECE))
         left = channel.recv_ready() or channel.recv_stderr_ready()
         if left:
             self._wake.set()
         self.ended = self.complete and not left
+        if self.frame.terminal or self.frame.mixed:
+            raise NotBegun(self.frame, None, self._patience)
+        if self.ended:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        if self.frame.begun:
+            self.out += self.frame.out.rest()
+            return
+        with suppress(TimeoutError):
+            code = self.exit_code(time.monotonic() + _CODE_SECONDS)
+            # A connection that was lost has no exit code, and says nothing of the login.
+            if not isinstance(code, Unknown):
+                raise NotBegun(self.frame, code, self._patience)
+
+    def await_shell(self) -> None:
+        """Wait until the login has started a `sh`, or the connection is lost. Raises NotBegun."""
+        while not self.frame.shell and not self.ended:
+            self.more(None)
+        self.hand_over()
 
     def hand_over(self) -> None:
         """Let another reader go on: what has come and was not taken is there for it, and so is the end."""
@@ -75,45 +113,19 @@ class Output:
         return taken
 
     def exit_code(self, deadline: float) -> int | Unknown:
-        """Return the exit code, once the streams have ended. Raises TimeoutError."""
+        """Return the exit code, once the streams have ended. Raises TimeoutError.
+
+        The frame's is the script's own; what a login shell makes of it does not count.
+        """
+        if (own := self.frame.out.code) is not None:
+            # The `sh` that started the script cannot tell its end by a signal from a command's that it passed on.
+            return Unknown(_SIGNALLED[own]) if own in _SIGNALLED else own
         channel = self._channel
         if not channel.status_event.wait(max(0.0, deadline - time.monotonic())):
             raise TimeoutError
         if channel.exit_status == -1:
             return Unknown(KILLED if channel.eof_received else LOST)
         return channel.exit_status
-
-
-class AfterMark:
-    """Holds both streams back until a mark has come among the errors, and takes the mark away. No mark holds nothing back.
-
-    The streams come by ways of their own: what is printed may be here before the mark is.
-    """
-
-    def __init__(self, mark: bytes) -> None:
-        self.begun = not mark
-        self._mark = mark
-        self._out = bytearray()
-        self._err = bytearray()
-
-    def passed(self, out: bytes, err: bytes) -> tuple[bytes, bytes]:
-        """Return what may go on of what was held back and of these pieces. Raises OverflowError for too much before the mark."""
-        if self.begun:
-            return out, err
-        self._out += out
-        self._err += err
-        _, mark, behind = bytes(self._err).partition(self._mark)
-        if mark:
-            self.begun = True
-            return bytes(self._out), behind
-        if len(self._out) + len(self._err) > ANSWER_LIMIT:
-            raise OverflowError
-        return b"", b""
-
-    @property
-    def before(self) -> str:
-        """What has come among the errors in the mark's place."""
-        return self._err.decode("utf-8", errors="replace")
 
 
 def collect(output: Output, seconds: float) -> Outcome:
@@ -132,17 +144,17 @@ def collect(output: Output, seconds: float) -> Outcome:
     return code if isinstance(code, Unknown) else Result(code, bytes(output.out), errors.text)
 
 
-def first_line(output: Output, seconds: float, mark: bytes) -> Outcome:
-    """Read up to the first line of a script that goes on and to ``mark`` among its errors, or to the end without them."""
+def first_line(output: Output, seconds: float) -> Outcome:
+    """Read up to the first line of a script that goes on, or to its end without one."""
     deadline = time.monotonic() + seconds
     try:
-        while not output.ended and not (b"\n" in output.out and mark in output.err):
+        while not output.ended and b"\n" not in output.out:
             output.more(deadline)
             if len(output.out) > ANSWER_LIMIT or len(output.err) > ANSWER_LIMIT:
                 return TOO_LONG
-        if b"\n" in output.out and mark in output.err:
+        if b"\n" in output.out:
             line, _, _ = bytes(output.out).partition(b"\n")
-            return Result(0, line + b"\n", mark.decode())
+            return Result(0, line + b"\n", "")
         code = output.exit_code(deadline)
     except TimeoutError:
         return Unknown(f"no first line within {seconds:g} s; {STILL}")

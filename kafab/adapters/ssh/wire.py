@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -29,6 +29,9 @@ USER_TIMEOUT_SECONDS = 15
 """TCP_USER_TIMEOUT: with a keepalive every 5 s a dead network is noticed after 15 to 20 s (Linux)."""
 PACKET_LIMIT = 1024 * 1024
 """Bytes that are read for one packet. OpenSSH sends and takes 256 KiB at most (PACKET_MAX_SIZE)."""
+FIRST_BYTES = 1024
+PROXY_ERRORS = 4096
+"""Bytes that are kept of what a ProxyCommand complains of: the last of them."""
 _NO_ANSWER = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 """How the kernel gives an established connection up: by its own timeout, or by the reason it had for silence till then."""
 # AES-GCM needs no separate MAC: on a CPU with AES instructions it costs Python a third less a byte than Paramiko's
@@ -45,6 +48,8 @@ class Watched:
     def __init__(self, sock: Any, *, by_kernel: bool = False) -> None:
         self.sock = sock
         self.by_kernel = by_kernel
+        self.first = bytearray()
+        """What the peer said first; with a banner of SSH it is no more than that."""
         self._silent: Callable[[], None] | None = None
         self._heard = time.monotonic()
 
@@ -58,6 +63,8 @@ class Watched:
             self._look(error)
             raise
         self._heard = time.monotonic()
+        if self._silent is None and len(self.first) < FIRST_BYTES:
+            self.first += data[: FIRST_BYTES - len(self.first)]
         return data
 
     def send(self, data: bytes) -> int:
@@ -96,25 +103,89 @@ class ProxyProcess:
 
     def __init__(self, command: str) -> None:
         self._ours, theirs = socket.socketpair()
-        with theirs:
+        self._errors, complaints = socket.socketpair()
+        with theirs, complaints:
             self._process = subprocess.Popen(  # noqa: S603  # ssh_config(5): "executed using the user's shell exec directive"
                 ["/bin/sh", "-c", f"exec {command}"],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
+                stderr=complaints.fileno(),
                 start_new_session=True,  # Ctrl-C is ours to handle
             )
+        self._said = bytearray()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while piece := self._errors.recv(PROXY_ERRORS):
+                self._said += piece
+                del self._said[:-PROXY_ERRORS]
+
+    def ended(self) -> tuple[int, str] | None:
+        """Return the exit code and the last errors of the program; None where it goes on."""
+        try:
+            code = self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            return None
+        self._listener.join(1)  # a child of it may live on, with its errors open
+        return code, self._said.decode("utf-8", errors="replace")
 
     def close(self) -> None:
         """End the program."""
-        with suppress(OSError):
-            self._ours.shutdown(socket.SHUT_RDWR)
-        self._ours.close()
+        for ours in (self._ours, self._errors):
+            with suppress(OSError):
+                ours.shutdown(socket.SHUT_RDWR)
+        # Paramiko closes as soon as the program's output ends, and its complaints may have yet to be read.
+        self._listener.join(1)
+        for ours in (self._ours, self._errors):
+            ours.close()
         self._process.terminate()
         threading.Thread(target=self._process.wait, daemon=True).start()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ours, name)
+
+
+class MoreThanKey(paramiko.SSHException):
+    """sshd took the key and wants something else, too; the text names it."""
+
+
+class Noting(paramiko.Transport):
+    """Paramiko's, which keeps what it only logs: why the peer hung up, and what the peer has to offer."""
+
+    farewell = ""
+    _offer: Mapping[str, Sequence[str]] = {}
+
+    def differ(self, complaint: str) -> str:
+        """Say what the two have not in common, after Paramiko's complaint of it, and what each has."""
+        kinds = (
+            ("kex", "key exchange", "kex_algo_list", self.preferred_kex),
+            ("host key", "host key", "server_key_algo_list", self.preferred_keys),
+            ("cipher", "cipher", "client_encrypt_algo_list", self.preferred_ciphers),
+            ("macs", "MAC", "client_mac_algo_list", self.preferred_macs),
+        )
+        for word, kind, key, ours in kinds:
+            if word in complaint and key in self._offer:
+                theirs = [
+                    name for name in self._offer[key] if not name.startswith(("ext-info", "kex-strict"))
+                ]
+                return f"no {kind} in common: there {', '.join(theirs)}; here {', '.join(ours)}"
+        return f"nothing in common ({complaint})"
+
+    def auth_interactive_dumb(self, *_args: Any, **_options: Any) -> list[str]:
+        """Refuse: Paramiko would ask its questions on the terminal, from a thread. Raises MoreThanKey."""
+        raise MoreThanKey("a password or a code")
+
+    def _parse_disconnect(self, message: Message) -> None:
+        message.get_int()
+        self.farewell = message.get_text()
+
+    def _really_parse_kex_init(self, message: Message, ignore_first_byte: bool = False) -> Any:
+        offer = super()._really_parse_kex_init(message, ignore_first_byte)  # type: ignore[misc]
+        if not ignore_first_byte:  # else it is our own that is read again
+            self._offer = {key: list(value) for key, value in offer.items() if isinstance(value, list)}
+        return offer
 
 
 def transport(sock: Any, known: KnownHosts, peer: Peer, **options: Any) -> paramiko.Transport:
@@ -126,7 +197,7 @@ def transport(sock: Any, known: KnownHosts, peer: Peer, **options: Any) -> param
         sock = Watched(sock, by_kernel=True)
     else:
         sock = Watched(sock)
-    made = paramiko.Transport(sock, **options)
+    made = Noting(sock, **options)
     chosen = made.get_security_options()
     offered = list(chosen.ciphers)
     chosen.ciphers = [name for name in CIPHERS if name in offered]
