@@ -100,6 +100,9 @@ class Fleet(Protocol):
     def host_key(self, host: str) -> str | Unknown:
         """Return the host key that the open connection to a host has verified, as known_hosts has it: ``type base64``."""
 
+    def greeting(self, host: str) -> str:
+        """Return what the host's login printed before its last script, which is never output; empty where it was silent."""
+
     def close(self) -> None:
         """Close every connection."""
 

@@ -9,7 +9,7 @@ from kafab.screens.layout import counts, in_column, one_line, report_document, s
 from kafab.screens.rows import NAMES_SHOWN, named, rows
 
 COLUMNS: Mapping[str, frozenset[str]] = {
-    "LOGIN": frozenset({"ssh.reachable", "ssh.hostkey", "ssh.login", "sudo"}),
+    "LOGIN": frozenset({"ssh.reachable", "ssh.hostkey", "ssh.login", "ssh.shell", "sudo"}),
     "SYSTEM": frozenset({"os", "systemd"}),
     "JAVA": frozenset({"java"}),
     "MEMORY": frozenset({"memory", "swap", "map-count", "huge-pages"}),

@@ -81,6 +81,8 @@ class FakeFleet:
         self.sent: list[tuple[str, bytes]] = []
         self.held: list[str] = []
         """Hosts on which a script is being held now."""
+        self.greets: dict[str, str] = {}
+        """Host -> what its login prints before each script."""
         self.closed = False
         self.hosts = dict(hosts)
         self.takes = takes
@@ -147,6 +149,10 @@ class FakeFleet:
     def host_key(self, host: str) -> str | Unknown:
         """Return a key that names the host."""
         return Unknown(self.unreachable[host]) if host in self.unreachable else f"ssh-ed25519 {host}"
+
+    def greeting(self, host: str) -> str:
+        """Return what `greets` has for the host."""
+        return self.greets.get(host, "")
 
     def close(self) -> None:
         """Note that it was closed."""

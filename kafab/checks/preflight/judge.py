@@ -19,7 +19,6 @@ from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.held import ACCEPT, missing
 from kafab.hosts.sights import troubles
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
-from kafab.unknown import Unknown
 
 OPEN_FILES = 100_000
 FEWEST_OPEN_FILES = 4096
@@ -50,24 +49,6 @@ TRIED_SYSTEMS = frozenset(
 TRIED_ARCHITECTURES = frozenset({"x86_64", "aarch64"})
 NOT_FOR_DATA = re.compile(r"nfs\d?|cifs|smb3|fuse\..*|9p|overlay|aufs|tmpfs|ramfs")
 FIRST_WITHOUT_SECURITY_MANAGER = Version(3, 9, 1)
-
-_REFUSED = (
-    ("ssh.hostkey", re.compile(r"host key (changed|unknown|revoked)")),
-    ("sudo", re.compile(r"\bsudo(ers)?\b|no root shell")),
-    ("ssh.login", re.compile(r"public key refused|key file is encrypted|identity file|ssh_config")),
-)
-
-
-def unreached(host: Host, unknown: Unknown) -> Finding:
-    """Return the one finding about a host that could not be asked: which door was closed, and why."""
-    check = next((check for check, words in _REFUSED if words.search(unknown.reason)), "ssh.reachable")
-    hints = {
-        "ssh.reachable": f"`ssh {host.address}` from here must work; mend the network or the machine, then run this again",
-        "ssh.login": "name the right user and identity under ssh: in the inventory, or put the key on the host",
-    }
-    evidence = {"host": host.name, "address": host.address, "reason": unknown.reason}
-    # An untrusted key and a missing right carry their own remedy in the reason.
-    return Finding(check, host.name, Severity.CRIT, unknown.reason, evidence, hints.get(check))
 
 
 def judge_host(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from kafab.checks.preflight import across, listening, local, network, sysctl
-from kafab.checks.preflight.judge import judge_host, unreached
+from kafab.checks.preflight.doors import greets, unreached
+from kafab.checks.preflight.judge import judge_host
 from kafab.checks.preflight.local import Look
 from kafab.command import Outcome
 from kafab.events import Note
@@ -21,7 +22,7 @@ from kafab.ports import Fleet
 from kafab.releases.names import Artifact, release_for
 from kafab.unknown import Unknown
 
-UNREACHED = frozenset({"ssh.reachable", "ssh.hostkey", "ssh.login"})
+UNREACHED = frozenset({"ssh.reachable", "ssh.hostkey", "ssh.login", "ssh.shell"})
 UNREACHABLE = 4
 
 
@@ -81,6 +82,7 @@ def preflight(
             findings.append(unreached(host, look))
         else:
             findings += judge_host(cluster, host, on[host], look, release)
+            findings += greets(host, fleet.greeting(host.name))
             findings += listening.judge_binds(host, on[host], look)
     findings += across.judge_across(cluster, looks, sent, arrivals)
     if connections and looks:
