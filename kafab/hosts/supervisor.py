@@ -41,7 +41,7 @@ class State(str, Enum):
     """It was asked to stop and still runs."""
     STOPPED = "stopped"
     RESTARTING = "restarting"
-    """It exited, and systemd starts it again; the detail is how often it has done so."""
+    """It exited, and systemd starts it again; the detail is how often systemd has done so."""
     EXITED = "exited"
     """The run record is there, its process is not: it ended by itself or was killed."""
     TAKEN = "taken"
@@ -51,19 +51,25 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Report:
-    """One node's answer: ``detail`` is a pid, or who holds the port, or what went wrong; ``log`` its last lines."""
+    """One node's answer: ``detail`` is a pid, or who holds the port, or what went wrong; ``log`` its last lines.
+
+    ``log`` has what the process that ended has written, and no process before it; of stack traces the lines that name
+    an exception.
+    """
 
     state: State
     detail: str
     log: tuple[str, ...] = ()
     frozen: bool = False
     """The process is there and does not run: SIGSTOP, or a debugger."""
+    process: str = ""
+    """``PID START`` of the process that runs or has ended: the same words are the same process."""
 
 
 def start(nodes: Sequence[Node]) -> Script:
     """Start these nodes of one host, unless they run; each answers running, started, recording, taken or failed."""
     calls = [
-        Cmd("start", node.name, node.run, node.config / LAUNCH, node.unit, *node.ports.values())
+        Cmd("start", node.name, node.run, node.config / LAUNCH, node.logs, node.unit, *node.ports.values())
         for node in nodes
     ]
     return _script(nodes, ("holder", "node_start"), calls)
@@ -113,13 +119,16 @@ def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]
         if state == "unreadable":
             reports[name] = Unknown(f"the login user may not read {detail}")
         elif state in list(State):
-            lives = state in (State.RUNNING, State.STOPPING)
-            reports[name] = Report(
-                State(state),
-                detail.removesuffix(" frozen").strip() if lives else detail.strip(),
-                tuple(reversed(log)),
-                frozen=lives and detail.endswith(" frozen"),
-            )
+            reports[name] = _report(State(state), detail.strip(), tuple(reversed(log)))
         log = []
     missing = Unknown(f"no answer about it (exit {outcome.code}: {outcome.err.strip() or 'no message'})")
     return {node.name: reports.get(node.name, missing) for node in nodes}
+
+
+def _report(state: State, detail: str, log: tuple[str, ...]) -> Report:
+    if state in (State.TAKEN, State.FAILED):
+        return Report(state, detail, log)
+    frozen = detail.endswith(" frozen")
+    words = detail.removesuffix("frozen").split()
+    process = words[1:] if state is State.RESTARTING else words
+    return Report(state, words[0] if words else "", log, frozen, " ".join(process[:2]))

@@ -20,7 +20,7 @@ def until(
     limit: timedelta,
     world: World,
     *,
-    watch: Callable[[], None] | None = None,
+    watch: Callable[[], object] | None = None,
     every: float = LOOK_EVERY,
 ) -> Missing:
     """Look until nothing is missing or the time is over; return what is missing then. Raises what `watch` raises."""
@@ -45,7 +45,7 @@ def wait(
     limit: timedelta,
     world: World,
     *,
-    watch: Callable[[], None] | None = None,
+    watch: Callable[[], object] | None = None,
     every: float = LOOK_EVERY,
 ) -> None:
     """Look until nothing is missing. Raises Failed at the deadline with what each node lacked, or what `watch` raises."""

@@ -35,6 +35,8 @@ CLASSES: Final = "classes"
 CLASS_LIST: Final = "list"
 MAKING: Final = "making"
 """The record of whoever makes an archive of classes."""
+LOGGED: Final = "logged"
+"""The size of the node's log when its process was started: what stands before that is of the processes before it."""
 LAUNCH_OUTPUT: Final = "launch.out"
 """What the launch script printed before it became Java."""
 

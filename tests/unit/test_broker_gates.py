@@ -244,3 +244,57 @@ def test_exit_while_replicas_catch_up_is_told(cosmos: Cosmos) -> None:
     cosmos.answers["check", "node3/broker"] = "exited 123\n| FATAL: disk error"
     with pytest.raises(Failed, match=r"(?s)node3/broker: the process exited.*disk error"):
         third(cosmos)
+
+
+def exits(cosmos: Cosmos, *answers: str) -> None:
+    """Let the second broker, which ran before this start, be silent and its host answer so, each for three seconds."""
+    cosmos.kafka.stop_broker(2)
+    cosmos.answers["check", "node2/broker"] = answers[0]
+
+    def during(now: float) -> None:
+        cosmos.answers["check", "node2/broker"] = answers[min(int(now / 3), len(answers) - 1)]
+
+    cosmos.clock = FakeClock(during)
+
+
+def test_each_exit_during_a_wait_is_a_line(cosmos: Cosmos) -> None:
+    """A broker that ran before us and dies while a start waits is told with its cause, each exit once."""
+    exits(
+        cosmos,
+        "restarting 1 50 7\n| java.io.IOException: a",
+        "restarting 2 51 8\n| java.io.IOException: b",
+        "running 52 9",
+    )
+    with pytest.raises(Failed, match="node2/broker: not registered"):
+        opened(cosmos)
+    assert notes(cosmos) == [
+        ("node2/broker", "the process exited (pid 50): java.io.IOException: a; systemd starts it again"),
+        ("node2/broker", "the process exited (pid 51): java.io.IOException: b; systemd starts it again"),
+    ]
+
+
+def test_exit_that_no_look_has_seen_is_a_line(cosmos: Cosmos) -> None:
+    """Another pid, or another start time under the same pid, tells of an exit between two looks."""
+    exits(cosmos, "running 50 7", "running 50 8", "running 51 9")
+    with pytest.raises(Failed, match="node2/broker: not registered"):
+        opened(cosmos)
+    assert notes(cosmos) == [
+        ("node2/broker", "the process exited (pid 50) and was started again as pid 50"),
+        ("node2/broker", "the process exited (pid 50) and was started again as pid 51"),
+    ]
+
+
+def test_crash_loop_with_one_error_ends_the_wait(cosmos: Cosmos) -> None:
+    """The same error twice does not go by itself: it is told at the second exit, not at the deadline."""
+    exits(cosmos, "restarting 1 50 7\n| org.x.Exception: no", "restarting 2 51 8\n| org.x.Exception: no")
+    with pytest.raises(Failed, match=r"node2/broker: the process exits again and again: org.x.Exception: no"):
+        opened(cosmos)
+    assert cosmos.clock.now() < 6
+
+
+def test_old_session_ends_no_wait(cosmos: Cosmos) -> None:
+    """A killed broker exits until ZooKeeper has ended its old session; systemd's next start goes well."""
+    said = "| org.apache.zookeeper.KeeperException$NodeExistsException: NodeExists"
+    exits(cosmos, f"restarting 1 50 7\n{said}", f"restarting 2 51 8\n{said}", "running 52 9")
+    with pytest.raises(Failed, match="node2/broker: not registered"):
+        opened(cosmos)

@@ -76,6 +76,63 @@ def test_exit_at_start_is_noticed_within_two_seconds(cosmos: Cosmos) -> None:
     assert cosmos.clock.now() <= 2
 
 
+def test_exit_is_told_with_its_cause(cosmos: Cosmos) -> None:
+    """The exception's own line is told first, above what else the process wrote."""
+    cosmos.answers["start", "node2/broker"] = "started 123 77"
+    log = [
+        "ERROR Exiting Kafka due to fatal exception (kafka.Kafka$)",
+        "org.x.ConfigException: Invalid value x24",
+        "INFO bye",
+    ]
+    cosmos.answers["check", "node2/broker"] = "\n| ".join(["exited 123 77", *log])
+    with pytest.raises(
+        Failed, match=r"node2/broker: the process exited \(pid 123\): org.x.ConfigException: Invalid"
+    ):
+        start(cosmos.cluster, None, cosmos.world)
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ("running 456 99", r"node2/broker: the process exited \(pid 123\) and was started again as pid 456"),
+        ("running 123 99", r"node2/broker: the process exited \(pid 123\) and was started again as pid 123"),
+        (
+            "restarting 1 123 77\n| java.io.IOException: gone",
+            r"node2/broker: the process exited .*: java.io.IOException: gone",
+        ),
+        ("exited 123 77", r"node2/broker: the process exited \(pid 123\)"),
+    ],
+)
+def test_process_that_does_not_last_is_no_success(after: str, told: str, cosmos: Cosmos) -> None:
+    """A broker that dies a moment after it served was not started, also where another process serves by now (fault 13)."""
+    cosmos.up()._change("node2/broker", False)
+
+    def dies(now: float) -> None:
+        if now >= 0.7:
+            cosmos.answers["check", "node2/broker"] = after
+
+    cosmos.clock._during = dies
+    with pytest.raises(Failed, match=told):
+        start(cosmos.cluster, None, cosmos.world)
+
+
+def test_process_that_lasts_is_a_success(cosmos: Cosmos) -> None:
+    """The last gate takes some seconds of service, and no more."""
+    start(cosmos.cluster, None, cosmos.world)
+    assert 3 <= cosmos.clock.now() < 4
+
+
+def test_host_that_does_not_answer_at_the_end_is_waited_for(cosmos: Cosmos) -> None:
+    """Whether the process goes on is unknown while its host is silent: that is no yes."""
+
+    def heard(now: float) -> None:
+        cosmos.fleet.unreachable = {"node3": "silence"} if 1 < now < 9 else {}
+
+    cosmos.clock._during = heard
+    start(cosmos.cluster, None, cosmos.world)
+    assert 9 <= cosmos.clock.now() < 11
+
+
 def test_old_registration_is_waited_for(cosmos: Cosmos) -> None:
     """After a kill the broker is started only when ZooKeeper has ended its old session, and the wait is visible."""
     cosmos.up().kill("node2/broker")
@@ -198,6 +255,7 @@ def test_archives_are_made_of_those_that_record(cosmos: Cosmos) -> None:
     """Once all is proven, the host of a node without an archive of its classes is asked to make it; no other host is."""
     cosmos.up().kill("node2/zookeeper")
     cosmos.answers["start", "node2/zookeeper"] = "recording 123"
+    cosmos.answers["check", "node2/zookeeper"] = "running 123"
     start(cosmos.cluster, None, cosmos.world)
     launch = cosmos.nodes["node2/zookeeper"].config / "launch"
     asked = [(host, call.words) for host, script in cosmos.fleet.ran for call in script.called("archives")]
@@ -208,6 +266,7 @@ def test_start_tells_recording_nodes_as_started(cosmos: Cosmos) -> None:
     """That classes are recorded is kafab's own affair."""
     cosmos.up().kill("node2/zookeeper")
     cosmos.answers["start", "node2/zookeeper"] = "recording 123"
+    cosmos.answers["check", "node2/zookeeper"] = "running 123"
     started = start(cosmos.cluster, None, cosmos.world)
     assert (started, Note("node2/zookeeper", "started, pid 123") in cosmos.events) == (
         ("node2/zookeeper",),

@@ -97,7 +97,7 @@ def test_frozen_process_is_told(broker: Node, shell: Shell) -> None:
         not (report := only(shell(supervisor.check([broker])), broker)).frozen and time.monotonic() < deadline
     ):
         time.sleep(0.02)
-    assert report == Report(State.RUNNING, pid, frozen=True)
+    assert (report.state, report.detail, report.frozen) == (State.RUNNING, pid, True)
 
 
 def test_exit_is_told_with_the_last_lines(broker: Node, shell: Shell) -> None:
@@ -108,6 +108,41 @@ def test_exit_is_told_with_the_last_lines(broker: Node, shell: Shell) -> None:
     until(lambda: only(shell(supervisor.check([broker])), broker).state, State.EXITED)
     report = only(shell(supervisor.check([broker])), broker)
     assert (report.state, report.log) == (State.EXITED, ("the reason",))
+
+
+def test_last_lines_are_this_process_own(broker: Node, shell: Shell) -> None:
+    """What the log held before the start is of another run; of a stack trace the exceptions are told."""
+    log = Path(broker.logs / "server.log")
+    log.write_text("INFO of the run before\n" * 40)
+    trace = "".join(f"\tat org.example.Broker.f{n}(Broker.java:{n})\n" for n in range(40))
+    says = f"ERROR fatal (kafka)\norg.x.Bad: no\n{trace}\t... 7 more\nINFO bye\n"
+    Path(broker.logs / "says").write_text(says)
+    launch(broker, f"sh -c 'cat {broker.logs}/says >> {log}'")
+    shell(supervisor.start([broker]))
+    until(lambda: only(shell(supervisor.check([broker])), broker).state, State.EXITED)
+    report = only(shell(supervisor.check([broker])), broker)
+    assert report.log == ("ERROR fatal (kafka)", "org.x.Bad: no", "INFO bye")
+
+
+def test_log_that_was_begun_anew_is_told(broker: Node, shell: Shell) -> None:
+    """A log that is shorter than at the start was rolled since: all of it is this process's."""
+    log = Path(broker.logs / "server.log")
+    log.write_text("INFO of the run before\n" * 40)
+    launch(broker, f"sh -c 'echo the reason > {log}'")
+    shell(supervisor.start([broker]))
+    until(lambda: only(shell(supervisor.check([broker])), broker).state, State.EXITED)
+    assert only(shell(supervisor.check([broker])), broker).log == ("the reason",)
+
+
+def test_process_is_told_by_pid_and_start_time(broker: Node, shell: Shell) -> None:
+    """A start and the look behind it name the same process with the same words."""
+    launch(broker, "sleep 60")
+    started = only(shell(supervisor.start([broker])), broker).process
+    record = Path(broker.run / "process").read_text().split()
+    assert (started, only(shell(supervisor.check([broker])), broker).process) == (
+        " ".join(record[:2]),
+        started,
+    )
 
 
 def test_reused_pid_is_not_ours(broker: Node, shell: Shell) -> None:

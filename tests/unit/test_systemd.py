@@ -135,7 +135,7 @@ def test_process_without_a_record_runs(host: Host) -> None:
     """A node that was started before root kept the records must not look stopped: systemd knows its process."""
     Path(host.node.run / "process").unlink()
     host.main_process(f"echo {os.getpid()}")
-    assert host.check() == Report(State.RUNNING, str(os.getpid()))
+    assert host.check() == Report(State.RUNNING, str(os.getpid()), process=f"{os.getpid()} {mine()}")
 
 
 def test_silent_systemd_is_unknown(host: Host) -> None:
@@ -157,3 +157,59 @@ def test_start_is_refused_where_no_record_can_be_kept(mode: int, host: Host) -> 
         True,
         True,
     )
+
+
+LATER = """case $4 in
+  MainPID) echo 0 ;; NeedDaemonReload) echo no ;; NRestarts) echo 1 ;;
+  InvocationID) if [ -e STARTED ]; then echo second; else echo first; fi ;;
+  SubState) if [ -e STARTED ]; then echo NEXT; else echo auto-restart; fi ;;
+esac
+case $1 in start) (sleep 1; touch STARTED; RECORD) > /dev/null 2>&1 & ;; esac
+"""
+"""A unit between two runs of a crash: a start is put off until its pause is over, as systemd does it (service_start)."""
+OF_ONE_RUN = """case " $* " in
+*" --sync "*) ;;
+*_SYSTEMD_INVOCATION_ID=second*INVOCATION_ID=second*) echo 'of this run' ;;
+*_SYSTEMD_INVOCATION_ID=first*) echo 'of the run that crashed' ;;
+*) echo 'of any run' ;; esac
+"""
+
+
+def put_off(host: Host, folder: Path, then: str, record: str = ":") -> None:
+    """Let the host's unit be between two runs, and be in the state ``then`` a second after it was asked to start."""
+    mark = folder / "second-run"
+    text = LATER.replace("STARTED", str(mark)).replace("NEXT", then).replace("RECORD", record)
+    for name, script in {"systemctl": text, "journalctl": OF_ONE_RUN}.items():
+        program = folder / "bin" / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    Path(host.node.run).chmod(0o755)
+
+
+def rooted(folder: Path) -> None:
+    """Let a test go on where the folders of this machine above its own are root's alone."""
+    for above in folder.parents:
+        if above.stat().st_mode & 0o022 and not above.stat().st_mode & 0o1000:
+            cannot_run(f"others can write in {above}")
+
+
+def test_start_within_the_pause_of_a_restart_is_a_start(host: Host, tmp_path: Path) -> None:
+    """The unit puts it off until the pause between two runs is over: that is neither an exit nor 'not started'."""
+    rooted(tmp_path)
+    record = f"echo {os.getpid()} {mine()} release digest > {host.node.run}/process"
+    put_off(host, tmp_path, "running", record)
+    report = host.asked(supervisor.start)
+    assert report == Report(State.STARTED, str(os.getpid()), process=f"{os.getpid()} {mine()}")
+
+
+def test_start_that_fails_quotes_its_own_run(host: Host, tmp_path: Path) -> None:
+    """What the run before it wrote, be it the crash, says nothing about this start."""
+    rooted(tmp_path)
+    put_off(host, tmp_path, "auto-restart")
+    assert host.asked(supervisor.start) == Report(State.FAILED, "of this run")
+
+
+def test_last_lines_are_of_the_last_run(host: Host, tmp_path: Path) -> None:
+    """An ended process is told with what it wrote, and not with the lines of the run before."""
+    put_off(host, tmp_path, "running")
+    assert host.check().log == ("of the run that crashed",)

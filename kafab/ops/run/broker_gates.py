@@ -31,10 +31,11 @@ IN_SYNC_LIMIT = timedelta(seconds=60)
 """How long a start waits for the replicas of what it started; a broker that was away for hours catches up by itself."""
 
 
-def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> None:
+def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> float:
     """Wait until each broker is registered, answers on its listener, and names the others and the elected controller.
 
     ``started`` names those that we started just now: one that exits is told at once, and their replicas are waited for.
+    Returns the time of the clock at which all of them served.
     """
     ours, seen = [broker for broker in brokers if broker.name in started], Seen()
 
@@ -46,12 +47,14 @@ def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started:
         return readiness.brokers(cluster, brokers, ours, seen)
 
     until_served(look, brokers, world, started)
+    since = world.clock.now()
     controller = seen.ensemble.controller
     epoch = (
         "" if isinstance(controller, Unknown) else f"controller {controller.broker}, epoch {controller.epoch}"
     )
     world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and answering, {epoch}"))
     settle(cluster, brokers, ours, seen, world)
+    return since
 
 
 def until_served(

@@ -39,11 +39,12 @@ def elected(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
     world.emit(Note(cluster.name, f"the controllers have a majority and one leader ({size})"))
 
 
-def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> None:
+def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> float:
     """Wait until each broker answers on its listener, is registered and unfenced, and names the others; and a controller leads.
 
     A broker that was started a moment after it ended is refused until its old session is over
     (broker.session.timeout.ms, 9 s), also after a clean stop: that is waited for and said, it is no fault.
+    Returns the time of the clock at which all of them served.
     """
     ours, seen = [broker for broker in brokers if broker.name in started], Seen()
     sessions = _OldSessions(cluster, ours, world)
@@ -65,10 +66,12 @@ def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started
         return {cluster.name: state.reason} if isinstance(state, Unknown) else {}
 
     until_served(look, brokers, world, started)
+    since = world.clock.now()
     state = seen.controllers.state
     leads = "" if isinstance(state, Unknown) else f"leader {state.leader}, epoch {state.epoch}"
     world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and unfenced, {leads}"))
     settle(cluster, brokers, ours, seen, world)
+    return since
 
 
 class _OldSessions:

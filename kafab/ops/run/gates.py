@@ -1,20 +1,22 @@
 """Gates: proofs with a deadline, not sleeps. A gate looks until what it waits for is true, or says what is missing.
 
-While a gate waits for processes it also watches them: one that exits is told within two seconds, with its last lines.
+While a gate waits for processes it also watches them: each exit is told within two seconds, with its cause. The last gate
+of a start lets what was started serve for some seconds, as the processes that were started: a port that listens is no proof
+that the process stays.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 
 from kafab.cluster.seen import Ask
 from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note
-from kafab.hosts import supervisor
+from kafab.hosts import last_words, supervisor
 from kafab.hosts.supervisor import Report, State
 from kafab.interruption import AGAIN
 from kafab.model import Cluster, Node
 from kafab.ops.see import reports, see
-from kafab.ops.until import wait
+from kafab.ops.until import WATCH_EVERY, wait
 from kafab.ops.world import World
 from kafab.rolling import readiness
 from kafab.rolling.readiness import Missing
@@ -28,6 +30,9 @@ QUORUM_LIMIT = timedelta(minutes=2)
 OLD_SESSION_LIMIT = timedelta(seconds=60)
 SILENCE_LIMIT = timedelta(seconds=20)
 """How long after its last answer a host's silence makes the outcome unknown; with the look that finds it out, 30 s at most."""
+STEADY = timedelta(seconds=3)
+"""How long what was started must serve as one process; a broker has died 0.7 s after its port listened."""
+STEADY_LIMIT = timedelta(seconds=60)
 STOP_LIMIT = timedelta(minutes=10)
 """The longest a broker's controlled shutdown is waited for; kafab never sends SIGKILL by itself."""
 
@@ -35,14 +40,25 @@ STOP_LIMIT = timedelta(minutes=10)
 class Watch:
     """Looks at the processes of some nodes, again and again: one that ends is told, and one that stays UNKNOWN, too.
 
-    Nodes in ``patient`` ran before us: systemd may be starting them again after a crash, and gives up by itself.
+    Nodes in ``patient`` ran before us: systemd may be starting them again after a crash, and gives up by itself. Each exit
+    of theirs is a line; a second one with the same cause, that time does not mend, is an end. ``processes`` are those that
+    nodes were started as (node name -> `Report.process`); for the others the first that is seen counts.
     """
 
-    def __init__(self, nodes: Sequence[Node], world: World, patient: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        world: World,
+        patient: Collection[str] = (),
+        processes: Mapping[str, str] | None = None,
+    ) -> None:
         self._nodes = {node.name: node for node in nodes}
         self._world = world
         self._patient = patient
         self._answered = dict.fromkeys(self._nodes, world.clock.now())
+        self._processes = dict(processes or {})
+        self._exits: dict[str, str] = {}
+        self._causes: dict[str, str] = {}
 
     def look(self, names: Collection[str]) -> dict[str, Report]:
         """Ask about these nodes; those that are Unknown are missing. Raises OutcomeUnknown after 20 s of silence."""
@@ -56,22 +72,65 @@ class Watch:
                 raise OutcomeUnknown(f"{name}: UNKNOWN: {answer.reason}", hint=AGAIN)
         return found
 
-    def alive(self) -> None:
-        """Raise Failed for nodes whose process has ended, with its last log lines."""
-        ended = {
-            name: report for name, report in self.look(self._nodes).items() if not self._well(name, report)
-        }
+    def alive(self) -> Collection[str]:
+        """Return the nodes that were seen to run; those that are Unknown are missing.
+
+        Raises Failed for nodes whose process has ended, with the cause and its last log lines.
+        """
+        found = self.look(self._nodes)
+        ended = {name: why for name, report in found.items() if (why := self._end(name, report))}
         if ended:
-            told = "\n".join(
-                f"{name}: the process exited{_how(report)}. Its last lines:\n"
-                + "\n".join(f"  {line}" for line in report.log)
-                for name, report in ended.items()
-            )
+            told = "\n".join(f"{name}: {why}" for name, why in ended.items())
             hint = "the other nodes were left as they are; `fab logs NODE --lines 200` shows more"
             raise Failed(told, hint=hint)
+        return found.keys()
 
-    def _well(self, name: str, report: Report) -> bool:
-        return report.state is State.RUNNING or (name in self._patient and report.state is State.RESTARTING)
+    def _end(self, name: str, report: Report) -> str:
+        """Return how the node's process has ended for good; "" for what runs or comes again by itself."""
+        if report.state is State.RUNNING:
+            return self._other_process(name, report)
+        why = last_words.cause(report.log)
+        if name in self._patient and report.state is State.RESTARTING:
+            if not self._exited(name, report.process, why):
+                return ""
+            return f"the process exits again and again: {why}{_lines(report)}"
+        return f"the process exited{_how(report)}{f': {why}' if why else ''}{_lines(report)}"
+
+    def _other_process(self, name: str, report: Report) -> str:
+        """Note that a node runs as another process than before; return how the one before ended where that was ours."""
+        before = self._processes.get(name)
+        self._processes[name] = report.process
+        if not before or before == report.process or self._exits.get(name) == before:
+            return ""
+        text = f"the process exited (pid {_pid(before)}) and was started again as pid {report.detail}"
+        if name not in self._patient:
+            return text
+        self._exits[name] = before
+        self._world.emit(Note(name, text))
+        return ""
+
+    def _exited(self, name: str, process: str, why: str) -> bool:
+        """Tell an exit of a node that systemd starts again, once; return whether it ended as it did before."""
+        if self._exits.get(name) == process:
+            return False
+        same = self._causes.get(name) == why and why != "" and not last_words.mended_by_time(why)
+        self._exits[name], self._causes[name] = process, why
+        pid = f" (pid {_pid(process)})" if process else ""
+        told = f": {why}" if why else ""
+        self._world.emit(Note(name, f"the process exited{pid}{told}; systemd starts it again"))
+        return same
+
+
+def _pid(process: str) -> str:
+    return process.partition(" ")[0]
+
+
+def _lines(report: Report) -> str:
+    if not report.log:
+        return ""
+    return "\n  Its last lines, without the frames of stack traces:\n" + "\n".join(
+        f"  {line}" for line in report.log
+    )
 
 
 def _how(report: Report) -> str:
@@ -80,8 +139,29 @@ def _how(report: Report) -> str:
     if report.state is State.STOPPING:
         return f" (pid {report.detail} was asked to stop by somebody else)"
     if report.state is State.RESTARTING:
-        return f"; systemd has started it again {report.detail} times and goes on until its start limit"
+        return f" (systemd has started it again {report.detail} times and goes on until its start limit)"
     return f" (pid {report.detail})" if report.detail else ""
+
+
+def steady(nodes: Sequence[Node], processes: Mapping[str, str], since: float, world: World) -> None:
+    """Let these nodes serve for some seconds as the processes that they were started as (node name -> `Report.process`).
+
+    ``since`` is the time of the clock at which they were seen to serve.
+
+    Raises Failed where one has ended meanwhile, also where systemd has started another one in its place by now.
+    """
+    watch = Watch(nodes, world, processes=processes)
+
+    def look() -> Missing:
+        seen = watch.alive()
+        for node in nodes:
+            if node.name not in seen:
+                return {node.name: f"{node.host.name} does not answer"}
+        passed = world.clock.now() - since
+        return {} if passed >= STEADY.total_seconds() else {nodes[0].name: "it serves since a moment ago"}
+
+    if nodes:
+        wait(look, "the same processes to go on", STEADY_LIMIT, world, every=WATCH_EVERY)
 
 
 def quorum(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:

@@ -45,6 +45,8 @@ class _Progress:
     nodes: Sequence[Node]
     asked: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    processes: dict[str, str] = field(default_factory=dict)
+    """Node that was started -> its process, see `Report.process`."""
 
     def text(self) -> str:
         """Return which nodes were asked, and which were left as they were."""
@@ -120,7 +122,9 @@ def _start_held(
         gates.old_registrations_gone(cluster, list(brokers), world)
     if brokers:
         recording += _start(list(brokers), world, progress)
-    _prove_brokers(cluster, progress.nodes, world, progress.done)
+    since = _prove_brokers(cluster, progress.nodes, world, progress.done)
+    started = [node for node in progress.nodes if node.name in progress.processes]
+    gates.steady(started, progress.processes, since, world)
     _archive(recording, world)
     keep(cluster, progress.nodes, world)
     return tuple(progress.done)
@@ -221,14 +225,13 @@ def _prove_voters(cluster: Cluster, awaited: Sequence[Node], world: World) -> No
         gates.quorum(cluster, awaited, world)
 
 
-def _prove_brokers(cluster: Cluster, nodes: Sequence[Node], world: World, started: Collection[str]) -> None:
+def _prove_brokers(cluster: Cluster, nodes: Sequence[Node], world: World, started: Collection[str]) -> float:
+    """Wait until the brokers among these nodes serve; return the time of the clock at which they were seen to."""
     brokers = [node for node in nodes if node.role is Role.BROKER]
     if not brokers:
-        return
-    if cluster.kraft:
-        controller_gates.unfenced(cluster, brokers, world, started=started)
-    else:
-        broker_gates.serving(cluster, brokers, world, started=started)
+        return world.clock.now()
+    prove = controller_gates.unfenced if cluster.kraft else broker_gates.serving
+    return prove(cluster, brokers, world, started=started)
 
 
 def _archive(nodes: Sequence[Node], world: World) -> None:
@@ -253,6 +256,7 @@ def _start(nodes: Sequence[Node], world: World, progress: _Progress) -> list[Nod
             problems.append(f"{name}: not started: {report.detail}")
         else:
             progress.done.append(name)
+            progress.processes[name] = report.process
             if report.state is State.RECORDING:
                 recording.add(name)
             state = State.RUNNING if report.state is State.RUNNING else State.STARTED

@@ -11,4 +11,7 @@ recorded() {  # RUN: read the run record; "asked" is set where kafab has asked t
   plain "$1/process" && [ -r "$1/process" ] && own "$1" && read -r pid start release digest asked < "$1/process"
 }
 say() { printf '%s %s %s\n' "$node" "$1" "${2-}"; }
+without_frames() {  # LINES: the last ones on stdin, of a stack trace those that name an exception
+  grep -v -E '^[[:space:]]+(at [^ ]|\.\.\. [0-9]+ (more|common))' | tail -n "$1" | quoted
+}
 quoted() { while IFS= read -r line; do printf '| %s\n' "$line"; done; }

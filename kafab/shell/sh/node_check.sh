@@ -8,8 +8,8 @@ check() {  # NODE RUN LOGS UNIT
   if closed "$2"; then say unreadable "$2"
   elif lives "$2" "$4"; then
     # What is frozen (SIGSTOP, a debugger) answers nobody and cannot end: proc(5), state T or t.
-    case ${stat##*) } in [Tt]*) pid="$pid frozen" ;; esac
-    if [ -n "$asked" ]; then say stopping "$pid"; else say running "$pid"; fi
+    case ${stat##*) } in [Tt]*) start="$start frozen" ;; esac
+    if [ -n "$asked" ]; then say stopping "$pid $start"; else say running "$pid $start"; fi
   elif ! recorded "$2" || [ -n "$asked" ]; then say stopped
   else after_exit "$3" "$4" "$2"
   fi

@@ -7,14 +7,22 @@ own() { :; }  # the run folder is the login user's, like everything else
 lives() { recorded "$1" && alive "$pid" "$start"; }
 lists() { [ -e "$1/classes/list" ]; }
 no_archive() { maker "$1/classes"; }
-begin() { setsid sh "$1" > "$2/launch.out" 2>&1 < /dev/null 8>&- & begun=$!; }
+size() { if plain "$1"; then stat -c %s -- "$1"; else echo 0; fi; }
+begin() {  # LAUNCH RUN UNIT LOGS: what the log holds by now is not this process's
+  size "$4/server.log" > "$2/logged"
+  setsid sh "$1" > "$2/launch.out" 2>&1 < /dev/null 8>&- & begun=$!
+}
 ended() { ! kill -0 "$begun" 2>/dev/null; }
 reason() { tail -n 3 -- "$1/launch.out"; }
 finish() { kill -TERM "$1" || :; }  # it may have ended by itself in this very moment
 rest() { :; }
 after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
-  say exited "$pid"
-  for log in "$1/stdout.log" "$1/server.log"; do
-    [ ! -s "$log" ] || [ "$3/process" -nt "$log" ] || tail -n 15 -- "$log" | quoted
-  done
+  say exited "$pid $start"
+  log=$1/stdout.log before=0
+  [ ! -s "$log" ] || [ "$3/process" -nt "$log" ] || without_frames 15 < "$log"
+  log=$1/server.log
+  [ ! -f "$3/logged" ] || read -r before < "$3/logged"
+  # A log that is shorter by now was begun anew since.
+  [ "$before" -le "$(size "$log")" ] || before=0
+  ! plain "$log" || tail -c +"$((before + 1))" -- "$log" | tail -n 1000 | without_frames 15
 }

@@ -3,16 +3,16 @@
 # shellcheck disable=SC2034  # what is set here is read by the functions composed with it
 # shellcheck disable=SC2154  # what is read here is set by the functions composed with it
 
-start() {  # NODE RUN LAUNCH UNIT PORT...: one start at a time, also when an earlier one lost its connection
+start() {  # NODE RUN LAUNCH LOGS UNIT PORT...: one start at a time, also when an earlier one lost its connection
   fit "$2" || { node=$1; say failed "$why"; return; }
   ( flock -w 20 8 || { node=$1; say failed "another start is at work"; exit 0; }
     start_locked "$@" ) 8>> "$2/starting" || exit 1
 }
 start_locked() {
-  node=$1 run=$2 launch=$3 unit=$4
-  shift 4
+  node=$1 run=$2 launch=$3 logs=$4 unit=$5
+  shift 5
   if lives "$run" "$unit"; then
-    if [ -n "$asked" ]; then say failed "pid $pid is still shutting down"; else say running "$pid"; fi
+    if [ -n "$asked" ]; then say failed "pid $pid is still shutting down"; else say running "$pid $start"; fi
     return
   fi
   for port do
@@ -20,7 +20,7 @@ start_locked() {
     [ -z "$held" ] || { say taken "$port $held"; return; }
   done
   rm -f -- "$run/process"
-  begin "$launch" "$run" "$unit"
+  begin "$launch" "$run" "$unit" "$logs"
   tries=0
   until recorded "$run"; do
     tries=$((tries + 1))
@@ -30,5 +30,5 @@ start_locked() {
     fi
     sleep 0.05
   done
-  if lists "$run"; then say recording "$pid"; else say started "$pid"; fi
+  if lists "$run"; then say recording "$pid $start"; else say started "$pid $start"; fi
 }

@@ -30,13 +30,28 @@ no_archive() {  # RUN: that folder is the service account's, and so is who makes
   [ ! -d "$1/tmp/classes" ] || as_account "$user" "$making" "$1/tmp/classes" < /dev/null || :
 }
 shown() { systemctl show --value -p "$1" "$2"; }
-begin() {  # a unit that has reached its start limit stays failed until it is reset
+begin() {  # LAUNCH RUN UNIT: a unit that has reached its start limit stays failed until it is reset
+  invoked=$(shown InvocationID "$3")
   systemctl reset-failed "$3" 2>/dev/null || :
   [ "$(shown NeedDaemonReload "$3")" = no ] || systemctl daemon-reload
   systemctl start --no-block "$3"
 }
-ended() { case $(shown SubState "$1") in failed | auto-restart) ;; *) return 1 ;; esac; }
-reason() { journalctl -q -o cat -n 3 -u "$2"; }
+ended() {  # UNIT: the run that we began has; a unit between two runs of a crash begins when its pause is over
+  case $(shown SubState "$1") in
+    failed) ;;
+    auto-restart) now=$(shown InvocationID "$1"); [ -z "$now" ] || [ "$now" != "$invoked" ] ;;
+    *) return 1 ;;
+  esac
+}
+wrote() {  # LINES UNIT: the last ones of the unit's last run, and of systemd about it; of an older systemd, of any run
+  invocation=$(shown InvocationID "$2")
+  if [ -n "$invocation" ]; then
+    journalctl -q -o cat -n "$1" "_SYSTEMD_INVOCATION_ID=$invocation" + _PID=1 "INVOCATION_ID=$invocation"
+  else
+    journalctl -q -o cat -n "$1" -u "$2"
+  fi
+}
+reason() { wrote 3 "$2"; }
 finish() { systemctl stop --no-block "$2"; }
 rest() {  # nothing runs: let systemd not start it again either
   case $(shown SubState "$1") in auto-restart | start*) systemctl stop "$1" ;; esac
@@ -48,11 +63,11 @@ synced() {  # let journald write what it has received; for all nodes of a host o
 }
 after_exit() {  # LOGS UNIT
   case $(shown SubState "$2") in
-    auto-restart | start* | running) say restarting "$(shown NRestarts "$2")" ;;
-    failed) say exited "$pid" ;;
+    auto-restart | start* | running) say restarting "$(shown NRestarts "$2") $pid $start" ;;
+    failed) say exited "$pid $start" ;;
     *) say stopped; return ;;
   esac
   synced
   # For each exit and restart systemd adds up to ten lines of its own to those of the process.
-  journalctl -q -o cat -n 30 -u "$2" | quoted
+  wrote 400 "$2" | without_frames 30
 }
