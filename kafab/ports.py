@@ -179,6 +179,11 @@ class Brokers(Protocol):
         Only a topic that no broker that answers knows is left out.
         """
 
+    def log_dirs(
+        self, at: Endpoint, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> Mapping[str, str | None] | Unknown:
+        """Ask the broker at ``at`` for its log directories (DescribeLogDirs): path -> Kafka's error, None where it is online."""
+
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
         """Ask every broker for its own replicas of the topic (DescribeLogDirs)."""
 

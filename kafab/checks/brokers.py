@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition
-from kafab.cluster.seen import Configs, Registered, Registrations, Views
+from kafab.cluster.seen import Configs, LogDirs, Registered, Registrations, Views
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Endpoint, Node, Version
 from kafab.unknown import Unknown
-from kafab.words import SHOWN, few
+from kafab.words import SHOWN, few, plural
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
@@ -134,6 +134,30 @@ def judge_identity(cluster: Cluster, known: Mapping[str, str | Unknown | None], 
 
 def _cluster_id(view: Metadata | Unknown) -> str | Unknown | None:
     return view if isinstance(view, Unknown) else view.cluster_id
+
+
+def judge_log_dirs(cluster: Cluster, answers: LogDirs) -> tuple[Finding, ...]:
+    """Brokers' log directories: one that fails (a disk) is taken offline with its replicas, and the broker goes on without."""
+    return tuple(_log_dirs(node, answers[node.id]) for node in cluster.brokers)
+
+
+def _log_dirs(node: Node, answer: Mapping[str, str | None] | Unknown) -> Finding:
+    check = "broker.log-dirs"
+    if isinstance(answer, Unknown):
+        return Finding(check, node.name, UNKNOWN, answer.reason)
+    evidence: dict[str, object] = {"log_dirs": dict(answer)}
+    gone = offline(answer)
+    if not gone:
+        count = plural(len(answer), "log directory", "log directories")
+        return Finding(check, node.name, OK, f"{count} online", evidence)
+    hint = f"mend the file system on {node.host.name}, then `fab restart --limit {node.name}`; `fab logs {node.name}` tells why"
+    detail = f"{len(gone)} of {len(answer)} log directories are offline: {few(gone)}"
+    return Finding(check, node.name, CRIT, detail, evidence, hint)
+
+
+def offline(answer: Mapping[str, str | None]) -> list[str]:
+    """Return the log directories that are offline, each with Kafka's error."""
+    return [f"{path} ({error})" for path, error in sorted(answer.items()) if error is not None]
 
 
 _PARTITION_CHECKS = (

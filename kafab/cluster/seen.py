@@ -28,6 +28,8 @@ ANSWER = timedelta(seconds=5)
 
 Views: TypeAlias = Mapping[int, Metadata | Unknown]
 """broker id -> what that broker alone answered."""
+LogDirs: TypeAlias = Mapping[int, Mapping[str, str | None] | Unknown]
+"""broker id -> path of each of its log directories -> the error that it is offline with, None where it is online."""
 ListenerAnswers: TypeAlias = Mapping[Endpoint, Metadata | Unknown]
 """Where a broker was asked, besides kafab's own listener -> what it answered there."""
 
@@ -90,6 +92,7 @@ class Seen:
     controllers: ControllerAnswers = field(default_factory=ControllerAnswers)
     configs: Configs = NOT_ASKED
     """Topic -> property -> entry, of the properties that safety needs."""
+    log_dirs: LogDirs = field(default_factory=dict)
 
     @property
     def known_views(self) -> dict[int, Metadata]:
@@ -143,6 +146,7 @@ class Seen:
                 _newer(self.controllers.brokers, controllers.brokers),
             ),
             _newer(self.configs, seen.configs),
+            {**self.log_dirs, **seen.log_dirs},
         )
 
 
@@ -184,6 +188,8 @@ class Ask:
     """ZooKeeper servers, each asked for its mode, or controllers, each asked whom it takes for the leader."""
     reached: Collection[Node] = ()
     """Brokers through which the KRaft leader is asked to describe the quorum."""
+    log_dirs: Collection[Node] = ()
+    """Brokers that are asked which of their log directories are offline."""
     registrations: bool = False
     controller: bool = False
     """ZooKeeper's ``/controller``, or the KRaft leader's own description of the quorum."""
@@ -215,6 +221,7 @@ def everything(cluster: Cluster) -> Ask:
     return Ask(
         views=cluster.brokers,
         listeners=other_listeners(cluster),
+        log_dirs=cluster.brokers,
         voters=cluster.controllers if kraft else cluster.zookeepers,
         reached=cluster.brokers if kraft else (),
         registrations=True,

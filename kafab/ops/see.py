@@ -35,13 +35,18 @@ def see(cluster: Cluster, world: World, ask: Ask) -> Seen:
             for node in ask.views
         }
         others = {at: pool.submit(world.brokers.metadata, at, timeout=ask.timeout) for at in ask.listeners}
+        folders = {
+            node.id: pool.submit(world.brokers.log_dirs, node.endpoint, timeout=ask.timeout)
+            for node in ask.log_dirs
+        }
         ensemble = _ensemble(world, Ask() if cluster.kraft else ask, pool)
         controllers = _controllers(world, ask if cluster.kraft else Ask(), pool)
         processes = reports(supervisor.check, ask.processes, world.fleet)
         views = {broker: answer.result() for broker, answer in pending.items()}
         configs = _settings(views.values(), ask, world)
         shown = {at: answer.result() for at, answer in others.items()}
-        return Seen(processes, views, shown, ensemble(), controllers(), configs)
+        kept = {broker: answer.result() for broker, answer in folders.items()}
+        return Seen(processes, views, shown, ensemble(), controllers(), configs, kept)
 
 
 class _AtOnce(Executor):
@@ -56,7 +61,7 @@ class _AtOnce(Executor):
 
 def _beside(ask: Ask) -> Executor:
     """Return what asks these questions beside each other."""
-    each = sum(map(len, (ask.views, ask.listeners, ask.voters, ask.reached)))
+    each = sum(map(len, (ask.views, ask.listeners, ask.voters, ask.reached, ask.log_dirs)))
     whole = sum((ask.registrations, ask.controller, ask.identity, ask.features))
     questions = each + whole + bool(ask.processes)
     return ThreadPoolExecutor(min(questions, MOST_AT_ONCE)) if questions > 1 else _AtOnce()

@@ -9,6 +9,7 @@ from kafab.ops.check.status import NodeStatus
 from kafab.plans.plan import Plan
 from kafab.plans.steps import WriteFile
 from kafab.screens.console import Console
+from kafab.words import few
 
 DIGEST_SHOWN = 12
 
@@ -75,7 +76,10 @@ def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus])
     ]
     running = sum(line.state == "running" for line in lines)
     reasons = {f"  {line.node.host.name}: {line.reason}" for line in lines if line.reason}
-    summary = f"{cluster.name}: {running} of {len(lines)} nodes run, Kafka {cluster.version}"
+    reasons |= {f"  {line.node.name}: {line.lacks}" for line in lines if line.lacks}
+    lacking = [line.node.name for line in lines if line.lacks]
+    but = f", {len(lacking)} of them do not serve as they should ({few(lacking)})" if lacking else ""
+    summary = f"{cluster.name}: {running} of {len(lines)} nodes run{but}, Kafka {cluster.version}"
     text = "\n".join([console.table(COLUMNS, rows), *sorted(reasons), summary])
     document = {
         "schema": "kafab.status/1",

@@ -71,6 +71,16 @@ class FakeAdmin:
             found[topic] = {name: entries[name] for name in entries if keys is None or name in keys}
         return found
 
+    def log_dirs(
+        self, at: Endpoint, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> Mapping[str, str | None] | Unknown:
+        """The directories of the broker at that address, as the inventory has them."""
+        if isinstance(seen := self.metadata(at, timeout=timeout), Unknown):
+            return seen
+        node = next(node for node in self._kafka.cluster.brokers if node.endpoint == at)
+        gone = self._kafka.offline.get(node.id, set())
+        return {str(path): "KafkaStorageError" if str(path) in gone else None for path in node.data}
+
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
         """Create, or raise Failed as Kafka would: it exists, too many replicas, an impossible name or count."""
         self.calls.append(("create_topic", spec.name))

@@ -47,6 +47,8 @@ class FakeKafka:
     """Broker -> those that its copy of the metadata does not have yet."""
     controller_of: dict[int, int] = field(default_factory=dict)
     """Broker -> the controller in its copy of the metadata, where that is an old one."""
+    offline: dict[int, set[str]] = field(default_factory=dict)
+    """Broker -> those of its log directories that it has taken offline."""
     outdated: dict[int, tuple[Partition, ...]] = field(default_factory=dict)
     """Broker -> the partitions in its copy of the metadata, where that is an old one."""
 

@@ -201,6 +201,14 @@ def test_replicas_hold_what_their_leaders_hold(kafka: World, topic: str) -> None
     ]
 
 
+def test_a_broker_tells_its_log_directories(kafka: World) -> None:
+    """Each broker tells its own, by path, and that they are online, also those without a partition."""
+    answers = {node.id: kafka.admin.log_dirs(node.endpoint) for node in kafka.cluster.brokers}
+    assert [[*answer.values()] for answer in answers.values() if not isinstance(answer, Unknown)] == [
+        [None]
+    ] * 3
+
+
 def _equal(kafka: World, topic: str) -> bool:
     found = kafka.admin.replicas(topic)
     assert not isinstance(found, Unknown)
@@ -229,6 +237,7 @@ def test_a_healthy_cluster_verifies_with_the_same_findings(kafka: World) -> None
         "controller.elected",
         *["controller.agreed"] * 3,
         "cluster.id",
+        *["broker.log-dirs"] * 3,
         "partitions.offline",
         "partitions.leaderless",
         "partitions.under-replicated",

@@ -220,3 +220,19 @@ def test_a_name_that_nobody_judges_is_unknown(monkeypatch: pytest.MonkeyPatch) -
     unknown = _with(_controller(41), monkeypatch).delete_topic("orders")
     assert isinstance(unknown, Unknown)
     assert "whether its name is free is unknown" in unknown.reason
+
+
+def test_log_directories_are_told_with_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that the broker has taken offline has Kafka's error (56), the others none."""
+    results = [
+        SimpleNamespace(log_dir="/data1", error_code=0, topics=[]),
+        SimpleNamespace(log_dir="/data2", error_code=56, topics=[]),
+    ]
+    admin = _with(lambda _at, _request: SimpleNamespace(results=results), monkeypatch)
+    assert admin.log_dirs(LISTED[0]) == {"/data1": None, "/data2": "KafkaStorageError"}
+
+
+def test_refused_question_for_log_directories_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that refuses to tell (31, not authorised) has not said that all is well."""
+    admin = _with(lambda _at, _request: SimpleNamespace(error_code=31, results=[]), monkeypatch)
+    assert admin.log_dirs(LISTED[0]) == Unknown("ClusterAuthorizationFailedError")

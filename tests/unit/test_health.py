@@ -7,7 +7,7 @@ import pytest
 
 from kafab.checks import brokers, ensemble
 from kafab.cluster.metadata import ConfigEntry, Controller, Member, Metadata, Partition, Registration
-from kafab.cluster.seen import Views, registered_with_zookeeper
+from kafab.cluster.seen import LogDirs, Views, registered_with_zookeeper
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Endpoint, Version
 from kafab.unknown import Unknown
@@ -282,3 +282,14 @@ def test_the_preferred_view_comes_first(preferred: list[int], seen: Views, chose
     """Partitions are judged by the preferred broker's view, then by any; none at all is Unknown."""
     view = brokers.choose_view(preferred, seen)
     assert (None if isinstance(view, Unknown) else view.cluster_id) == chosen
+
+
+def test_offline_log_directory_is_critical() -> None:
+    """A broker goes on without a disk that failed: the broker and the directory are named, with Kafka's own error."""
+    known: LogDirs = {1: {"/data1": None, "/data2": "KafkaStorageError"}, 2: {"/data1": None}, 3: GONE}
+    found = brokers.judge_log_dirs(CLUSTER, known)
+    assert [(finding.severity, finding.detail) for finding in found] == [
+        (CRIT, "1 of 2 log directories are offline: /data2 (KafkaStorageError)"),
+        (OK, "1 log directory online"),
+        (UNKNOWN, "connection refused"),
+    ]

@@ -7,7 +7,7 @@ import pytest
 
 from kafab.cluster.metadata import TopicSpec
 from kafab.model import Version
-from kafab.ops.check.status import NodeStatus, findings, status
+from kafab.ops.check.status import NodeStatus, exit_code, findings, status
 from kafab.screens.cluster import show_status
 from kafab.screens.console import Console
 from kafab.testing.admin import FakeAdmin
@@ -97,3 +97,44 @@ def test_a_release_is_short_where_all_nodes_have_the_same(
     out = capsys.readouterr().out
     assert shown in out
     assert other or max(map(len, out.splitlines())) <= 95
+
+
+def of(kafka: FakeKafka) -> tuple[NodeStatus, ...]:
+    """Return the screen's lines of a cluster whose processes all run."""
+    return status(kafka.cluster, None, FakeWorld.of(kafka, fleet=running_hosts(kafka.cluster)))
+
+
+def test_all_that_runs_serves() -> None:
+    """A cluster that is well lacks nothing, and the exit code says so."""
+    lines = of(kafka_of(isolated=True))
+    assert ([line.lacks for line in lines], exit_code(lines)) == ([""] * 6, 0)
+
+
+def test_silent_broker_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    """A process that runs and does not answer is counted apart, named with its reason, and ends with 5."""
+    kafka = kafka_of(isolated=True)
+    kafka.frozen = {3}
+    lines = of(kafka)
+    show_status(Console(), kafka.cluster, lines)
+    out = capsys.readouterr().out.splitlines()
+    name = lines[-1].node.name
+    assert exit_code(lines) == 5
+    assert f"6 of 6 nodes run, 1 of them do not serve as they should ({name})" in out[-1]
+    assert any(line.startswith(f"  {name}: does not answer: ") for line in out)
+
+
+def test_fenced_broker_is_no_success() -> None:
+    """A broker that answers and serves nobody is known not to serve: 1, as for a check that fails."""
+    kafka = kafka_of(isolated=True)
+    kafka.fence(3)
+    lines = of(kafka)
+    assert (lines[-1].lacks, exit_code(lines)) == ("fenced", 1)
+
+
+def test_offline_log_directory_is_told() -> None:
+    """A broker whose disk failed serves what is left of it: its directory is named, and the exit code is not 0."""
+    kafka = kafka_of(isolated=True)
+    node = kafka.cluster.brokers[0]
+    kafka.offline = {node.id: {str(node.data[0])}}
+    (line,) = (line for line in of(kafka) if line.node == node)
+    assert (line.lacks, exit_code([line])) == (f"offline: {node.data[0]} (KafkaStorageError)", 1)

@@ -74,6 +74,11 @@ class ClientsAdmin:
             return {name: entries for found in partial for name, entries in found.items()}
         return answer
 
+    def log_dirs(self, at: Endpoint, *, timeout: timedelta = _TIMEOUT) -> dict[str, str | None] | Unknown:
+        """Ask the broker at ``at`` alone, for its directories and none of their partitions."""
+        answer = self._brokers().ask_any((at,), _folders_request, timeout)
+        return answer if isinstance(answer, Unknown) else _folders(answer)
+
     def create_topic(self, spec: TopicSpec) -> Unknown | None:
         """Create, then wait until metadata shows every partition with a leader."""
         if (unknown := self._topics().create(spec)) is not None:
@@ -255,6 +260,25 @@ def _log_dirs_request(topic: str, partitions: Sequence[int]) -> Any:
 
     wanted = DescribeLogDirsRequest.DescribableLogDirTopic(topic=topic, partitions=list(partitions))
     return DescribeLogDirsRequest(topics=[wanted])
+
+
+def _folders_request() -> Any:
+    from kafka.protocol.admin import DescribeLogDirsRequest
+
+    return DescribeLogDirsRequest(topics=[])
+
+
+def _folders(response: Any) -> dict[str, str | None] | Unknown:
+    from kafka.errors import for_code
+
+    # From version 3 on (Kafka 3.2) a refusal of the whole question has a code of its own.
+    refused = getattr(response, "error_code", 0)
+    if refused:
+        return Unknown(for_code(refused).__name__)
+    return {
+        found.log_dir: for_code(found.error_code).__name__ if found.error_code else None
+        for found in response.results
+    }
 
 
 def _metadata(response: Any) -> Metadata:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from kafab.checks.brokers import offline
 from kafab.checks.controllers import absent
 from kafab.checks.storage import judge_storage
-from kafab.cluster.seen import Ask, Leader, Seen
+from kafab.cluster.seen import NOT_ASKED, Ask, Leader, Seen
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import NodeFacts, Process
 from kafab.hosts.held import missing
@@ -38,6 +39,10 @@ class NodeStatus:
     """as deployed, restart pending, edited by hand, deploy pending, or empty where there is none."""
     leads: str = ""
     reason: str = ""
+    lacks: str = ""
+    """What a node whose process runs lacks to serve: no answer, no registration, a log directory."""
+    answers: bool = True
+    """False where its process runs and it says nothing: whether it serves is unknown."""
 
     @property
     def document(self) -> dict[str, object]:
@@ -55,6 +60,7 @@ class NodeStatus:
             "configuration": self.configuration or None,
             "leads": self.leads or None,
             "reason": self.reason or None,
+            "lacks": self.lacks or None,
         }
 
 
@@ -65,8 +71,35 @@ def status(cluster: Cluster, limit: str | None, world: World) -> tuple[NodeStatu
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
     running = [line.node for line in lines if line.state == "running"]
     seen = see(cluster, world, _questions(cluster, running))
-    leads = {node.name: ", ".join(leads_of(cluster, node, seen)) for node in running}
-    return tuple(replace(line, leads=leads.get(line.node.name, "")) for line in lines)
+    return tuple(_with_words(cluster, line, seen) if line.node in running else line for line in lines)
+
+
+def exit_code(lines: Sequence[NodeStatus]) -> int:
+    """Return 4 where a host did not answer, 5 where a node that runs did not, 1 where one that runs does not serve, else 0."""
+    if any(line.state == "UNKNOWN" for line in lines):
+        return 4
+    if any(not line.answers for line in lines):
+        return 5
+    return 1 if any(line.lacks for line in lines) else 0
+
+
+def _with_words(cluster: Cluster, line: NodeStatus, seen: Seen) -> NodeStatus:
+    """Return the line of a running node with what it leads, and with what it lacks to serve."""
+    words = leads_of(cluster, line.node, seen)
+    silent = [word.removeprefix(SILENT) for word in words if word.startswith(SILENT)]
+    idle = [word for word in words if word in {*NOT_SERVING, _absent(cluster)}]
+    folders = seen.log_dirs.get(line.node.id, NOT_ASKED) if line.node.role is Role.BROKER else NOT_ASKED
+    gone = [] if isinstance(folders, Unknown) else [f"offline: {path}" for path in offline(folders)]
+    lacks = "; ".join([*(f"does not answer: {reason}" for reason in silent), *idle, *gone])
+    return replace(line, leads=", ".join(words), lacks=lacks, answers=not silent)
+
+
+SILENT = "UNKNOWN: "
+NOT_SERVING = frozenset({"not registered", "fenced", "no leader"})
+
+
+def _absent(cluster: Cluster) -> str:
+    return absent(cluster).removeprefix("is ") if cluster.kraft else "not registered"
 
 
 def _questions(cluster: Cluster, running: Sequence[Node]) -> Ask:
@@ -74,10 +107,13 @@ def _questions(cluster: Cluster, running: Sequence[Node]) -> Ask:
     brokers = [node for node in running if node.role is Role.BROKER]
     if cluster.kraft:
         voters = [node for node in running if node in cluster.controllers]
-        return Ask(views=brokers, voters=voters, registrations=bool(brokers), timeout=ASK)
+        known = bool(brokers)
+        return Ask(views=brokers, log_dirs=brokers, voters=voters, registrations=known, timeout=ASK)
     servers = [node for node in running if node.role is Role.ZOOKEEPER]
     known = bool(servers)
-    return Ask(views=brokers, voters=servers, registrations=known, controller=known, timeout=ASK)
+    return Ask(
+        views=brokers, log_dirs=brokers, voters=servers, registrations=known, controller=known, timeout=ASK
+    )
 
 
 def node_status(desired: Desired, wanted: DesiredNode, observed: Observed) -> NodeStatus:
@@ -133,7 +169,7 @@ def leads_of(cluster: Cluster, node: Node, seen: Seen) -> tuple[str, ...]:
     words = _broker(cluster, node, seen) if node.role is Role.BROKER else []
     if node.role is Role.ZOOKEEPER:
         member = seen.ensemble.members[node.name]
-        words.append(f"UNKNOWN: {member.reason}" if isinstance(member, Unknown) else member.mode)
+        words.append(f"{SILENT}{member.reason}" if isinstance(member, Unknown) else member.mode)
     if node in cluster.controllers:
         words.append(_controller(node, seen.controllers.leaders[node.name]))
     return tuple(dict.fromkeys(words))
@@ -142,7 +178,7 @@ def leads_of(cluster: Cluster, node: Node, seen: Seen) -> tuple[str, ...]:
 def _broker(cluster: Cluster, node: Node, seen: Seen) -> list[str]:
     view, found = seen.views[node.id], seen.registered(cluster)
     if isinstance(view, Unknown):
-        words = [f"UNKNOWN: {view.reason}"]
+        words = [f"{SILENT}{view.reason}"]
     else:
         words = [plural(sum(partition.leader == node.id for partition in view.partitions), "partition")]
         elected = seen.ensemble.controller
@@ -151,7 +187,7 @@ def _broker(cluster: Cluster, node: Node, seen: Seen) -> list[str]:
         ):
             words.append("controller")
     if not isinstance(found, Unknown) and node.id not in found:
-        words.append(absent(cluster).removeprefix("is ") if cluster.kraft else "not registered")
+        words.append(_absent(cluster))
     elif not isinstance(found, Unknown) and found[node.id].fenced:
         words.append("fenced")
     return words
@@ -159,7 +195,7 @@ def _broker(cluster: Cluster, node: Node, seen: Seen) -> list[str]:
 
 def _controller(node: Node, leader: Leader) -> str:
     if isinstance(leader, Unknown):
-        return f"UNKNOWN: {leader.reason}"
+        return f"{SILENT}{leader.reason}"
     if leader is None:
         return "no leader"
     return "leader" if leader == node.id else "follower"

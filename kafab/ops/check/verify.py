@@ -61,6 +61,7 @@ def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
     return (
         *(_judge_controllers if cluster.kraft else _judge_ensemble)(cluster, seen),
         *listeners.judge_listeners(cluster, seen.listeners, seen.views),
+        *brokers.judge_log_dirs(cluster, seen.log_dirs),
         *brokers.judge_partitions(cluster, partitions, seen.configs),
         probes.judge_leftovers(cluster, view, at),
     )
