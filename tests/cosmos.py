@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from kafab.command import Outcome, Result, Script
 from kafab.events import Event
@@ -45,6 +46,10 @@ class Cosmos:
     """Node -> the mount point of the file system on which it has held data, by its record; now all is on ``/``."""
     ctrl_c: int | None = None
     """Ctrl-C comes once so many moves have been carried out."""
+    drop_ins: dict[str, str] = field(default_factory=dict)
+    """Node -> a file in effect for its unit that is not kafab's."""
+    edits: dict[PurePosixPath, str] = field(default_factory=dict)
+    """Path of a configuration file -> its text now."""
     quorum_state: str = ""
     """Text of quorum-state on each KRaft node."""
 
@@ -141,6 +146,8 @@ class Cosmos:
             metadata=holding,
             held=kept,
             quorum_state=self.quorum_state,
+            drop_ins=self.drop_ins,
+            edits=self.edits,
         )
         return fake.answer(host, desired)
 

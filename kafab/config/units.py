@@ -45,7 +45,13 @@ def unit_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     before = [other.unit for other in here if other.role is not Role.BROKER and node.role is Role.BROKER]
     unit = fill("kafka@.service.j2", host=node.host, role=node.role, title=TITLES[node.role], before=before)
     drop_in = fill("kafka-instance.conf.j2", node=node, data=node.data_folders)
+    unit_path, drop_in_path = unit_paths(node)
     return (
-        RenderedFile(UNITS / f"kafka-{node.role}@.service", unit, "644", OWNER),
-        RenderedFile(UNITS / f"{node.unit}.d" / DROP_IN, drop_in, "644", OWNER),
+        RenderedFile(unit_path, unit, "644", OWNER),
+        RenderedFile(drop_in_path, drop_in, "644", OWNER),
     )
+
+
+def unit_paths(node: Node) -> tuple[PurePosixPath, PurePosixPath]:
+    """Return where the role's unit and the node's drop-in stand."""
+    return UNITS / f"kafka-{node.role}@.service", UNITS / f"{node.unit}.d" / DROP_IN

@@ -103,6 +103,8 @@ class NodeFacts:
     """systemd starts it at boot."""
     unit_state: str = ""
     """systemd's SubState of a node whose process is not alive: dead, failed, auto-restart."""
+    foreign_units: tuple[PurePosixPath, ...] = ()
+    """Files in effect for its unit, drop-ins above all, that kafab did not write."""
     formed: Formed | Unknown | None = None
     """The quorum of a KRaft node; None where its folder has none yet, as before the first start of a static one."""
     sights: tuple[Sight, ...] = ()

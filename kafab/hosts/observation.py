@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.config.properties import parse_properties
 from kafab.config.render import RenderedFile
+from kafab.config.units import unit_paths
 from kafab.hosts import sights
 from kafab.hosts.facts import (
     FileFact,
@@ -157,6 +158,15 @@ def _until_dot(lines: Iterator[str]) -> str:
     raise ValueError("a file's text has no end")
 
 
+def _foreign(node: Node, files: Collection[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    """Return those files of a node's unit that kafab did not write. What a distribution gives every service is none."""
+    own = unit_paths(node)
+    vendors = (PurePosixPath("/usr/lib"), PurePosixPath("/lib"))
+    return tuple(
+        path for path in files if path not in own and not any(vendor in path.parents for vendor in vendors)
+    )
+
+
 class _Reader:
     """Collects the lines of one answer; `node` lines say whose the lines behind them are."""
 
@@ -191,6 +201,7 @@ class _Reader:
         self.inodes: dict[PurePosixPath, str] = {}
         self.enabled: set[str] = set()
         self.unit_states: dict[str, str] = {}
+        self.unit_files: dict[str, list[PurePosixPath]] = {}
         self.texts: dict[PurePosixPath, str] = {}
         self.node = ""
 
@@ -252,6 +263,9 @@ class _Reader:
 
     def _unit(self, value: str) -> None:
         self.unit_states[self.node] = value
+
+    def _unitfile(self, value: str) -> None:
+        self.unit_files.setdefault(self.node, []).append(PurePosixPath(value))
 
     def _folder(self, value: str) -> None:
         self.folders.add(PurePosixPath(value))
@@ -343,6 +357,7 @@ class _Reader:
             units=units,
             enabled=node.instance in self.enabled,
             unit_state=self.unit_states.get(node.instance, ""),
+            foreign_units=_foreign(node, self.unit_files.get(node.instance, ())),
             formed=formed(self.quorum_states.get(node.instance), self.voter_records.get(node.instance)),
             history=node.instance in self.histories,
             written=frozenset(self.histories.get(node.instance, ())),

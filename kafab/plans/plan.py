@@ -56,6 +56,8 @@ class Plan:
     stages: tuple[Stage, ...]
     restart_pending: tuple[str, ...]
     """Running nodes that would not be as deployed: started from another configuration or release."""
+    foreign: tuple[str, ...] = ()
+    """``node: file`` for each file in effect for a node's unit that kafab did not write, and leaves alone."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -111,6 +113,7 @@ class Plan:
                 for stage in self.stages
             ],
             "restart_pending": list(self.restart_pending),
+            "foreign_units": list(self.foreign),
         }
 
     @property
@@ -120,7 +123,7 @@ class Plan:
         See `steps.essence` and decision 10.
         """
         stages = [[stage.name, [essence(step) for step in stage.steps]] for stage in self.stages]
-        whole = [self.cluster, stages, self.restart_pending]
+        whole = [self.cluster, stages, self.restart_pending, *([self.foreign] if self.foreign else [])]
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
 
@@ -157,6 +160,11 @@ def diff(
             wanted.node.name
             for wanted in desired.nodes
             if restart_pending(desired, wanted, _facts(wanted, hosts))
+        ),
+        tuple(
+            f"{wanted.node.name}: {path}"
+            for wanted in desired.nodes
+            for path in _facts(wanted, hosts).foreign_units
         ),
     )
 
@@ -289,6 +297,11 @@ def _before(file: RenderedFile, found: FileFact | None) -> str | None:
 def by_hand(facts: NodeFacts, name: str) -> bool:
     """True where a file is not what kafab last wrote there, by the manifest on the host."""
     return name in facts.deployed and name in facts.files and facts.files[name].sha256 != facts.deployed[name]
+
+
+def edited(facts: NodeFacts) -> tuple[str, ...]:
+    """Return the names of a node's files that are not what kafab last wrote there."""
+    return tuple(name for name in sorted(facts.files) if by_hand(facts, name))
 
 
 def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> bool:

@@ -23,7 +23,7 @@ def show_plan(console: Console, plan: Plan) -> None:
             lines.append(f"  {step.subject}: {step}")
             if isinstance(step, WriteFile) and step.diff:
                 lines += [f"    {line}" for line in console.diff(step.diff).splitlines()]
-    lines += [_pending(plan)] if plan.restart_pending else []
+    lines += _left(plan)
     lines.append(f"{plan.summary} (plan {plan.digest[:DIGEST_SHOWN]})")
     console.data(plan.document | {"summary": plan.summary, "digest": plan.digest}, "\n".join(lines))
 
@@ -33,11 +33,13 @@ def show_deployed(console: Console, plan: Plan) -> None:
     hosts = sorted({step.host for step in plan.steps})
     summary = f"deployed to {', '.join(hosts)}" if plan else plan.summary
     document = plan.document | {"schema": "kafab.deploy/1", "changed": bool(plan), "hosts": hosts}
-    console.data(document, "\n".join([summary, *([_pending(plan)] if plan.restart_pending else [])]))
+    console.data(document, "\n".join([summary, *_left(plan)]))
 
 
-def _pending(plan: Plan) -> str:
-    return f"restart pending: {', '.join(plan.restart_pending)}"
+def _left(plan: Plan) -> list[str]:
+    """Return what a deploy does not change: processes, and what others have added to a unit."""
+    pending = [f"restart pending: {', '.join(plan.restart_pending)}"] if plan.restart_pending else []
+    return [*pending, *(f"in effect, and not kafab's: {place}" for place in plan.foreign)]
 
 
 def show_changed(
@@ -77,6 +79,9 @@ def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus])
     running = sum(line.state == "running" for line in lines)
     reasons = {f"  {line.node.host.name}: {line.reason}" for line in lines if line.reason}
     reasons |= {f"  {line.node.name}: {line.lacks}" for line in lines if line.lacks}
+    reasons |= {
+        f"  {line.node.name}: {path} is in effect, and not kafab's" for line in lines for path in line.foreign
+    }
     lacking = [line.node.name for line in lines if line.lacks]
     but = f", {len(lacking)} of them do not serve as they should ({few(lacking)})" if lacking else ""
     summary = f"{cluster.name}: {running} of {len(lines)} nodes run{but}, Kafka {cluster.version}"

@@ -52,6 +52,8 @@ class FakeHost:
     """Data directory -> its line in the record of what it has held; the host says where such directories lie."""
     quorum_state: str = ""
     """Text of quorum-state on KRaft nodes."""
+    drop_ins: Mapping[str, str] = field(default_factory=dict)
+    """Node name -> a file that is in effect for its unit, besides kafab's own."""
 
     def answer(self, host: str, asked: Desired) -> Result:
         """Return what this host prints when it is asked about what ``asked`` wants of it."""
@@ -82,6 +84,8 @@ class FakeHost:
             )
         if wanted.units:
             lines.append(f"enabled {node.unit}")
+        lines += [f"unitfile {file.path}" for file in wanted.units]
+        lines += [f"unitfile {self.drop_ins[node.name]}"] if node.name in self.drop_ins else []
         lines += [f"deployed {line}" for line in wanted.files[-1].text.splitlines()]
         lines += [f"folder {path}" for path in wanted.directories]
         if node.role is Role.ZOOKEEPER:

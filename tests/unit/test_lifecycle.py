@@ -133,6 +133,26 @@ def test_host_that_does_not_answer_at_the_end_is_waited_for(cosmos: Cosmos) -> N
     assert 9 <= cosmos.clock.now() < 11
 
 
+def test_start_from_an_edited_file_is_said(cosmos: Cosmos) -> None:
+    """What starts is not what the inventory says: the file and where it was edited are named, of nodes that start only."""
+    for name in ("node1/broker", "node2/broker"):
+        cosmos.edits[cosmos.nodes[name].config / "server.properties"] = "broker.id=1\n"
+    cosmos.up()._change("node2/broker", False)
+    start(cosmos.cluster, None, cosmos.world)
+    told = [
+        note.subject for note in cosmos.told(Note) if isinstance(note, Note) and "edited by hand" in note.text
+    ]
+    assert told == ["node2/broker"]
+
+
+def test_restart_with_a_foreign_drop_in_says_so(cosmos: Cosmos) -> None:
+    """A file that systemd reads besides kafab's own may change all of it: it is named when the node starts."""
+    path = "/etc/systemd/system/kafka-broker@broker.service.d/override.conf"
+    cosmos.up().drop_ins = {"node1/broker": path}
+    restart(cosmos.cluster, "node1/broker", cosmos.world, unsafe=True)
+    assert Note("node1/broker", f"starts with {path} in effect, which is not kafab's") in cosmos.events
+
+
 def test_old_registration_is_waited_for(cosmos: Cosmos) -> None:
     """After a kill the broker is started only when ZooKeeper has ended its old session, and the wait is visible."""
     cosmos.up().kill("node2/broker")

@@ -321,3 +321,42 @@ def test_data_without_its_account_is_unknown(under_systemd: tuple[Host, Node], s
     facts = seen(host, replace(node, host=host), shell)
     assert isinstance(facts, Unknown)
     assert "there is no account no-such-account" in facts.reason
+
+
+def test_foreign_files_of_a_unit_are_told(small: Cluster) -> None:
+    """Of what systemd reads for a node, kafab's own files and what a distribution gives every service are no news."""
+    host = replace(small.hosts[0], supervisor=Supervisor.SYSTEMD)
+    node = replace(small.brokers[0], host=host)
+    etc = "/etc/systemd/system"
+    files = [
+        f"{etc}/kafka-broker@.service",
+        f"{etc}/{node.unit}.d/kafab.conf",
+        "/usr/lib/systemd/system/service.d/10-timeout-abort.conf",
+        f"{etc}/{node.unit}.d/override.conf",
+        f"{etc}/service.d/all.conf",
+    ]
+    lines = ["node broker", *(f"unitfile {path}" for path in files), "end", ""]
+    facts = parse(host, [node], Result(0, "\n".join(lines).encode(), ""))
+    assert isinstance(facts, HostFacts)
+    assert list(map(str, facts.nodes["broker"].foreign_units)) == files[3:]
+
+
+def test_files_of_a_unit_are_asked_of_systemd(small: Cluster, shell: Shell, tmp_path: Path) -> None:
+    """Also of a running node: systemd says which files are in effect, several in one line."""
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    told = "MainPID=0\nSubState=dead\nFragmentPath=/etc/a.service\nDropInPaths=/etc/b.conf /run/c.conf"
+    program.write_text(
+        f"#!/bin/sh\nprintf '{told}\\n'\n".replace("\nSub", "\\nSub")
+        .replace("\nFrag", "\\nFrag")
+        .replace("\nDrop", "\\nDrop")
+    )
+    program.chmod(0o755)
+    node = replace(small.brokers[0], host=replace(small.hosts[0], supervisor=Supervisor.SYSTEMD, user=None))
+    script = observation(node.host, {node: ()})
+    text = script.text.replace("exposed() ", "closed_doors() ").replace("\nexposed ", "\n: ")
+    said = shell(replace(script, text=f"PATH={program.parent}:$PATH\n{text}")).text.splitlines()
+    assert [line for line in said if line.startswith("unit")] == [
+        "unit dead",
+        *(f"unitfile {path}" for path in ("/etc/a.service", "/etc/b.conf", "/run/c.conf")),
+    ]

@@ -64,6 +64,14 @@ def test_recorded_answer_is_read() -> None:
     )  # fmt: skip
 
 
+def test_foreign_drop_in_is_named() -> None:
+    """A file that systemd reads besides kafab's own may change all of it: a warning with the file and where to see it."""
+    path = PurePosixPath("/etc/systemd/system/kafka-broker@broker.service.d/override.conf")
+    (found,) = judged(replace(healthy(), facts=node_facts(foreign_units=(path,))))
+    assert (found.check, found.severity, found.subject) == ("systemd.unit", Severity.WARN, NODE.name)
+    assert (str(path) in found.detail, NODE.unit in str(found.hint)) == (True, True)
+
+
 def test_limit_of_a_unit_is_capped_by_the_machine() -> None:
     """In a container `systemctl show` still says 100000: the number of pid 1 is what the process gets."""
     look = parse(NODE.host, (NODE,), Result(0, RECORDED.encode(), ""))

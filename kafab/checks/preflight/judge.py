@@ -119,6 +119,13 @@ class _Judge:
         else:
             mend = "`supervisor: process` in the inventory is for hosts without it"
             yield self.found("systemd", Severity.CRIT, "systemd does not run here", "systemd as pid 1", mend)
+        for node in self.nodes:
+            if foreign := self.look.facts.nodes[node.instance].foreign_units:
+                found = f"in effect for {node.unit}: {_listed(map(str, foreign))}"
+                mend = f"`systemctl cat {node.unit}` on {self.host.name} shows them; what they set belongs into the inventory"
+                yield self.found(
+                    "systemd.unit", Severity.WARN, found, "files of kafab's only", mend, subject=node.name
+                )
 
     def operating_system(self) -> Finding:
         look = self.look

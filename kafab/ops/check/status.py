@@ -41,6 +41,8 @@ class NodeStatus:
     reason: str = ""
     lacks: str = ""
     """What a node whose process runs lacks to serve: no answer, no registration, a log directory."""
+    foreign: tuple[str, ...] = ()
+    """Files in effect for its unit that kafab did not write."""
     answers: bool = True
     """False where its process runs and it says nothing: whether it serves is unknown."""
 
@@ -61,6 +63,7 @@ class NodeStatus:
             "leads": self.leads or None,
             "reason": self.reason or None,
             "lacks": self.lacks or None,
+            "foreign_units": list(self.foreign),
         }
 
 
@@ -132,6 +135,7 @@ def node_status(desired: Desired, wanted: DesiredNode, observed: Observed) -> No
         uptime=process.uptime if process and alive else None,
         release=(process.release if process and alive else facts.release) or "",
         configuration=_configuration(desired, wanted, facts),
+        foreign=tuple(map(str, facts.foreign_units)),
         reason="; ".join(str(gone).partition(": ")[2] for gone in missing(node, facts)),
     )
 

@@ -143,7 +143,9 @@ def _how(report: Report) -> str:
     return f" (pid {report.detail})" if report.detail else ""
 
 
-def steady(nodes: Sequence[Node], processes: Mapping[str, str], since: float, world: World) -> None:
+def steady(
+    cluster: Cluster, nodes: Sequence[Node], processes: Mapping[str, str], since: float, world: World
+) -> None:
     """Let these nodes serve for some seconds as the processes that they were started as (node name -> `Report.process`).
 
     ``since`` is the time of the clock at which they were seen to serve.
@@ -158,7 +160,7 @@ def steady(nodes: Sequence[Node], processes: Mapping[str, str], since: float, wo
             if node.name not in seen:
                 return {node.name: f"{node.host.name} does not answer"}
         passed = world.clock.now() - since
-        return {} if passed >= STEADY.total_seconds() else {nodes[0].name: "it serves since a moment ago"}
+        return {} if passed >= STEADY.total_seconds() else {cluster.name: f"they serve since {passed:.0f} s"}
 
     if nodes:
         wait(look, "the same processes to go on", STEADY_LIMIT, world, every=WATCH_EVERY)

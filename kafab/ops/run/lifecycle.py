@@ -28,7 +28,7 @@ from kafab.ops.run.voters import guard_voters, in_waves
 from kafab.ops.see import by_host, reports, see
 from kafab.ops.until import wait
 from kafab.ops.world import World
-from kafab.plans.plan import guard_identities, guard_places, known
+from kafab.plans.plan import edited, guard_identities, guard_places, known
 from kafab.plans.state import limited
 from kafab.rolling.readiness import Missing
 from kafab.rolling.safety import OVERRIDE
@@ -105,6 +105,7 @@ def _start_held(
     guard_access(idle)
     # The unit compares the record as well: what is accepted is no longer in it.
     forget({node: found for node, found in idle.items() if node.name in accepted}, world)
+    _tell_foreign(idle, world)
     ending = [node for node, facts in idle.items() if facts.stopping]
     if ending:
         complete = "the stop before this start is complete"
@@ -124,10 +125,20 @@ def _start_held(
         recording += _start(list(brokers), world, progress)
     since = _prove_brokers(cluster, progress.nodes, world, progress.done)
     started = [node for node in progress.nodes if node.name in progress.processes]
-    gates.steady(started, progress.processes, since, world)
+    gates.steady(cluster, started, progress.processes, since, world)
     _archive(recording, world)
     keep(cluster, progress.nodes, world)
     return tuple(progress.done)
+
+
+def _tell_foreign(idle: Mapping[Node, NodeFacts], world: World) -> None:
+    """Say which of these nodes start with what kafab did not write: files edited by hand, drop-ins of others."""
+    for node, found in idle.items():
+        if names := edited(found):
+            told = f"starts with {', '.join(names)} as edited by hand on {node.host.name}; `fab plan` shows the difference"
+            world.emit(Note(node.name, told))
+        for path in found.foreign_units:
+            world.emit(Note(node.name, f"starts with {path} in effect, which is not kafab's"))
 
 
 def _idle(facts: Mapping[Node, NodeFacts]) -> dict[Node, NodeFacts]:

@@ -59,13 +59,13 @@ account() {  # USER SCRIPT FOLDER...: the script is its account's, and of what t
 }
 unit() {
   [ ! -L "/etc/systemd/system/multi-user.target.wants/$1" ] || echo "enabled $1"
-  [ "$state" != alive ] || return 0
   # A record is missing on a host that was deployed before root kept them: systemd knows its processes all the same.
-  said=$(systemctl show -p MainPID -p SubState "$1" 2>&1) || [ ! -d /run/systemd/system ] || { echo "$said" >&2; exit 1; }
+  said=$(systemctl show -p MainPID -p SubState -p FragmentPath -p DropInPaths "$1" 2>&1) || [ ! -d /run/systemd/system ] || { echo "$said" >&2; exit 1; }
   for word in $said; do
     case $word in
-      SubState=*) echo "unit ${word#*=}" ;;
-      MainPID=*) ! main_process "${word#*=}" || told "$pid $start unknown unknown" alive ;;
+      *=/* | /*) echo "unitfile ${word#*=}" ;;
+      SubState=*) [ "$state" = alive ] || echo "unit ${word#*=}" ;;
+      MainPID=*) [ "$state" = alive ] || ! main_process "${word#*=}" || told "$pid $start unknown unknown" alive ;;
     esac
   done
 }
