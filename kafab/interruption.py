@@ -1,10 +1,13 @@
-"""How an operation tells where Ctrl-C has stopped it."""
+"""How an operation tells where Ctrl-C has stopped it, and what Ctrl-C does where no operation is at work."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kafab.errors import Interrupted
 
+INTERRUPTED = 130
 AGAIN = "the same command again observes and goes on"
 
 
@@ -15,3 +18,31 @@ def interruptible(state: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted\n{state()}", hint=AGAIN) from None
+
+
+def at_once() -> None:
+    """Let Ctrl-C end the process with one word: while kafab is read in, and between the tasks of a command line.
+
+    Python would show a traceback out of an import, and Invoke ends with 1 and no word. Where the signal is ignored, as
+    in the background of a shell, it stays ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+@contextmanager
+def by_operations() -> Iterator[None]:
+    """Let Ctrl-C in the block be a KeyboardInterrupt again, for what has something to say about it."""
+    at_once_before = signal.getsignal(signal.SIGINT) is _end
+    if at_once_before:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if at_once_before:
+            at_once()
+
+
+def _end(_number: int, _frame: object) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)

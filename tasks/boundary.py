@@ -17,18 +17,40 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, overload
 
 import fabric
+import invoke.parser.parser
+import invoke.program
 from invoke.context import Context
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
 
 from kafab.command import Secret
 from kafab.errors import Interrupted, KafabError, UsageError
+from kafab.interruption import by_operations
 
 from .chain import CHAIN
 
 P = ParamSpec("P")
 Body: TypeAlias = Callable[Concatenate[Context, P], int | None]
+
+
+class Mistake(ParseError, Exit):
+    """What Invoke finds wrong with a command line, with the exit code of every other mistake there; Invoke itself ends with 1."""
+
+    def __init__(self, told: str, context: Any = None) -> None:
+        super().__init__(told, context)
+        # Invoke prints the text of a ParseError, and the message of an Exit besides.
+        self.args, self.message = (told,), None
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return UsageError.exit_code
+
+
+# Invoke's program and its parser take the class from these places, and catch it as what it is derived from.
+for _module in (invoke.program, invoke.parser.parser):
+    vars(_module)["ParseError"] = Mistake
 
 
 @overload
@@ -47,7 +69,8 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
     def run(context: Context, *args: Any, **kwargs: Any) -> None:
         # A chain ends with an error: whoever asked any task of it for JSON reads that.
         json = bool(kwargs.get("json")) or "--json" in before_dashes(sys.argv)
-        code = _guarded(lambda: _called(body, context, *args, **kwargs), json=json)
+        with by_operations():
+            code = _guarded(lambda: _called(body, context, *args, **kwargs), json=json)
         if code:
             raise Exit(code=code)
 

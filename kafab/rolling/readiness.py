@@ -65,7 +65,7 @@ def old_sessions(brokers: Sequence[Node], seen: Seen) -> Missing:
     """Judge ZooKeeper: no session of an earlier process holds the id of one of these brokers."""
     sessions = seen.ensemble.sessions
     if isinstance(sessions, Unknown):
-        return {brokers[0].name: sessions.reason}
+        return {"ZooKeeper": sessions.reason}
     return {
         broker.name: f"id {broker.id} is still registered as "
         f"{', '.join(map(str, sessions[broker.id].endpoints))}, until zookeeper.session.timeout.ms has passed"

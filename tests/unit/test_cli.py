@@ -1,5 +1,6 @@
 """What stands behind ``--`` on the command lines of `fab` and `kafab`: both programs as a user starts them."""
 
+import signal
 import subprocess
 import sys
 
@@ -31,3 +32,50 @@ def test_dashes_behind_another_task_are_refused(program: tuple[str, ...]) -> Non
     """No task runs, and no traceback of Fabric's tells that -H is missing."""
     found = run(program, "on", EXAMPLE, "status", "--", "kafka-topics.sh")
     assert found == (2, "", "only `tool` takes words behind `--`: fab tool NODE -- kafka-topics.sh --list")
+
+
+@pytest.mark.parametrize("program", [FAB, KAFAB], ids=["fab", "kafab"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nosuch"], "No idea what 'nosuch' is!"),
+        (["status", "--nosuch"], "No idea what '--nosuch' is!"),
+        (["--help", "nosuch"], "No idea what 'nosuch' is!"),
+        (["stop", "--limit"], "Flag <Argument: limit> needed value and was not given one!"),
+        (["logs"], "'logs' did not receive required positional arguments: 'node'"),
+    ],
+)
+def test_mistake_on_the_command_line_ends_with_2(
+    program: tuple[str, ...], words: list[str], told: str
+) -> None:
+    """Also one that Invoke finds, which by itself ends with 1: a script tells it from a failure."""
+    assert run(program, *words) == (2, "", told)
+
+
+@pytest.mark.parametrize("reads_in", ["import fabfile", "import kafab.__main__ as k; k.main()"])
+def test_ctrl_c_in_the_first_seconds_is_one_word(reads_in: str) -> None:
+    """While kafab is read in, Ctrl-C ends it with 130; no traceback out of an import, and no silence."""
+    code = f"""
+import os, signal, sys
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("tasks", "kafab.cli"):
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Stop())
+{reads_in}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_ignored_ctrl_c_stays_ignored() -> None:
+    """In the background of a shell without job control Ctrl-C is for somebody else."""
+    code = "import os, signal, fabfile; os.kill(os.getpid(), signal.SIGINT); print('goes on')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=120,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # nothing else runs here
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "goes on\n")

@@ -63,7 +63,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
     ),
     (4, ("kafab.adapters.*", "kafab.screens.*", "kafab.testing.*")),
     (5, ("kafab.wiring",)),
-    (6, ("tasks.*", "kafab.cli", "fabfile")),
+    (6, ("tasks.*", "kafab.cli", "kafab.__main__", "fabfile")),
 )
 PURE_UP_TO = 3
 OUTSIDE = (

@@ -170,3 +170,14 @@ def test_restart_holds_one_lock(ensemble: Cosmos) -> None:
     ensemble.on_lock = lambda: locks.append(ensemble.clock.now())
     restart(ensemble.cluster, "node3/broker", ensemble.world, unsafe=False)
     assert len(locks) == 1
+
+
+def test_wait_for_a_stop_names_what_it_waits_for(ensemble: Cosmos) -> None:
+    """The line is the cluster's, not that of a node that is well; names behind a colon are in it."""
+    ensemble.kafka.frozen = {1}
+    with pytest.raises(Unsafe):
+        guard(ensemble, "node2/broker")
+    waits = [(event.subject, event.what) for event in ensemble.told(Waiting) if isinstance(event, Waiting)]
+    assert waits[0][0] == ensemble.cluster.name
+    assert waits[0][1].startswith("safe to stop node2/broker: ")
+    assert waits[0][1].count("node1/broker") == 1

@@ -23,3 +23,9 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert missing == {
         cluster.name: f"2 of 3 servers, 0 leaders among those that answer; {third}: 10.0.0.3:2181 timed out"
     }
+
+
+def test_silent_zookeeper_is_told_as_zookeeper(tmp_path: Path) -> None:
+    """Whether an old session lives is unknown for all brokers: the line is headed by who did not answer."""
+    seen = Seen(ensemble=EnsembleAnswers(sessions=Unknown("session expired")))
+    assert readiness.old_sessions(cluster_in(tmp_path, 3).brokers, seen) == {"ZooKeeper": "session expired"}

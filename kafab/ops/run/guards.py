@@ -17,6 +17,7 @@ from kafab.ops.see import reports, see
 from kafab.ops.world import World
 from kafab.rolling.safety import judge_stop, questions
 from kafab.rolling.safety import running as those_running
+from kafab.words import few
 
 PATIENCE = timedelta(seconds=10)
 """How long nodes that run and do not answer, or do not say the same, are asked again before a stop is refused for it."""
@@ -34,9 +35,15 @@ def guard_stop(cluster: Cluster, stopping: Sequence[Node], world: World) -> None
         elapsed = timedelta(seconds=clock.now() - begun)
         if verdict.final or elapsed >= PATIENCE:
             raise verdict.refusal
-        first = verdict.refusal.message.splitlines()[0]
-        world.emit(Waiting(stopping[0].name, f"safe to stop: {first}", elapsed, PATIENCE))
+        what = f"safe to stop {few(node.name for node in stopping)}: {_in_one_line(verdict.refusal.message)}"
+        world.emit(Waiting(cluster.name, what, elapsed, PATIENCE))
         clock.sleep(gates.LOOK_AT_HOSTS_EVERY)
+
+
+def _in_one_line(message: str) -> str:
+    """Return the first line of a message; where it ends with a colon, with what it lists behind it."""
+    first, *listed = message.splitlines()
+    return f"{first} {few(line.strip() for line in listed)}" if first.endswith(":") and listed else first
 
 
 def running(cluster: Cluster, nodes: Sequence[Node], world: World) -> list[Node]:
