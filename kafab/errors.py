@@ -25,6 +25,12 @@ class Failed(KafabError):
     """Something was tried and did not work; the message names the host and shows the evidence."""
 
 
+class NotTold(Failed):
+    """What decides whether to act could not be asked of the cluster; nothing was changed. A later try may find it out."""
+
+    exit_code = 4
+
+
 class UsageError(KafabError):
     """The command line, an environment variable or the inventory asks for what cannot be."""
 

@@ -173,7 +173,9 @@ def known(observed: Observed) -> dict[str, HostFacts]:
     """Return the facts of all hosts. Raises Unreachable naming each host that is Unknown."""
     unknown = {host: fact.reason for host, fact in observed.items() if isinstance(fact, Unknown)}
     if unknown:
-        raise Unreachable(unknown, hint="nothing was changed; --limit leaves hosts out")
+        there = ",".join(host for host in observed if host not in unknown)
+        without = f"`--limit {there}` goes on without" if there else "--limit leaves hosts out"
+        raise Unreachable(unknown, hint=f"nothing was changed; {without}")
     return {host: fact for host, fact in observed.items() if isinstance(fact, HostFacts)}
 
 

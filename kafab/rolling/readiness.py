@@ -11,7 +11,7 @@ from kafab.cluster.metadata import Metadata, Partition
 from kafab.cluster.seen import NOT_ASKED, Seen
 from kafab.model import Cluster, Node
 from kafab.unknown import Unknown
-from kafab.words import plural
+from kafab.words import few, plural
 
 Missing: TypeAlias = Mapping[str, str]
 """Node name -> what is still missing; empty when the gate is passed."""
@@ -51,9 +51,11 @@ def leader_is_agreed(cluster: Cluster, awaited: Sequence[Node], seen: Seen) -> M
     """Judge KRaft, second half: a leader that describes the quorum has a majority, and the awaited controllers name it."""
     state = seen.controllers.state
     if isinstance(state, Unknown):
-        return {
-            cluster.name: f"no leader among {plural(len(cluster.controllers), 'controller')}: {state.reason}"
-        }
+        named = sorted({str(seen.controllers.leaders[node.name]) for node in awaited})
+        # A leader that this machine alone does not reach is one all the same.
+        unheard = f"; controller {few(named)} is named, and may lead unheard from here" if named else ""
+        size = plural(len(cluster.controllers), "controller")
+        return {cluster.name: f"no leader among {size}: {state.reason}{unheard}"}
     return {
         node.name: f"names {named}, the leader is {state.leader}"
         for node in awaited

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from kafab.cluster.metadata import Metadata, Partition
 from kafab.cluster.seen import Ask, Seen
-from kafab.errors import Failed, KafabError, Unreachable, Unsafe
+from kafab.errors import KafabError, NotTold, Unreachable, Unsafe
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node, Role
 from kafab.unknown import Unknown
@@ -97,7 +97,7 @@ def _judge_voters(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served
     if isinstance(state, Unknown):
         names = ", ".join(node.name for node in leaving)
         text = f"whether {names} can be spared is unknown: {state.reason}"
-        return Verdict(Failed(text, hint=OVERRIDDEN), final=False)
+        return Verdict(NotTold(text, hint=OVERRIDDEN), final=False)
     others = [node for node in cluster.controllers if node not in leaving]
     staying = {node.id for node in others if seen.stays(node)}
     silent = {node.id for node in others if isinstance(leaders[node.name], Unknown)}
@@ -130,7 +130,7 @@ def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen:
         text = f"{doubt}: brokers run and do not answer:\n  " + "\n  ".join(silent)
         return Verdict(Unsafe(text, hint=f"mend or stop them first; {OVERRIDDEN}"), final=False)
     if not found:
-        return Verdict(Failed(f"{doubt}: {'; '.join(silent)}", hint=OVERRIDDEN), final=False)
+        return Verdict(NotTold(f"{doubt}: {'; '.join(silent)}", hint=OVERRIDDEN), final=False)
     partitions = merged(found)
     concerned = {partition.topic for partition in partitions if stopping.keys() & set(partition.replicas)}
     configs = seen.configs
@@ -138,7 +138,7 @@ def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen:
     if isinstance(configs, Unknown) or unread:
         reason = configs.reason if isinstance(configs, Unknown) else few(unread)
         text = f"{doubt}: {MIN_ISR} cannot be read: {reason}"
-        return Verdict(Failed(text, hint=OVERRIDDEN), final=False)
+        return Verdict(NotTold(text, hint=OVERRIDDEN), final=False)
     min_isr = {topic: int(configs[topic][MIN_ISR].value or 1) for topic in concerned}
     dead = {node.id for node in others} - {node.id for node in staying}
     left = [replace(one, isr=tuple(b for b in one.isr if b not in dead)) for one in partitions]

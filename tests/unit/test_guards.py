@@ -9,6 +9,7 @@ from kafab.events import Waiting
 from kafab.ops.run.guards import PATIENCE, guard_stop
 from kafab.ops.run.lifecycle import restart, stop
 from kafab.testing.fleet import FakeClock
+from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 
@@ -170,6 +171,15 @@ def test_restart_holds_one_lock(ensemble: Cosmos) -> None:
     ensemble.on_lock = lambda: locks.append(ensemble.clock.now())
     restart(ensemble.cluster, "node3/broker", ensemble.world, unsafe=False)
     assert len(locks) == 1
+
+
+def test_what_cannot_be_asked_ends_with_4(ensemble: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was changed, and a later try may find out: that is no failure of a thing that was tried."""
+    world = ensemble.world
+    monkeypatch.setattr(world.brokers, "topic_configs", lambda *_: Unknown("silence"))
+    with pytest.raises(Failed) as caught:
+        guard_stop(ensemble.cluster, [ensemble.nodes["node2/broker"]], world)
+    assert caught.value.exit_code == 4
 
 
 def test_wait_for_a_stop_names_what_it_waits_for(ensemble: Cosmos) -> None:

@@ -50,6 +50,18 @@ def test_unreachable_host_is_told_before_anything_starts(cosmos: Cosmos) -> None
     assert (caught.value.reasons, cosmos.calls) == ({"node2": "no route", "node3": "timed out"}, [])
 
 
+def test_hint_of_a_dead_host_is_a_limit_that_works(cosmos: Cosmos) -> None:
+    """The hint names the hosts that answer; with it the start goes on (the dead host's nodes ran nothing)."""
+    cosmos.fleet.unreachable = {"node3": "no route"}
+    with pytest.raises(Unreachable) as caught:
+        start(cosmos.cluster, None, cosmos.world)
+    assert "`--limit node1,node2` goes on without" in str(caught.value.hint)
+    assert start(cosmos.cluster, "node1,node2", cosmos.world) == (
+        *(f"{host}/zookeeper" for host in ("node1", "node2")),
+        *(f"{host}/broker" for host in ("node1", "node2")),
+    )
+
+
 def test_limit_leaves_a_dead_host_out(cosmos: Cosmos) -> None:
     """A majority of ZooKeeper is enough for the brokers of the hosts that live."""
     cosmos.up().change("node3/zookeeper", False)
