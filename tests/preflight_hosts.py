@@ -80,7 +80,7 @@ CLUSTER = one_node()
 NODE = CLUSTER.nodes[0]
 DATA, LOGS, RELEASES = NODE.data[0], NODE.logs, NODE.host.paths.releases
 SETTINGS = {"swappiness": "1", "max_map_count": "262144", "transparent_hugepage": "always [madvise] never"}
-PATHS = (RELEASES, DATA, LOGS, NODE.run)
+PATHS = (RELEASES, DATA, LOGS, NODE.run, NODE.config)
 
 
 def healthy(cluster: Cluster = CLUSTER) -> Look:

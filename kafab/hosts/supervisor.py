@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import Enum
 
 from kafab.command import Cmd, Outcome, Script
+from kafab.hosts import recovery
 from kafab.model import Node, Supervisor
 from kafab.shell.frame import framed
 from kafab.shell.layout import LAUNCH
@@ -79,6 +80,12 @@ def check(nodes: Sequence[Node]) -> Script:
     """Look at these nodes of one host; each answers running, stopped, restarting or exited, with its last log lines."""
     calls = [Cmd("check", node.name, node.run, node.logs, node.unit) for node in nodes]
     return _script(nodes, ("node_check",), calls, LOOK_TIMEOUT)
+
+
+def loading(nodes: Sequence[Node]) -> Script:
+    """Ask what these nodes of one host log of the loading of their logs; each that runs answers running, with such lines."""
+    calls = [Cmd("loading", node.name, node.run, node.logs, node.unit, recovery.LINES) for node in nodes]
+    return _script(nodes, ("node_loading",), calls, LOOK_TIMEOUT)
 
 
 def stop(nodes: Sequence[Node]) -> Script:

@@ -51,9 +51,9 @@ def leader_is_agreed(cluster: Cluster, awaited: Sequence[Node], seen: Seen) -> M
     """Judge KRaft, second half: a leader that describes the quorum has a majority, and the awaited controllers name it."""
     state = seen.controllers.state
     if isinstance(state, Unknown):
-        named = sorted({str(seen.controllers.leaders[node.name]) for node in awaited})
+        leaders = sorted({str(seen.controllers.leaders[node.name]) for node in awaited})
         # A leader that this machine alone does not reach is one all the same.
-        unheard = f"; controller {few(named)} is named, and may lead unheard from here" if named else ""
+        unheard = f"; controller {few(leaders)} is named, and may lead unheard from here" if leaders else ""
         size = plural(len(cluster.controllers), "controller")
         return {cluster.name: f"no leader among {size}: {state.reason}{unheard}"}
     return {

@@ -298,3 +298,16 @@ def test_old_session_ends_no_wait(cosmos: Cosmos) -> None:
     exits(cosmos, f"restarting 1 50 7\n{said}", f"restarting 2 51 8\n{said}", "running 52 9")
     with pytest.raises(Failed, match="node2/broker: not registered"):
         opened(cosmos)
+
+
+def test_broker_that_recovers_its_logs_is_told_as_that(cosmos: Cosmos) -> None:
+    """A wait of minutes says what for and how much is left, in the line of the wait and at the deadline (fault 15)."""
+    cosmos.kafka.stop_broker(2)
+    counted = "INFO Completed load of log with 1 segments in 9ms (3/10 completed in /data)"
+    cosmos.answers["loading", "node2/broker"] = (
+        f"running 123 7\n| no clean shutdown file was found\n| {counted}"
+    )
+    told = "not registered: it recovers its logs after an unclean stop, 7 of 10 remain; leave it alone"
+    with pytest.raises(Failed, match=f"node2/broker: {told}"):
+        opened(cosmos, None, "node2/broker")
+    assert any(what.startswith(f"{SERVE}: {told}") for _, what in waits(cosmos))

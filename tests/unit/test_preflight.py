@@ -146,7 +146,7 @@ def test_real_shell_answers(small: Cluster, shell: Shell) -> None:
     assert isinstance(look, Look)
     assert set(look.places) == {
         host.paths.releases,
-        *(p for n in small.nodes for p in (*n.data, n.logs, n.run)),
+        *(p for n in small.nodes for p in (*n.data, n.logs, n.run, n.config)),
     }
     assert {each.writable for each in look.places.values()} == {True}
     assert set(look.open_files) == {"zookeeper", "broker"}
@@ -384,3 +384,25 @@ def test_closed_door_is_named(reason: str, check: str) -> None:
     """A host that could not be asked is one CRIT line: which door was closed, and why."""
     finding = unreached(NODE.host, Unknown(reason))
     assert (finding.check, finding.severity, finding.detail) == (check, Severity.CRIT, reason)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"options": frozenset({"ro"})}, "mounted read-only"),
+        ({"free": 1}, "free"),
+        ({"inodes_free": 3}, "inodes"),
+    ],
+)
+def test_configuration_that_cannot_be_written_is_seen(changes: Mapping[str, Any], told: str) -> None:
+    """A deploy writes there before anything else of a node: a file system of its own that is read-only or full is told."""
+    etc = place(NODE.config, mount=PurePosixPath("/etc"), **changes)
+    (found,) = judged(replace(healthy(), places={**healthy().places, NODE.config: etc}))
+    assert (found.check, found.severity, told in found.detail) == ("disk", Severity.CRIT, True)
+    assert ("remount,rw /etc" in str(found.hint)) == ("options" in changes)
+
+
+def test_small_file_system_of_the_configuration_is_enough() -> None:
+    """Its files are small: what data need is not asked of it."""
+    etc = place(NODE.config, mount=PurePosixPath("/etc"), size=GB, free=GB // 2)
+    assert judged(replace(healthy(), places={**healthy().places, NODE.config: etc})) == []

@@ -238,3 +238,20 @@ def test_lost_answer_is_unknown(broker: Node) -> None:
 def test_missing_answer_is_unknown(broker: Node) -> None:
     """A node that the answer does not name is Unknown, not stopped."""
     assert isinstance(supervisor.read(Result(0, b"", ""), [broker])[broker.name], Unknown)
+
+
+def test_loading_of_logs_is_read_from_this_process_own_lines(broker: Node, shell: Shell) -> None:
+    """Of the log only what the running process has written about it is told."""
+    log = Path(broker.logs / "server.log")
+    log.write_text("INFO (9/9 completed in /old)\n")
+    said = "INFO (1/3 completed in /data)"
+    launch(
+        broker,
+        f"sh -c 'echo \"{said}\" >> {log}; echo other >> {log}; touch {broker.logs}/said; exec sleep 60'",
+    )
+    shell(supervisor.start([broker]))
+    deadline = time.monotonic() + LIMIT
+    while not Path(broker.logs / "said").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    report = only(shell(supervisor.loading([broker])), broker)
+    assert (report.state, report.log) == (State.RUNNING, (said,))

@@ -31,6 +31,9 @@ RELEASE_TIMES = 3
 FEWEST_INODES = 1000
 ROOT = PurePosixPath("/")
 DATA_LEAST, DATA_LITTLE = 1 * GB, 5 * GB
+CONFIGURATION = "configuration"
+CONFIGURATION_LEAST = 10 * MB
+"""For the files of a node, each of which is written beside the one that it replaces."""
 TRIED_SYSTEMS = frozenset(
     {
         "debian",
@@ -225,6 +228,7 @@ class _Judge:
                 f"{node.instance} data{f' {at}' if many else ''}": path for at, path in enumerate(data, 1)
             }
             folders |= {f"{node.instance} logs": node.logs, f"{node.instance} run": node.run}
+            folders |= {f"{node.instance} {CONFIGURATION}": node.config}
         return folders
 
     def _data(self) -> frozenset[PurePosixPath]:
@@ -236,9 +240,12 @@ class _Judge:
         found = f"{mount}: {size(place.free)} of {size(place.size)} free ({percent} %), for {_listed(uses)}"
         mend = f"free space on {self.host.name} {mount}, or move the folders with paths:"
         if "ro" in place.options:
-            return self.found(
-                "disk", Severity.CRIT, f"{mount} is mounted read-only, for {_listed(uses)}", "writable", mend
+            found = f"{mount} is mounted read-only, for {_listed(uses)}"
+            writable = (
+                f"`mount -o remount,rw {mount}` on {self.host.name}; where the kernel made it read-only after an error,"
+                " `dmesg` tells which: mend the disk first"
             )
+            return self.found("disk", Severity.CRIT, found, "writable", writable)
         told = (
             self.look.root or self.host.supervisor is Supervisor.PROCESS
         )  # else the check of sudo has said it
@@ -249,8 +256,9 @@ class _Judge:
             found = f"{mount}: {place.inodes_free} of {place.inodes} inodes free, for {_listed(uses)}"
             return self.found("disk", Severity.CRIT, found, f"at least {FEWEST_INODES}", mend)
         release = self._release_needs() if "releases" in uses else 0
-        writes = any(use != "releases" for use in uses)
-        least = release + (DATA_LEAST if writes else 0)
+        writes = any(use != "releases" and not use.endswith(CONFIGURATION) for use in uses)
+        configured = any(use.endswith(CONFIGURATION) for use in uses)
+        least = release + (DATA_LEAST if writes else CONFIGURATION_LEAST if configured else 0)
         if place.free < least:
             return self.found("disk", Severity.CRIT, found, f"at least {size(least)}", mend)
         if writes and (place.free < DATA_LITTLE or percent < 10):

@@ -103,8 +103,8 @@ def chosen(node: Node) -> Mapping[str, str]:
 
 
 def node_places(node: Node) -> tuple[PurePosixPath, ...]:
-    """Return the folders of a node that hold what it writes."""
-    return (*node.data_folders, node.logs, node.run)
+    """Return the folders of a node that hold what it writes, and what a deploy writes for it."""
+    return (*node.data_folders, node.logs, node.run, node.config)
 
 
 def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> Look | Unknown:

@@ -13,7 +13,7 @@ from kafab.errors import Failed
 from kafab.events import Note
 from kafab.hosts.supervisor import State
 from kafab.model import Cluster, Node
-from kafab.ops.run.gates import ASK, LOOK_AT_HOSTS_EVERY, Watch
+from kafab.ops.run.gates import ASK, LOOK_AT_HOSTS_EVERY, Recovery, Watch
 from kafab.ops.see import see
 from kafab.ops.until import late, until
 from kafab.ops.world import World
@@ -62,7 +62,8 @@ def until_served(
 ) -> None:
     """Look until every broker serves. Raises Failed at the deadline; a process that still runs then is left alone."""
     watch = Watch(brokers, world, {broker.name for broker in brokers} - set(started))
-    missing = until(look, SERVE, REGISTERED_LIMIT, world, watch=watch.alive)
+    recovery = Recovery(brokers, world)
+    missing = until(lambda: recovery.told(look()), SERVE, REGISTERED_LIMIT, world, watch=watch.alive)
     if not missing:
         return
     watch.alive()

@@ -12,6 +12,7 @@ from kafab.cluster.seen import Ask
 from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note
 from kafab.hosts import last_words, supervisor
+from kafab.hosts.recovery import recovering
 from kafab.hosts.supervisor import Report, State
 from kafab.interruption import AGAIN
 from kafab.model import Cluster, Node
@@ -30,6 +31,7 @@ QUORUM_LIMIT = timedelta(minutes=2)
 OLD_SESSION_LIMIT = timedelta(seconds=60)
 SILENCE_LIMIT = timedelta(seconds=20)
 """How long after its last answer a host's silence makes the outcome unknown; with the look that finds it out, 30 s at most."""
+RECOVERY_EVERY = timedelta(seconds=5)
 STEADY = timedelta(seconds=3)
 """How long what was started must serve as one process; a broker has died 0.7 s after its port listened."""
 STEADY_LIMIT = timedelta(seconds=60)
@@ -119,6 +121,31 @@ class Watch:
         told = f": {why}" if why else ""
         self._world.emit(Note(name, f"the process exited{pid}{told}; systemd starts it again"))
         return same
+
+
+class Recovery:
+    """Says of nodes that are waited for long whether they recover their logs: nobody is to restart those."""
+
+    def __init__(self, nodes: Sequence[Node], world: World) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        self._world = world
+        self._looked = world.clock.now()
+        self._words: dict[str, str] = {}
+
+    def told(self, missing: Missing) -> Missing:
+        """Return what is missing, of a node that recovers with how many of its logs remain."""
+        now = self._world.clock.now()
+        if now - self._looked >= RECOVERY_EVERY.total_seconds():
+            self._looked = now
+            asked = [self._nodes[name] for name in missing if name in self._nodes]
+            answers = reports(supervisor.loading, asked, self._world.fleet)
+            self._words = {
+                name: recovering(answer.log) for name, answer in answers.items() if isinstance(answer, Report)
+            }
+        return {
+            name: f"{text}: it {words}" if (words := self._words.get(name)) else text
+            for name, text in missing.items()
+        }
 
 
 def _pid(process: str) -> str:

@@ -16,13 +16,16 @@ ended() { ! kill -0 "$begun" 2>/dev/null; }
 reason() { tail -n 3 -- "$1/launch.out"; }
 finish() { kill -TERM "$1" || :; }  # it may have ended by itself in this very moment
 rest() { :; }
-after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
-  say exited "$pid $start"
-  log=$1/stdout.log before=0
-  [ ! -s "$log" ] || [ "$3/process" -nt "$log" ] || without_frames 15 < "$log"
-  log=$1/server.log
+lately() {  # LOGS UNIT RUN: what this process has logged, and not the processes before it
+  log=$1/server.log before=0
   [ ! -f "$3/logged" ] || read -r before < "$3/logged"
   # A log that is shorter by now was begun anew since.
   [ "$before" -le "$(size "$log")" ] || before=0
-  ! plain "$log" || tail -c +"$((before + 1))" -- "$log" | tail -n 1000 | without_frames 15
+  ! plain "$log" || tail -c +"$((before + 1))" -- "$log" | tail -n 5000
+}
+after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
+  say exited "$pid $start"
+  log=$1/stdout.log
+  [ ! -s "$log" ] || [ "$3/process" -nt "$log" ] || without_frames 15 < "$log"
+  lately "$@" | without_frames 15
 }
