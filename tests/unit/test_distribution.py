@@ -112,6 +112,16 @@ def test_modes_on_a_host_are_not_the_archive_s(tmp_path: Path, shell: Shell) -> 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
+def test_full_disk_is_one_line(tmp_path: Path, shell: Shell) -> None:
+    """tar says it of each file that is left; the first is enough, and nothing stays behind."""
+    step, data = release(tmp_path)
+    script = upload(step).script
+    full = 'tar() { for n in $(seq 40); do echo "tar: lib$n.jar: Cannot open: No space left on device" >&2; done; return 2; }\n'
+    done = shell(replace(script, text=full + script.text), data)
+    told = "tar: lib1.jar: Cannot open: No space left on device\ncould not unpack it\n"
+    assert (done.code, done.err, installed(tmp_path)) == (1, told, [])
+
+
 def test_nobody_else_enters_a_release_while_it_is_unpacked(tmp_path: Path, shell: Shell) -> None:
     """Until the modes are ours the folder above is closed."""
     step, data = release(tmp_path)
