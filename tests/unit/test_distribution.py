@@ -113,7 +113,7 @@ def test_modes_on_a_host_are_not_the_archive_s(tmp_path: Path, shell: Shell) -> 
 
 
 def test_full_disk_is_one_line(tmp_path: Path, shell: Shell) -> None:
-    """tar says it of each file that is left; the first is enough, and nothing stays behind."""
+    """The program tar says it of each file that is left; the first is enough, and nothing stays behind."""
     step, data = release(tmp_path)
     script = upload(step).script
     full = 'tar() { for n in $(seq 40); do echo "tar: lib$n.jar: Cannot open: No space left on device" >&2; done; return 2; }\n'

@@ -117,13 +117,13 @@ def test_exit_is_told_with_its_cause(cosmos: Cosmos) -> None:
 )
 def test_process_that_does_not_last_is_no_success(after: str, told: str, cosmos: Cosmos) -> None:
     """A broker that dies a moment after it served was not started, also where another process serves by now (fault 13)."""
-    cosmos.up()._change("node2/broker", False)
+    cosmos.up().change("node2/broker", False)
 
     def dies(now: float) -> None:
         if now >= 0.7:
             cosmos.answers["check", "node2/broker"] = after
 
-    cosmos.clock._during = dies
+    cosmos.clock.during = dies
     with pytest.raises(Failed, match=told):
         start(cosmos.cluster, None, cosmos.world)
 
@@ -140,7 +140,7 @@ def test_host_that_does_not_answer_at_the_end_is_waited_for(cosmos: Cosmos) -> N
     def heard(now: float) -> None:
         cosmos.fleet.unreachable = {"node3": "silence"} if 1 < now < 9 else {}
 
-    cosmos.clock._during = heard
+    cosmos.clock.during = heard
     start(cosmos.cluster, None, cosmos.world)
     assert 9 <= cosmos.clock.now() < 11
 
@@ -149,7 +149,7 @@ def test_start_from_an_edited_file_is_said(cosmos: Cosmos) -> None:
     """What starts is not what the inventory says: the file and where it was edited are named, of nodes that start only."""
     for name in ("node1/broker", "node2/broker"):
         cosmos.edits[cosmos.nodes[name].config / "server.properties"] = "broker.id=1\n"
-    cosmos.up()._change("node2/broker", False)
+    cosmos.up().change("node2/broker", False)
     start(cosmos.cluster, None, cosmos.world)
     told = [
         note.subject for note in cosmos.told(Note) if isinstance(note, Note) and "edited by hand" in note.text
