@@ -34,6 +34,8 @@ SILENCE_LIMIT = timedelta(seconds=20)
 RECOVERY_EVERY = timedelta(seconds=5)
 STEADY = timedelta(seconds=3)
 """How long what was started must serve as one process; a broker has died 0.7 s after its port listened."""
+STEADY_IN_A_LAB = timedelta(seconds=1)
+"""A lab is started and stopped all day, and nobody leaves it running by itself."""
 STEADY_LIMIT = timedelta(seconds=60)
 STOP_LIMIT = timedelta(minutes=10)
 """The longest a broker's controlled shutdown is waited for; kafab never sends SIGKILL by itself."""
@@ -180,6 +182,7 @@ def steady(
     Raises Failed where one has ended meanwhile, also where systemd has started another one in its place by now.
     """
     watch = Watch(nodes, world, processes=processes)
+    enough = STEADY_IN_A_LAB if cluster.lab else STEADY
 
     def look() -> Missing:
         seen = watch.alive()
@@ -187,7 +190,7 @@ def steady(
             if node.name not in seen:
                 return {node.name: f"{node.host.name} does not answer"}
         passed = world.clock.now() - since
-        return {} if passed >= STEADY.total_seconds() else {cluster.name: f"they serve since {passed:.0f} s"}
+        return {} if passed >= enough.total_seconds() else {cluster.name: f"they serve since {passed:.0f} s"}
 
     if nodes:
         wait(look, "the same processes to go on", STEADY_LIMIT, world, every=WATCH_EVERY)

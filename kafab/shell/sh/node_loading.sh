@@ -1,5 +1,6 @@
 # Tells what nodes' logs say of the loading of their logs; needs node, and node_process or node_systemd.
 # Composed by supervisor.
+# shellcheck disable=SC2034  # what is set here is read by the functions composed with it
 # shellcheck disable=SC2154  # what is read here is set by the functions composed with it
 
 loading() {  # NODE RUN LOGS UNIT PATTERN: the last lines of the process that are of that pattern
