@@ -10,7 +10,7 @@ from kafab.screens.rows import NAMES_SHOWN, named, rows
 
 COLUMNS: Mapping[str, frozenset[str]] = {
     "LOGIN": frozenset({"ssh.reachable", "ssh.hostkey", "ssh.login", "ssh.shell", "sudo"}),
-    "SYSTEM": frozenset({"os", "systemd"}),
+    "SYSTEM": frozenset({"os", "systemd", "systemd.unit"}),
     "JAVA": frozenset({"java"}),
     "MEMORY": frozenset({"memory", "swap", "map-count", "huge-pages"}),
     "DISK": frozenset({"disk", "filesystem", "mount"}),
