@@ -90,10 +90,10 @@ def _identity(node: Node) -> RenderedFile | None:
     return RenderedFile(node.data[0] / MYID, f"{node.id}\n", "640" if owner else "644", owner)
 
 
-def limited(cluster: Cluster, limit: str | None) -> tuple[Node, ...]:
+def limited(cluster: Cluster, limit: str | None, asked: str = "--limit") -> tuple[Node, ...]:
     """Return the nodes that ``--limit node1,node2/broker`` names, in inventory order; all without a limit.
 
-    Raises UsageError for a name that is neither a host nor a node.
+    Raises UsageError for a name that is neither a host nor a node; ``asked`` says there where the names were given.
     """
     if limit is None:
         return cluster.nodes
@@ -105,7 +105,7 @@ def limited(cluster: Cluster, limit: str | None) -> tuple[Node, ...]:
             [*(host.name for host in cluster.hosts), *(node.name for node in cluster.nodes)][:40]
         )
         raise UsageError(
-            f"--limit {limit}: no such host or node in {cluster.name}: {', '.join(strangers) or '(nothing named)'}",
+            f"{asked} {limit}: no such host or node in {cluster.name}: {', '.join(strangers) or '(nothing named)'}",
             hint=f"known are: {names}",
         )
     return tuple(node for node in cluster.nodes if node.name in wanted or node.host.name in wanted)

@@ -26,11 +26,42 @@ RUNS = (State.RUNNING, State.STOPPING, State.RESTARTING)
 
 
 @dataclass(frozen=True)
+class Danger:
+    """One partition that would lose availability, how, and what would have to happen first."""
+
+    partition: Partition
+    min_isr: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.partition.name}: {self.reason}"
+
+    @property
+    def hopeless(self) -> bool:
+        """True where no replica can ever be spared, however long one waits."""
+        return len(self.partition.replicas) <= self.min_isr
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """One thing that speaks against a stop: what it is about, why, and what would unblock it."""
+
+    subject: str
+    """A partition by Kafka's name, the servers or controllers as a whole, or nodes whose state is unknown."""
+    reason: str
+    unblocks: str
+    danger: Danger | None = None
+    """The figures, where it is about a partition."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """Why a stop is refused, None where it may go on; ``final`` unless another look may say otherwise."""
 
     refusal: KafabError | None = None
     final: bool = True
+    blockers: tuple[Blocker, ...] = ()
+    """Everything that speaks against it, where the refusal names the first."""
 
 
 def questions(cluster: Cluster, stopping: Sequence[Node]) -> Ask:
@@ -48,20 +79,35 @@ def questions(cluster: Cluster, stopping: Sequence[Node]) -> Ask:
 
 
 def judge_stop(cluster: Cluster, stopping: Sequence[Node], seen: Seen) -> Verdict:
-    """Judge whether the nodes that stay can spare these. Raises Unreachable where a host with a staying broker is silent.
+    """Judge whether the nodes that stay can spare these.
 
     Kafka's own view lags: a leader counts a dead voter as caught up for seconds, an ISR keeps a dead broker until its
     session ends. So the processes count as well: a stopped or stopping node does not stay, a silent node does not serve.
     """
     others = [node for node in cluster.brokers if node not in stopping]
     hint = f"whether the others can spare it is unknown; {OVERRIDDEN}"
-    served = len(running(others, seen.processes, hint))
+    try:
+        served = len(running(others, seen.processes, hint))
+    except Unreachable as silent:
+        return Verdict(silent, blockers=tuple(_silence(host, text) for host, text in silent.reasons.items()))
+    verdicts = []
     if served:
-        for judge in (_judge_servers, _judge_voters):
-            if (verdict := judge(cluster, stopping, seen, served)).refusal:
-                return verdict
+        verdicts += [judge(cluster, stopping, seen, served) for judge in (_judge_servers, _judge_voters)]
     brokers = {node.id: node.name for node in stopping if node.role is Role.BROKER}
-    return _judge_partitions(brokers, others, seen) if brokers else Verdict()
+    if brokers:
+        verdicts.append(_judge_partitions(brokers, others, seen))
+    refused = [verdict for verdict in verdicts if verdict.refusal]
+    if not refused:
+        return Verdict()
+    return replace(refused[0], blockers=tuple(one for verdict in refused for one in verdict.blockers))
+
+
+def _silence(who: str, reason: str) -> Blocker:
+    return Blocker(who, f"unknown: {reason}", "an answer")
+
+
+def _refused(refusal: KafabError, what: str, *, final: bool) -> Verdict:
+    return Verdict(refusal, final, (Blocker(what, refusal.message, "`fab start` of those that are down"),))
 
 
 def running(nodes: Sequence[Node], processes: Mapping[str, Report | Unknown], hint: str) -> list[Node]:
@@ -84,7 +130,7 @@ def _judge_servers(cluster: Cluster, stopping: Sequence[Node], seen: Seen, serve
     try:
         guard_quorum(what, size, len(serving), spared, brokers_running=served, flag=OVERRIDE)
     except Unsafe as refusal:
-        return Verdict(refusal, final=len(serving) == len(counted))
+        return _refused(refusal, what, final=len(serving) == len(counted))
     return Verdict()
 
 
@@ -97,7 +143,7 @@ def _judge_voters(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served
     if isinstance(state, Unknown):
         names = ", ".join(node.name for node in leaving)
         text = f"whether {names} can be spared is unknown: {state.reason}"
-        return Verdict(NotTold(text, hint=OVERRIDDEN), final=False)
+        return Verdict(NotTold(text, hint=OVERRIDDEN), False, (_silence("controllers", state.reason),))
     others = [node for node in cluster.controllers if node not in leaving]
     staying = {node.id for node in others if seen.stays(node)}
     silent = {node.id for node in others if isinstance(leaders[node.name], Unknown)}
@@ -109,7 +155,7 @@ def _judge_voters(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served
             "controllers", len(state.voters), len(following), spared, brokers_running=served, flag=OVERRIDE
         )
     except Unsafe as refusal:
-        return Verdict(refusal, final=staying <= following)
+        return _refused(refusal, "controllers", final=staying <= following)
     return Verdict()
 
 
@@ -120,44 +166,56 @@ def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen:
     # Where no other broker stays, the word of those that are to stop is all there is.
     views = {node.id: seen.views[node.id] for node in staying} or dict(seen.views)
     names = {node.id: node.name for node in others}
-    silent = [
-        f"{names.get(broker, stopping.get(broker))}: {view.reason}"
+    unread = {
+        names.get(broker) or stopping[broker]: view.reason
         for broker, view in views.items()
         if isinstance(view, Unknown)
-    ]
+    }
+    silent = [f"{name}: {reason}" for name, reason in unread.items()]
+    doubts = tuple(_silence(name, reason) for name, reason in unread.items())
     found = [view for view in views.values() if isinstance(view, Metadata)]
     if silent and staying:
         text = f"{doubt}: brokers run and do not answer:\n  " + "\n  ".join(silent)
-        return Verdict(Unsafe(text, hint=f"mend or stop them first; {OVERRIDDEN}"), final=False)
+        return Verdict(Unsafe(text, hint=f"mend or stop them first; {OVERRIDDEN}"), False, doubts)
     if not found:
-        return Verdict(NotTold(f"{doubt}: {'; '.join(silent)}", hint=OVERRIDDEN), final=False)
+        return Verdict(NotTold(f"{doubt}: {'; '.join(silent)}", hint=OVERRIDDEN), False, doubts)
     partitions = merged(found)
     concerned = {partition.topic for partition in partitions if stopping.keys() & set(partition.replicas)}
     configs = seen.configs
-    unread = [] if isinstance(configs, Unknown) else sorted(concerned - configs.keys())
-    if isinstance(configs, Unknown) or unread:
-        reason = configs.reason if isinstance(configs, Unknown) else few(unread)
+    untold = [] if isinstance(configs, Unknown) else sorted(concerned - configs.keys())
+    if isinstance(configs, Unknown) or untold:
+        reason = configs.reason if isinstance(configs, Unknown) else few(untold)
         text = f"{doubt}: {MIN_ISR} cannot be read: {reason}"
-        return Verdict(NotTold(text, hint=OVERRIDDEN), final=False)
+        return Verdict(NotTold(text, hint=OVERRIDDEN), False, (_silence(MIN_ISR, reason),))
     min_isr = {topic: int(configs[topic][MIN_ISR].value or 1) for topic in concerned}
     dead = {node.id for node in others} - {node.id for node in staying}
     left = [replace(one, isr=tuple(b for b in one.isr if b not in dead)) for one in partitions]
-    try:
-        guard_brokers(left, min_isr, stopping, OVERRIDE)
-    except Unsafe as refusal:
-        return Verdict(refusal, final=len({frozenset(view.partitions) for view in found}) == 1)
-    return Verdict()
+    dangers = endangered(left, min_isr, stopping)
+    if not dangers:
+        return Verdict()
+    agreed = len({frozenset(view.partitions) for view in found}) == 1
+    stay = {node.id for node in staying}
+    every = names | dict(stopping)
+    blockers = (Blocker(d.partition.name, d.reason, _unblocks(d, stopping, every, stay), d) for d in dangers)
+    return Verdict(refusal_of(dangers, stopping, OVERRIDE), agreed, tuple(blockers))
 
 
-@dataclass(frozen=True)
-class Danger:
-    """One partition that would lose availability, and how."""
-
-    partition: Partition
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.partition.name}: {self.reason}"
+def _unblocks(
+    danger: Danger, stopping: Collection[int], names: Mapping[int, str], staying: Collection[int]
+) -> str:
+    """Return what would have to happen before this partition can spare the brokers of ``stopping``."""
+    partition = danger.partition
+    if danger.hopeless:
+        return f"more replicas, or a lower {MIN_ISR}"
+    behind = [broker for broker in partition.replicas if broker not in partition.isr]
+    alive = {*staying, *stopping}
+    if down := [names.get(broker, f"broker {broker}") for broker in behind if broker not in alive]:
+        return f"`fab start` of {', '.join(down)}"
+    if behind:
+        return f"{', '.join(names[broker] for broker in behind)} in the ISR, which follows by itself"
+    if partition.leader is None:
+        return "an election"
+    return "fewer brokers at once"
 
 
 def merged(views: Iterable[Metadata]) -> tuple[Partition, ...]:
@@ -202,32 +260,24 @@ def endangered(
             reason = f"in-sync replicas would go from {len(partition.isr)} to {len(left)}, min.insync.replicas is {wanted}"
         else:
             continue
-        dangers.append(Danger(partition, reason))
+        dangers.append(Danger(partition, wanted, reason))
     return tuple(dangers)
 
 
-def guard_brokers(
-    partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Mapping[int, str], flag: str
-) -> None:
-    """Raise Unsafe where the brokers (id -> node name) cannot be spared; the text has the partitions and counts."""
-    dangers = endangered(partitions, min_isr, stopping.keys())
-    if not dangers:
-        return
+def refusal_of(dangers: Sequence[Danger], stopping: Mapping[int, str], flag: str) -> Unsafe:
+    """Return the refusal to stop these brokers (id -> node name); its text has a few partitions and all counts."""
     topics = Counter(danger.partition.topic for danger in dangers)
     more = f"\n  and {len(dangers) - SHOWN} more" if len(dangers) > SHOWN else ""
     shown = "".join(f"\n  {danger}" for danger in dangers[:SHOWN])
-    behind = any(
-        min_isr[lost.partition.topic] < len(lost.partition.replicas) > len(lost.partition.isr)
-        for lost in dangers
-    )
+    behind = any(not d.hopeless and len(d.partition.replicas) > len(d.partition.isr) for d in dangers)
     mend = (
         "`fab start` brings up brokers that are down, their replicas catch up by themselves; "
         if behind
         else ""
     )
-    raise Unsafe(
+    return Unsafe(
         f"stopping {', '.join(stopping.values())} would cost {plural(len(dangers), 'partition')} of {plural(len(topics), 'topic')}:{shown}{more}",
-        hint=f"{mend}stopping the whole cluster (no --limit) needs no override; {flag} overrides",
+        hint=f"{mend}stopping the whole cluster (no --limit) needs no override; `fab can-stop` names every partition; {flag} overrides",
     )
 
 

@@ -354,6 +354,20 @@ def test_stop_that_would_cost_availability_is_refused(lab: Lab) -> None:
     )
 
 
+def test_what_speaks_against_a_stop_is_told_beforehand(lab: Lab) -> None:
+    """One broker can be spared and two servers cannot: can-stop says so with its exit code, and stops nothing."""
+    lab.fab.must("topics.create", "single", "--partitions", "3", "--replication-factor", "1")
+    try:
+        spared, refused = (
+            lab.fab("can-stop", nodes, "--json")
+            for nodes in ("node1/zookeeper", "node1/broker,node2/zookeeper,node3/zookeeper")
+        )
+    finally:
+        lab.fab.must("topics.delete", "single")
+    subjects = {blocker["subject"][:7] for blocker in refused.document["blockers"]}
+    assert (spared.code, refused.code, subjects) == (0, 3, {"ZooKeep", "single-"})
+
+
 def test_second_operator_is_refused(lab: Lab) -> None:
     """While one command changes the cluster, another one ends with 6 and names it."""
     with lab.fab.start("restart", "--limit", "node2/broker") as first:

@@ -15,7 +15,7 @@ from kafab.model import Cluster, Node
 from kafab.ops.run import gates
 from kafab.ops.see import reports, see
 from kafab.ops.world import World
-from kafab.rolling.safety import judge_stop, questions
+from kafab.rolling.safety import Verdict, judge_stop, questions
 from kafab.rolling.safety import running as those_running
 from kafab.words import few
 
@@ -24,20 +24,27 @@ PATIENCE = timedelta(seconds=10)
 
 
 def guard_stop(cluster: Cluster, stopping: Sequence[Node], world: World) -> None:
-    """Refuse to stop these nodes where the rest, which goes on serving, needs them.
+    """Raise Unsafe with the numbers where the rest needs these nodes, Failed or Unreachable where that cannot be known."""
+    if (refusal := can_stop(cluster, stopping, world).refusal) is not None:
+        raise refusal
+
+
+def can_stop(cluster: Cluster, stopping: Sequence[Node], world: World) -> Verdict:
+    """Judge whether these nodes may be stopped while the rest goes on serving.
 
     What may be otherwise in a moment is looked at again for a while: an election, a voter or a copy of the metadata that
-    lags, a node that pauses. Raises Unsafe with the numbers, Failed or Unreachable where they cannot be known.
+    lags, a node that pauses.
     """
     clock, ask = world.clock, questions(cluster, stopping)
     begun = clock.now()
     while (verdict := judge_stop(cluster, stopping, see(cluster, world, ask))).refusal is not None:
         elapsed = timedelta(seconds=clock.now() - begun)
         if verdict.final or elapsed >= PATIENCE:
-            raise verdict.refusal
+            return verdict
         what = f"safe to stop {few(node.name for node in stopping)}: {_in_one_line(verdict.refusal.message)}"
         world.emit(Waiting(cluster.name, what, elapsed, PATIENCE))
         clock.sleep(gates.LOOK_AT_HOSTS_EVERY)
+    return verdict
 
 
 def _in_one_line(message: str) -> str:
