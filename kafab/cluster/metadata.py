@@ -1,6 +1,6 @@
 """What Kafka and ZooKeeper say of themselves, as frozen values: brokers, partitions, registrations, members."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -31,6 +31,18 @@ class Metadata:
     controller: int | None
     brokers: Mapping[int, Endpoint]
     partitions: tuple[Partition, ...] = ()
+
+
+def distinct(views: Iterable[Metadata]) -> tuple[Metadata, ...]:
+    """Return the views that differ in brokers or partitions, in order.
+
+    Hundreds of brokers mostly say the same, and each says it of tens of thousands of partitions.
+    """
+    found: list[Metadata] = []
+    for view in views:
+        if not any(view.partitions == one.partitions and view.brokers == one.brokers for one in found):
+            found.append(view)
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from kafab.cluster.metadata import Metadata, Partition
+from kafab.cluster.metadata import Metadata, Partition, distinct
 from kafab.cluster.seen import NOT_ASKED, Seen
 from kafab.model import Cluster, Node
 from kafab.unknown import Unknown
@@ -147,7 +147,7 @@ def out_of_sync(views: Iterable[Metadata], started: Sequence[Node]) -> dict[str,
     names = {node.id: node.name for node in started}
     outside = {
         (partition.name, broker)
-        for view in views
+        for view in distinct(views)
         for partition in view.partitions
         for broker in partition.replicas
         if broker in names and broker not in partition.isr and _can_be_led(partition, view)

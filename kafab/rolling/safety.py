@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kafab.cluster.metadata import Metadata, Partition
+from kafab.cluster.metadata import Metadata, Partition, distinct
 from kafab.cluster.seen import Ask, Seen
 from kafab.errors import KafabError, NotTold, Unreachable, Unsafe
 from kafab.hosts.supervisor import Report, State
@@ -23,6 +23,19 @@ OVERRIDE = "--unsafe"
 OVERRIDDEN = f"{OVERRIDE} overrides"
 MIN_ISR = "min.insync.replicas"
 RUNS = (State.RUNNING, State.STOPPING, State.RESTARTING)
+
+
+@dataclass(frozen=True)
+class Spared:
+    """What the operator asks for beside the rule: more than it, or less for some topics."""
+
+    margin: int = 0
+    """So many in-sync replicas more than min.insync.replicas stay."""
+    unavailable: frozenset[str] = frozenset()
+    """Topics that may be unavailable while a broker restarts."""
+
+
+NOTHING_SPARED = Spared()
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,11 @@ class Blocker:
     danger: Danger | None = None
     """The figures, where it is about a partition."""
 
+    @property
+    def hopeless(self) -> bool:
+        """True where no wait helps."""
+        return self.danger is not None and self.danger.hopeless
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -78,7 +96,9 @@ def questions(cluster: Cluster, stopping: Sequence[Node]) -> Ask:
     )
 
 
-def judge_stop(cluster: Cluster, stopping: Sequence[Node], seen: Seen) -> Verdict:
+def judge_stop(
+    cluster: Cluster, stopping: Sequence[Node], seen: Seen, spared: Spared = NOTHING_SPARED
+) -> Verdict:
     """Judge whether the nodes that stay can spare these.
 
     Kafka's own view lags: a leader counts a dead voter as caught up for seconds, an ISR keeps a dead broker until its
@@ -95,7 +115,7 @@ def judge_stop(cluster: Cluster, stopping: Sequence[Node], seen: Seen) -> Verdic
         verdicts += [judge(cluster, stopping, seen, served) for judge in (_judge_servers, _judge_voters)]
     brokers = {node.id: node.name for node in stopping if node.role is Role.BROKER}
     if brokers:
-        verdicts.append(_judge_partitions(brokers, others, seen))
+        verdicts.append(_judge_partitions(brokers, others, seen, spared))
     refused = [verdict for verdict in verdicts if verdict.refusal]
     if not refused:
         return Verdict()
@@ -159,7 +179,9 @@ def _judge_voters(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served
     return Verdict()
 
 
-def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen: Seen) -> Verdict:
+def _judge_partitions(
+    stopping: Mapping[int, str], others: Sequence[Node], seen: Seen, spared: Spared
+) -> Verdict:
     """Judge by what the other brokers are now, and not only by the ISR."""
     doubt = f"whether {', '.join(stopping.values())} can be spared is unknown"
     staying = [node for node in others if seen.stays(node)]
@@ -179,7 +201,7 @@ def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen:
         return Verdict(Unsafe(text, hint=f"mend or stop them first; {OVERRIDDEN}"), False, doubts)
     if not found:
         return Verdict(NotTold(f"{doubt}: {'; '.join(silent)}", hint=OVERRIDDEN), False, doubts)
-    partitions = merged(found)
+    partitions = [one for one in merged(found) if one.topic not in spared.unavailable]
     concerned = {partition.topic for partition in partitions if stopping.keys() & set(partition.replicas)}
     configs = seen.configs
     untold = [] if isinstance(configs, Unknown) else sorted(concerned - configs.keys())
@@ -190,10 +212,10 @@ def _judge_partitions(stopping: Mapping[int, str], others: Sequence[Node], seen:
     min_isr = {topic: int(configs[topic][MIN_ISR].value or 1) for topic in concerned}
     dead = {node.id for node in others} - {node.id for node in staying}
     left = [replace(one, isr=tuple(b for b in one.isr if b not in dead)) for one in partitions]
-    dangers = endangered(left, min_isr, stopping)
+    dangers = endangered(left, min_isr, stopping, spared.margin)
     if not dangers:
         return Verdict()
-    agreed = len({frozenset(view.partitions) for view in found}) == 1
+    agreed = all(view.partitions == found[0].partitions for view in found)
     stay = {node.id for node in staying}
     every = names | dict(stopping)
     blockers = (Blocker(d.partition.name, d.reason, _unblocks(d, stopping, every, stay), d) for d in dangers)
@@ -225,7 +247,7 @@ def merged(views: Iterable[Metadata]) -> tuple[Partition, ...]:
     all views that have the partition say so, and a leader leads unless one of them has none.
     """
     found: dict[tuple[str, int], Partition] = {}
-    for view in views:
+    for view in distinct(views):
         for seen in view.partitions:
             before = found.setdefault((seen.topic, seen.number), seen)
             if before == seen:
@@ -240,27 +262,30 @@ def merged(views: Iterable[Metadata]) -> tuple[Partition, ...]:
 
 
 def endangered(
-    partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Collection[int]
+    partitions: Sequence[Partition], min_isr: Mapping[str, int], stopping: Collection[int], margin: int = 0
 ) -> tuple[Danger, ...]:
     """Return the partitions that these brokers' stop would leave without leader or below min.insync.replicas.
 
-    ``min_isr`` is by topic, and has every topic that these brokers have a replica of.
+    ``min_isr`` is by topic, and has every topic that these brokers have a replica of. So many replicas as ``margin`` stay
+    in sync beyond it, where there are as many.
     """
     dangers = []
     for partition in partitions:
         if not set(partition.replicas) & set(stopping):
             continue
-        wanted = min_isr[partition.topic]
+        lowest = min_isr[partition.topic]
+        wanted = min(lowest + margin, max(lowest, len(partition.replicas) - 1))
         left = [broker for broker in partition.isr if broker not in stopping]
-        if len(partition.replicas) <= wanted:
-            reason = f"{len(partition.replicas)} replicas, min.insync.replicas {wanted}: no replica can ever be spared"
+        if len(partition.replicas) <= lowest:
+            reason = f"{len(partition.replicas)} replicas, min.insync.replicas {lowest}: no replica can ever be spared"
         elif partition.leader is None:
             reason = "it has no leader now"
         elif len(left) < wanted:
-            reason = f"in-sync replicas would go from {len(partition.isr)} to {len(left)}, min.insync.replicas is {wanted}"
+            beyond = f", and {wanted - lowest} more are to stay" if wanted > lowest else ""
+            reason = f"in-sync replicas would go from {len(partition.isr)} to {len(left)}, min.insync.replicas is {lowest}{beyond}"
         else:
             continue
-        dangers.append(Danger(partition, wanted, reason))
+        dangers.append(Danger(partition, lowest, reason))
     return tuple(dangers)
 
 
