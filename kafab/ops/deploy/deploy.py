@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from kafab.checks.preflight.judge import HELD
+from kafab.checks.preflight.folders import HELD
 from kafab.errors import KafabError, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.model import Cluster
