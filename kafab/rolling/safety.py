@@ -126,8 +126,13 @@ def _silence(who: str, reason: str) -> Blocker:
     return Blocker(who, f"unknown: {reason}", "an answer")
 
 
-def _refused(refusal: KafabError, what: str, *, final: bool) -> Verdict:
-    return Verdict(refusal, final, (Blocker(what, refusal.message, "`fab start` of those that are down"),))
+def _refused(refusal: KafabError, what: str, silent: Mapping[str, object], *, final: bool) -> Verdict:
+    """Return the refusal for a majority's sake, with those that run and do not answer: node name -> what came instead."""
+    unknown = {name: said.reason for name, said in silent.items() if isinstance(said, Unknown)}
+    told = "".join(f"\n  {name} runs and does not answer: {reason}" for name, reason in unknown.items())
+    text = f"{refusal.message}{told}"
+    mend = f"an answer of {', '.join(unknown)}" if unknown else "`fab start` of those that are down"
+    return Verdict(Unsafe(text, hint=refusal.hint), final, (Blocker(what, text, mend),))
 
 
 def running(nodes: Sequence[Node], processes: Mapping[str, Report | Unknown], hint: str) -> list[Node]:
@@ -150,7 +155,8 @@ def _judge_servers(cluster: Cluster, stopping: Sequence[Node], seen: Seen, serve
     try:
         guard_quorum(what, size, len(serving), spared, brokers_running=served, flag=OVERRIDE)
     except Unsafe as refusal:
-        return _refused(refusal, what, final=len(serving) == len(counted))
+        said = {node.name: seen.ensemble.members.get(node.name) for node in counted}
+        return _refused(refusal, what, said, final=len(serving) == len(counted))
     return Verdict()
 
 
@@ -175,7 +181,8 @@ def _judge_voters(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served
             "controllers", len(state.voters), len(following), spared, brokers_running=served, flag=OVERRIDE
         )
     except Unsafe as refusal:
-        return _refused(refusal, "controllers", final=staying <= following)
+        said = {node.name: leaders[node.name] for node in others if node.id in staying}
+        return _refused(refusal, "controllers", said, final=staying <= following)
     return Verdict()
 
 

@@ -73,6 +73,12 @@ def _two_replicas(cosmos: Cosmos) -> None:
             lambda c: c.kafka.stopped_servers.add(2),
             ["node1/zookeeper"],
             "ZooKeeper servers",
+            "an answer of node2/zookeeper",
+        ),
+        (
+            lambda c: c.kill("node2/zookeeper"),
+            ["node1/zookeeper"],
+            "ZooKeeper servers",
             "`fab start` of those that are down",
         ),
     ],

@@ -73,6 +73,16 @@ def test_server_that_was_asked_to_stop_does_not_count(ensemble: Cosmos) -> None:
         guard(ensemble, "node3/zookeeper")
 
 
+@pytest.mark.parametrize(("mode", "role"), [("ensemble", "zookeeper"), ("isolated", "controller")])
+def test_refusal_names_who_does_not_answer(mode: str, role: str, request: pytest.FixtureRequest) -> None:
+    """A server or controller that runs and is silent is not "down": it is named, with what came in place of an answer."""
+    cosmos: Cosmos = request.getfixturevalue(mode)
+    cosmos.kafka.stopped_servers = {3}
+    cosmos.kafka.voters.frozen = cosmos.kafka.voters.remembered = {103}
+    with pytest.raises(Unsafe, match=rf"node3/{role} runs and does not answer: \w"):
+        guard(cosmos, f"node2/{role}")
+
+
 def test_server_that_serves_nobody_may_go(ensemble: Cosmos) -> None:
     """One that runs without serving is no loss: the two others are the majority."""
     ensemble.kafka.stopped_servers = {3}
