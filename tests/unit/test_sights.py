@@ -167,6 +167,7 @@ def test_rights_are_those_of_the_account(broker: Node, tmp_path: Path) -> None:
         ("orders-0.3b1f-stray", [], False),
         ("__cluster_metadata-0", ["00000000000000000000.log"], False),
         ("remote-log-index-cache", [], False),
+        ("__cluster_metadata-0", ["00000000000000000000-0000000000.checkpoint"], False),
     ],
 )
 def test_folders_that_are_no_partitions(

@@ -33,7 +33,7 @@ strange() {  # FOLDER...: the folders in a data directory that are no partitions
     for entry in "$path"/* "$path"/.[!.]*; do
       [ -d "$entry" ] || continue
       name=${entry##*/}
-      case $name in remote-log-index-cache | *-[0-9]*.*-delete | *-[0-9]*.*-future | *-[0-9]*.*-stray) continue ;; esac
+      case $name in remote-log-index-cache | __cluster_metadata-0 | *-[0-9]*.*-delete | *-[0-9]*.*-future | *-[0-9]*.*-stray) continue ;; esac
       case ${name%-*}:${name##*-} in
         "$name":* | :* | *: | *:*[!0-9]*) printf 'strange %s\n' "$entry" ;;
         *) partition "$entry" || printf 'strange %s\n' "$entry" ;;
