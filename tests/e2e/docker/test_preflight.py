@@ -152,11 +152,11 @@ def test_limits_lowered(lab: DockerLab) -> None:
 
 
 def test_foreign_data_directory(lab: DockerLab) -> None:
-    """Whose the data is, and whose it should be."""
+    """Whose the data is, and whose it should be; that the folder is not the service account's is another finding."""
     foreign = "mkdir -p /var/lib/kafka/broker; printf 'version=0\\nbroker.id=9\\n' > /var/lib/kafka/broker/meta.properties"
     with on_node1(lab, foreign, "rm -r /var/lib/kafka"):
-        (finding,) = failed(lab)
-    assert (finding["check"], finding["subject"]) == ("data", "node1/broker")
+        finding, other = failed(lab)
+    assert (finding["check"], finding["subject"], other["check"]) == ("data", "node1/broker", "access")
     assert "/var/lib/kafka/broker belongs to broker.id 9; wanted: broker.id 1" in finding["detail"]
 
 
