@@ -122,6 +122,17 @@ def test_full_disk_is_one_line(tmp_path: Path, shell: Shell) -> None:
     assert (done.code, done.err, installed(tmp_path)) == (1, told, [])
 
 
+def test_failed_unpacking_leaves_nothing_where_nobody_hears_of_it(tmp_path: Path) -> None:
+    """What was unpacked is removed before a word is said: with kafab gone that word ends the script (fault 2)."""
+    step, data = release(tmp_path)
+    heard, said = os.pipe()
+    os.close(heard)
+    text = f"tar() {{ echo no >&2; return 2; }}\n{upload(step).script.text}"
+    done = subprocess.run(["sh", "-c", text], input=data, stdout=said, stderr=said, check=False)
+    os.close(said)
+    assert (done.returncode != 0, list((tmp_path / "opt" / ".incoming").iterdir())) == (True, [])
+
+
 def test_nobody_else_enters_a_release_while_it_is_unpacked(tmp_path: Path, shell: Shell) -> None:
     """Until the modes are ours the folder above is closed."""
     step, data = release(tmp_path)

@@ -9,15 +9,13 @@ about() {  # ROOT FOLDER TOP SHA256 SIZE TARFLAGS
 }
 newline='
 '
-give_up() { rm -rf -- "$part" "$work"; echo "$1" >&2; exit 1; }
+give_up() { rm -rf -- "$part" "$work"; echo "$1" >&2; exit 1; }  # removed first: nobody may be there to hear it
 unpack() {  # ARCHIVE, which is checked: its release in place, in one rename
   # Closed to all others until the modes are ours: root's tar would keep the archive's, a file for all to write, too.
   (umask 077; mkdir -p -- "$work/new")
   # A full disk is a line for each file that is left, and each says the same: the first is enough.
-  said=$(tar "$flags" "$1" -o -C "$work/new" 2>&1 < /dev/null) || {
-    echo "${said%%"$newline"*}" >&2
-    give_up "could not unpack it"
-  }
+  said=$(tar "$flags" "$1" -o -C "$work/new" 2>&1 < /dev/null) ||
+    give_up "${said:+${said%%"$newline"*}$newline}could not unpack it"
   chmod -R u=rwX,go=rX,ug-s,-t -- "$work/new" || give_up "could not set its modes"
   [ -d "$work/new/$top/libs" ] || give_up "it has no $top/libs"
   [ -d "$root/$folder" ] || mv -T -- "$work/new/$top" "$root/$folder" || [ -d "$root/$folder" ] ||
