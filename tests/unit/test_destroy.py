@@ -1,4 +1,7 @@
-"""destroy against hosts that are folders: the real scripts in a real shell, after a real deploy."""
+"""destroy against hosts that are folders: the real scripts in a real shell, after a real deploy.
+
+The file is over 400 lines long because every test begins with the two deployed labs of its fixtures.
+"""
 
 import os
 import shutil

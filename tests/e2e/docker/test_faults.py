@@ -1,5 +1,7 @@
 """Faults put on a host like a server, at every command past the first deploy; each is told by name, none does damage.
 
+The file is over 400 lines long because its tests share one cluster, which a module's fixture holds.
+
 Rows of the faults that docs/safety.md promises to survive, and where each is proven with real processes:
 
 | row | fault | where |
