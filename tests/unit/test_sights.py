@@ -14,7 +14,7 @@ from kafab.hosts import sights
 from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.hosts.observation import observation, parse
 from kafab.model import Cluster, Node, Supervisor
-from kafab.ops.run import lifecycle
+from kafab.ops.run import lifecycle, startable
 from tests.cosmos import Cosmos
 
 Shell = Callable[..., Result]
@@ -215,12 +215,12 @@ def test_agent_that_is_gone_stops_no_broker(small: Cluster, monkeypatch: pytest.
     """A restart says what its start would die of before it stops anything."""
     path = PurePosixPath("/opt/agent.jar")
     gone = sights.Sight(sights.FILE, path, "gone", PurePosixPath("/opt"), path)
-    observed = lifecycle._startable
+    observed = startable.startable
 
     def without_agent(*words: object) -> dict[Node, NodeFacts]:
         return {node: replace(seen, sights=(gone,)) for node, seen in observed(*words).items()}  # type: ignore[arg-type]
 
-    monkeypatch.setattr(lifecycle, "_startable", without_agent)
+    monkeypatch.setattr(lifecycle, "startable", without_agent)
     world = Cosmos(small).up()
     with pytest.raises(Failed, match=r"agent\.jar is not there"):
         lifecycle.restart(world.cluster, None, world.world, unsafe=True)
@@ -234,12 +234,12 @@ def test_agent_that_is_gone_refuses_a_start_of_what_does_not_run(
     """A start begins nothing where one of the nodes to start would die; what runs already needs its jar no more."""
     path = PurePosixPath("/opt/agent.jar")
     gone = sights.Sight(sights.FILE, path, "gone", PurePosixPath("/opt"), path)
-    observed = lifecycle._startable
+    observed = startable.startable
 
     def without_agent(*words: object) -> dict[Node, NodeFacts]:
         return {node: replace(seen, sights=(gone,)) for node, seen in observed(*words).items()}  # type: ignore[arg-type]
 
-    monkeypatch.setattr(lifecycle, "_startable", without_agent)
+    monkeypatch.setattr(lifecycle, "startable", without_agent)
     world = Cosmos(small).up() if runs else Cosmos(small)
     raised = False
     try:
