@@ -310,6 +310,11 @@ class Cluster:
         """The voters of the KRaft quorum, combined or isolated, in inventory order; none in ZooKeeper mode."""
         return tuple(node for node in self.nodes if node.is_controller)
 
+    @cached_property
+    def voter_hosts(self) -> tuple[Host, ...]:
+        """The hosts that keep the metadata, in inventory order: those of the ZooKeeper servers or of the controllers."""
+        return tuple(dict.fromkeys(node.host for node in (self.controllers or self.zookeepers)))
+
     @property
     def kraft(self) -> bool:
         """True in KRaft mode, which follows from there being a controller."""

@@ -24,3 +24,15 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     names = {word.lower(): word for word in known}
     found = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.6)
     return names[found[0]] if found else None
+
+
+def size(count: int) -> str:
+    """Return bytes in the decimal units that network and disk sizes are sold in: ``56.0 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    value, unit = float(count), "B"
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007  # the unit that the loop ends with is the result
+        value /= 1000
+        if value < 999.95:
+            break
+    return f"{value:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""The life of a cluster: on, plan, deploy, start, stop, restart, status, logs."""
+"""The life of a cluster: on, plan, deploy, start, stop, status, logs."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -132,24 +132,6 @@ def stop(
     console.confirm(f"Stop {limit or 'all'} of {session.cluster.name}?", yes=yes, lab=session.cluster.lab)
     stopped = lifecycle.stop(session.cluster, limit, session, unsafe=unsafe)
     show_changed(console, "stopped", session.cluster, stopped, nothing="nothing was running")
-
-
-@task(help={"limit": LIMIT, "json": JSON, "yes": YES, "unsafe": UNSAFE})
-def restart(
-    _context: Context, limit: str | None = None, json: bool = False, yes: bool = False, unsafe: bool = False
-) -> None:
-    """Stop, then start: this interrupts service. A rolling restart comes with a later version."""
-    from kafab.ops.run import lifecycle
-    from kafab.screens.cluster import show_changed
-
-    session, console = CHAIN.session(), CHAIN.console(json=json)
-    question = f"Restart {limit or 'all'} of {session.cluster.name}? This interrupts service."
-    console.warn(
-        f"restart stops {limit or 'the whole cluster'} and then starts it: meanwhile it does not serve"
-    )
-    console.confirm(question, yes=yes, lab=session.cluster.lab)
-    started = lifecycle.restart(session.cluster, limit, session, unsafe=unsafe)
-    show_changed(console, "restarted", session.cluster, started, nothing="nothing was started")
 
 
 @task(help={"limit": LIMIT, "json": JSON})

@@ -26,11 +26,11 @@ def fetch(_context: Context, version: str = "", json: bool = False) -> None:
 def list_(_context: Context, json: bool = False) -> None:
     """Show the releases in the store."""
     from kafab.ops import releases
-    from kafab.screens import layout
     from kafab.wiring import open_store
+    from kafab.words import size
 
     console, found = CHAIN.console(json=json), open_store().all()
-    rows = [(item.name, layout.size(item.size), item.source, item.sha256) for item in found]
+    rows = [(item.name, size(item.size), item.source, item.sha256) for item in found]
     console.data(
         releases.document(found), console.table(_COLUMNS, rows) if rows else "no releases in the store"
     )

@@ -52,6 +52,10 @@ class Cosmos:
     """Path of a configuration file -> its text now."""
     quorum_state: str = ""
     """Text of quorum-state on each KRaft node."""
+    pids: dict[str, int] = field(default_factory=dict)
+    """Node -> the pid of its process, another one each time that it is started."""
+    journals: dict[str, str] = field(default_factory=dict)
+    """Host -> the journal of a roll that lies there."""
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
@@ -93,6 +97,8 @@ class Cosmos:
     def change(self, name: str, runs: bool) -> None:
         """Let a node's process run, or be gone, as kafab has not seen it happen."""
         node = self.nodes[name]
+        if runs and name not in self.running:
+            self.pids[name] = self.pids.get(name, 122) + 1
         (self.running.add if runs else self.running.discard)(name)
         if node in self.cluster.zookeepers:
             (self.kafka.stopped_servers.discard if runs else self.kafka.stopped_servers.add)(node.id)
@@ -113,10 +119,21 @@ class Cosmos:
                 if self.on_lock:
                     self.on_lock()
                 return Result(0, f"{self.lock}\n".encode(), "")
+            for call in script.calls:
+                if str(call.words[0]).startswith("journal_"):
+                    return self._journal(host, *map(str, call.words))
             answers = [self._call(*map(str, call.words[:2])) for call in script.calls]
             return Result(0, "".join(answers).encode(), "")
 
         return answer
+
+    def _journal(self, host: str, call: str, first: str, *_rest: str) -> Result:
+        if call == "journal_write":
+            self.journals[host] = first
+        elif call == "journal_forget":
+            self.journals.pop(host, None)
+        said = f"{self.journals[host]}\n" if call == "journal_read" and host in self.journals else ""
+        return Result(0, f"{said}end\n".encode(), "")
 
     def _observed(self, host: str) -> Result:
         if not self.deployed:
@@ -176,10 +193,17 @@ class Cosmos:
             return f"{name} {self.answers[call, name]}\n"
         if call == "start":
             self.change(name, True)
-            return f"{name} started 123\n"
+            return f"{name} started {self.pids[name]}\n"
         if call == "stop" and name not in self.stubborn:
             self.change(name, False)
-        state = "stopping 123" if name in self.asked else "running 123" if name in self.running else "stopped"
+        pid = self.pids.get(name)
+        state = (
+            f"stopping {pid}"
+            if name in self.asked
+            else f"running {pid}"
+            if name in self.running
+            else "stopped"
+        )
         return f"{name} {state}\n"
 
 

@@ -22,17 +22,26 @@ def until(
     *,
     watch: Callable[[], object] | None = None,
     every: float = LOOK_EVERY,
+    progress: Callable[[], object] | None = None,
 ) -> Missing:
-    """Look until nothing is missing or the time is over; return what is missing then. Raises what `watch` raises."""
+    """Look until nothing is missing or the time is over; return what is missing then. Raises what `watch` raises.
+
+    Where ``progress`` returns something else than before, the limit begins anew: what moves is not given up.
+    """
     clock = world.clock
-    begun = watched = clock.now()
+    begun = watched = moved = clock.now()
+    reached = progress() if progress else None
     while True:
         missing = look()
-        elapsed = timedelta(seconds=clock.now() - begun)
-        if not missing or elapsed >= limit:
+        now = clock.now()
+        if progress and (latest := progress()) != reached:
+            reached, moved = latest, now
+        elapsed = timedelta(seconds=now - begun)
+        if not missing or now - moved >= limit.total_seconds():
             return missing
         subject = next(iter(missing))
-        world.emit(Waiting(subject, f"{what}: {missing[subject]}", elapsed, limit))
+        until_when = timedelta(seconds=moved - begun) + limit
+        world.emit(Waiting(subject, f"{what}: {missing[subject]}", elapsed, until_when))
         if watch and clock.now() - watched >= WATCH_EVERY:
             watch()
             watched = clock.now()

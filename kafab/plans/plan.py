@@ -315,6 +315,21 @@ def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> 
     return other_release or process.configuration != wanted.configuration
 
 
+def configuration_state(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> str:
+    """Return ``as deployed``, ``restart pending``, ``edited by hand`` or ``deploy pending``; empty where nothing is deployed."""
+    if not facts.files:
+        return ""
+    current_release = desired.artifact is None or facts.release == desired.artifact.folder
+    other = [file.path.name for file in wanted.files if differs(file, facts.files.get(file.path.name))]
+    # A file that is as wanted was not edited, whatever an interrupted deploy left in the manifest.
+    if any(by_hand(facts, name) for name in other):
+        return "edited by hand"
+    changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
+    if changed or not current_release:
+        return "deploy pending"
+    return "restart pending" if restart_pending(desired, wanted, facts) else "as deployed"
+
+
 def guard_places(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> None:
     """Refuse two hosts of the inventory that are one machine with one set of folders (invariant: a folder has one writer)."""
     if found := sharing.shared(cluster, hosts):

@@ -126,11 +126,11 @@ def decide(cluster: Cluster, goal: Goal, seen: Seen) -> Move:
 def _next_stop(cluster: Cluster, goal: Goal, left: Sequence[Node], seen: Seen) -> Move:
     """Return the first stop in order that the cluster can spare, or why there is none."""
     against: dict[Node, tuple[Blocker, ...]] = {}
-    ordered = _in_order(cluster, left, seen)
+    ordered = in_order(cluster, left, seen)
     for node in ordered:
         verdict = judge_stop(cluster, [node], seen, goal.spared)
         if verdict.refusal is None:
-            return Stop(_together(cluster, goal, node, ordered, seen))
+            return Stop(together(cluster, goal, node, ordered, seen))
         against[node] = verdict.blockers
     hopeless = dict.fromkeys(one for found in against.values() for one in found if one.hopeless)
     if hopeless:
@@ -138,7 +138,7 @@ def _next_stop(cluster: Cluster, goal: Goal, left: Sequence[Node], seen: Seen) -
     return Await({node.name: _why(found) for node, found in against.items()})
 
 
-def _together(
+def together(
     cluster: Cluster, goal: Goal, first: Node, ordered: Sequence[Node], seen: Seen
 ) -> tuple[Node, ...]:
     """Return the brokers that go with the first one: as many as the goal's width has, or its rack, where all can be spared."""
@@ -164,7 +164,7 @@ def _why(blockers: Sequence[Blocker]) -> str:
     return f"cannot be spared: {first.subject}: {first.reason}{more}; it takes {first.unblocks}"
 
 
-def _in_order(cluster: Cluster, left: Sequence[Node], seen: Seen) -> Sequence[Node]:
+def in_order(cluster: Cluster, left: Sequence[Node], seen: Seen) -> Sequence[Node]:
     """Return the nodes that may go now, the first choice first; whoever leads only once nobody else of its kind is left."""
     voters = [node for node in left if node.is_voter]
     stage = voters or list(left)
@@ -199,7 +199,8 @@ def lacks(cluster: Cluster, nodes: Sequence[Node], seen: Seen, behind: int) -> M
     brokers = [node for node in nodes if node.role is Role.BROKER]
     if missing or not brokers:
         return missing
-    if found := readiness.brokers(cluster, brokers, brokers, seen):
+    others = [node for node in cluster.brokers if seen.stays(node)]
+    if found := readiness.brokers(cluster, brokers, others, seen):
         return found
     late = readiness.out_of_sync(seen.known_views.values(), brokers)
     every = readiness.out_of_sync(seen.known_views.values(), cluster.brokers)

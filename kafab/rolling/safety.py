@@ -65,11 +65,13 @@ class Blocker:
     unblocks: str
     danger: Danger | None = None
     """The figures, where it is about a partition."""
+    too_few: bool = False
+    """True where the quorum is too small to spare anybody even when all of it serves."""
 
     @property
     def hopeless(self) -> bool:
         """True where no wait helps."""
-        return self.danger is not None and self.danger.hopeless
+        return self.too_few or (self.danger is not None and self.danger.hopeless)
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,16 @@ def _silence(who: str, reason: str) -> Blocker:
     return Blocker(who, f"unknown: {reason}", "an answer")
 
 
-def _refused(refusal: KafabError, what: str, silent: Mapping[str, object], *, final: bool) -> Verdict:
+def _refused(
+    refusal: KafabError, what: str, silent: Mapping[str, object], *, final: bool, too_few: bool
+) -> Verdict:
     """Return the refusal for a majority's sake, with those that run and do not answer: node name -> what came instead."""
     unknown = {name: said.reason for name, said in silent.items() if isinstance(said, Unknown)}
     told = "".join(f"\n  {name} runs and does not answer: {reason}" for name, reason in unknown.items())
     text = f"{refusal.message}{told}"
     mend = f"an answer of {', '.join(unknown)}" if unknown else "`fab start` of those that are down"
-    return Verdict(Unsafe(text, hint=refusal.hint), final, (Blocker(what, text, mend),))
+    mend = f"more {what}" if too_few else mend
+    return Verdict(Unsafe(text, hint=refusal.hint), final, (Blocker(what, text, mend, too_few=too_few),))
 
 
 def running(nodes: Sequence[Node], processes: Mapping[str, Report | Unknown], hint: str) -> list[Node]:
@@ -156,7 +161,8 @@ def _judge_servers(cluster: Cluster, stopping: Sequence[Node], seen: Seen, serve
         guard_quorum(what, size, len(serving), spared, brokers_running=served, flag=OVERRIDE)
     except Unsafe as refusal:
         said = {node.name: seen.ensemble.members.get(node.name) for node in counted}
-        return _refused(refusal, what, said, final=len(serving) == len(counted))
+        too_few = not majority_without(len(leaving), size)
+        return _refused(refusal, what, said, final=len(serving) == len(counted), too_few=too_few)
     return Verdict()
 
 
@@ -182,7 +188,8 @@ def _judge_voters(cluster: Cluster, stopping: Sequence[Node], seen: Seen, served
         )
     except Unsafe as refusal:
         said = {node.name: leaders[node.name] for node in others if node.id in staying}
-        return _refused(refusal, "controllers", said, final=staying <= following)
+        too_few = not majority_without(len(leaving), len(state.voters))
+        return _refused(refusal, "controllers", said, final=staying <= following, too_few=too_few)
     return Verdict()
 
 
@@ -311,6 +318,11 @@ def refusal_of(dangers: Sequence[Danger], stopping: Mapping[int, str], flag: str
         f"stopping {', '.join(stopping.values())} would cost {plural(len(dangers), 'partition')} of {plural(len(topics), 'topic')}:{shown}{more}",
         hint=f"{mend}stopping the whole cluster (no --limit) needs no override; `fab can-stop` names every partition; {flag} overrides",
     )
+
+
+def majority_without(leaving: int, members: int) -> bool:
+    """Tell whether a quorum of so many members has a majority where so many of them leave and all others serve."""
+    return members - leaving > members // 2
 
 
 def guard_quorum(

@@ -22,6 +22,7 @@ from kafab.events import Event, Note, Transfer, Waiting
 from kafab.findings import Report
 from kafab.screens import layout
 from kafab.screens.waits import Waits
+from kafab.words import size
 
 if TYPE_CHECKING:
     from kafab.screens.live import Live
@@ -171,13 +172,13 @@ class Console:
             took = timedelta(seconds=now - self._started.pop(key, now))
             if live := _LIVES.get(self._err):
                 live.finish(event)
-            self._line(f"{event.subject}  {event.name}: {layout.size(event.done)} in {layout.duration(took)}")
+            self._line(f"{event.subject}  {event.name}: {size(event.done)} in {layout.duration(took)}")
             return
         if live := self._live():
             live.show(event)
         elif key not in self._started:
-            total = f" of {layout.size(event.total)}" if event.total is not None else ""
-            self._line(f"{event.subject}  {event.name}: {layout.size(event.done)}{total}")
+            total = f" of {size(event.total)}" if event.total is not None else ""
+            self._line(f"{event.subject}  {event.name}: {size(event.done)}{total}")
         self._started.setdefault(key, now)
 
     def _live(self) -> "Live | None":

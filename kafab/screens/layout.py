@@ -196,18 +196,6 @@ def diff(text: str, paint: Paint = plain) -> str:
     return "\n".join(_diff_line(line, paint) for line in text.split("\n"))
 
 
-def size(count: int) -> str:
-    """Return bytes in the decimal units that network and disk sizes are sold in: ``56.0 MB``."""
-    if count < 1000:
-        return f"{count} B"
-    value, unit = float(count), "B"
-    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007  # the unit that the loop ends with is the result
-        value /= 1000
-        if value < 999.95:
-            break
-    return f"{value:.1f} {unit}"
-
-
 def duration(span: timedelta) -> str:
     """Return a duration as people say it: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
     seconds = span.total_seconds()

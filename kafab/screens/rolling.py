@@ -1,9 +1,16 @@
-"""What a node's stop would cost, as text and as a document."""
+"""What a node's stop would cost, what a roll will do and what it has done, as text and as documents."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from kafab.events import Note
+from kafab.findings import Report, Severity
 from kafab.model import Cluster, Node
+from kafab.ops.run.goal import Prepared
+from kafab.ops.run.journal import Journal
+from kafab.ops.run.roll import Rolled
 from kafab.rolling.safety import Blocker, Verdict
+from kafab.screens import layout
 from kafab.screens.console import Console
 from kafab.words import plural
 
@@ -59,3 +66,66 @@ def _document(blocker: Blocker) -> dict[str, object]:
             "min_isr": blocker.danger.min_isr,
         }
     return found
+
+
+def show_forecast(console: Console, cluster: Cluster, prepared: Prepared) -> None:
+    """Say on stderr what a roll will do: what it goes on with, its order, and what is to be known before."""
+    found, say = prepared.forecast, partial(_say, console, cluster.name)
+    if prepared.begun:
+        done = f", {len(prepared.finished)} of {len(prepared.goal.replaced)} nodes are finished"
+        say(f"a roll is unfinished, of {prepared.begun.owner}{done}; this goes on with it")
+    if found.down:
+        say(f"started first, as they do not run: {', '.join(found.down)}")
+    leaders = found.leaders
+    for number, wave in enumerate(found.waves, 1):
+        moved = sum(leaders.get(name, 0) for name in wave)
+        leads = f" ({plural(moved, 'partition')} to be led by others)" if moved else ""
+        say(f"{number}. {', '.join(wave)}{leads}")
+    for name, blockers in found.waits.items():
+        first = blockers[0]
+        say(f"{name} cannot be spared now, and is waited for: {first.subject}: {first.reason}")
+    for name, text in prepared.warnings.items():
+        console.warn(f"{name}: {text}")
+
+
+def show_rolled(console: Console, cluster: Cluster, rolled: Rolled, report: Report | None) -> None:
+    """Write what a roll has done, node by node, and what the check after it has found."""
+    lines = []
+    if rolled.nodes:
+        lines.append(
+            console.table(("NODE", "SECONDS"), [(one.name, f"{one.seconds:.1f}") for one in rolled.nodes])
+        )
+    findings = [one for one in report.findings if one.severity is not Severity.OK] if report else []
+    if report and findings:
+        lines.append(layout.report(Report(cluster.name, tuple(findings)), console.paint))
+    before = f", {plural(len(rolled.before), 'node')} before" if rolled.before else ""
+    if rolled.nodes or rolled.before:
+        lines.append(
+            f"{cluster.name}: restarted {plural(len(rolled.nodes), 'node')} in {rolled.seconds:.0f} s{before}"
+        )
+    else:
+        lines.append(f"{cluster.name}: nothing to restart")
+    document = {
+        "schema": "kafab.restart/1",
+        "cluster": cluster.name,
+        "nodes": [{"node": one.name, "seconds": round(one.seconds, 1)} for one in rolled.nodes],
+        "before": list(rolled.before),
+        "seconds": round(rolled.seconds, 1),
+        "check": layout.report_document(report) if report else None,
+    }
+    console.data(document, "\n".join(lines))
+
+
+def show_forgotten(console: Console, cluster: Cluster, found: Journal | None) -> None:
+    """Write which roll was given up."""
+    document = {
+        "schema": "kafab.restart-forgotten/1",
+        "cluster": cluster.name,
+        "owner": found.owner if found else None,
+    }
+    text = f"gave up the roll of {found.owner}" if found else "no roll was unfinished"
+    console.data(document, f"{cluster.name}: {text}")
+
+
+def _say(console: Console, subject: str, text: str) -> None:
+    console.emit(Note(subject, text))

@@ -18,6 +18,8 @@ GONE: Final = ".gone"
 # In the folder of the run records of a host
 LOCK: Final = "lock"
 """The file that the operators lock."""
+ROLL: Final = "roll"
+"""The journal of a roll that is not finished."""
 
 # In a node's run folder
 PROCESS: Final = "process"

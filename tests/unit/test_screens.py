@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from kafab.findings import Finding, Report, Severity
-from kafab.screens.layout import duration, in_column, report, safe, size, table
+from kafab.screens.layout import duration, in_column, report, safe, table
 from kafab.unknown import Unknown
+from kafab.words import size
 
 
 def test_table_aligns_and_never_cuts() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kafab.cautions import Caution
 from kafab.checks.preflight.local import Look
 from kafab.checks.preflight.network import names, targets
-from kafab.checks.preflight.sizes import heap_bytes, size
+from kafab.checks.preflight.sizes import heap_bytes
 from kafab.findings import Finding, Severity
 from kafab.hosts import sharing
 from kafab.hosts.belonging import HINT, belonging
@@ -15,7 +15,7 @@ from kafab.hosts.facts import NodeFacts
 from kafab.listeners import is_loopback
 from kafab.model import Cluster, Node, Role
 from kafab.unknown import Unknown
-from kafab.words import few, plural
+from kafab.words import few, plural, size
 
 SKEW_WARN, SKEW_FAIL = 1.0, 30.0
 """Seconds. Kafka orders records by time stamps of many machines, and expires tokens and segments by them."""

@@ -6,12 +6,13 @@ from pathlib import PurePosixPath
 
 from kafab.checks.preflight.local import Place
 from kafab.checks.preflight.one_host import OneHost, listed
-from kafab.checks.preflight.sizes import GB, MB, size
+from kafab.checks.preflight.sizes import GB, MB
 from kafab.findings import Finding, Severity
 from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.held import ACCEPT, missing
 from kafab.hosts.sights import troubles
 from kafab.model import Node, Supervisor
+from kafab.words import size
 
 HELD = "held"
 """The check whether data directories have what they have held."""

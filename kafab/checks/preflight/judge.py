@@ -12,11 +12,11 @@ from kafab.checks.preflight.jvm import refused
 from kafab.checks.preflight.local import Look
 from kafab.checks.preflight.network import LISTENER
 from kafab.checks.preflight.one_host import OneHost, listed
-from kafab.checks.preflight.sizes import size
 from kafab.checks.preflight.sysctl import MAP_COUNT, SWAPPINESS_AT_MOST
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Host, Node, Role, Supervisor, Version
+from kafab.words import size
 
 OPEN_FILES = 100_000
 FEWEST_OPEN_FILES = 4096

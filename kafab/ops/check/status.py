@@ -19,7 +19,7 @@ from kafab.ops.observing import look
 from kafab.ops.run.gates import ASK
 from kafab.ops.see import see
 from kafab.ops.world import World
-from kafab.plans.plan import by_hand, differs, restart_pending
+from kafab.plans.plan import configuration_state
 from kafab.plans.state import Desired, DesiredNode, Observed, limited
 from kafab.unknown import Unknown
 from kafab.words import plural
@@ -134,7 +134,7 @@ def node_status(desired: Desired, wanted: DesiredNode, observed: Observed) -> No
         pid=process.pid if process and alive else None,
         uptime=process.uptime if process and alive else None,
         release=(process.release if process and alive else facts.release) or "",
-        configuration=_configuration(desired, wanted, facts),
+        configuration=configuration_state(desired, wanted, facts),
         foreign=tuple(map(str, facts.foreign_units)),
         reason="; ".join(str(gone).partition(": ")[2] for gone in missing(node, facts)),
     )
@@ -149,20 +149,6 @@ def _state(facts: NodeFacts, process: Process | None) -> str:
     if process is not None and not process.asked and facts.unit_state != "dead":
         return "exited"
     return "stopped" if facts.files and facts.release else "not deployed"
-
-
-def _configuration(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> str:
-    if not facts.files:
-        return ""
-    current_release = desired.artifact is None or facts.release == desired.artifact.folder
-    other = [file.path.name for file in wanted.files if differs(file, facts.files.get(file.path.name))]
-    # A file that is as wanted was not edited, whatever an interrupted deploy left in the manifest.
-    if any(by_hand(facts, name) for name in other):
-        return "edited by hand"
-    changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
-    if changed or not current_release:
-        return "deploy pending"
-    return "restart pending" if restart_pending(desired, wanted, facts) else "as deployed"
 
 
 def leads_of(cluster: Cluster, node: Node, seen: Seen) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ an election). A cluster with faults is verified to the end: every finding is tol
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from kafab.checks import brokers, controllers, ensemble, listeners
 from kafab.cluster.seen import Seen, everything
@@ -19,6 +19,9 @@ from kafab.ops.releases import compare_hosts
 from kafab.ops.see import see
 from kafab.ops.world import World
 from kafab.unknown import Unknown
+
+SETTLED = timedelta(seconds=10)
+AGAIN_EVERY = 0.5
 
 
 def verify(
@@ -52,6 +55,19 @@ def verify(
         move = controller_election.election if cluster.kraft else ensemble_election.election
         findings.append(move(cluster, live, world))
     return Report(cluster.name, tuple(findings))
+
+
+def settled(cluster: Cluster, world: World) -> Report:
+    """Return the findings of a cluster after a change, once nothing is broken, or as they are after some seconds.
+
+    Brokers answer from copies of the metadata that follow a moment later. The cluster is only read.
+    """
+    begun = world.clock.now()
+    while (report := verify(cluster, world, probe=False)).exit_code:
+        if world.clock.now() - begun >= SETTLED.total_seconds():
+            break
+        world.clock.sleep(AGAIN_EVERY)
+    return report
 
 
 def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:

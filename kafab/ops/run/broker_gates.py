@@ -24,7 +24,7 @@ from kafab.words import plural
 
 SERVE = "brokers to serve"
 REGISTERED_LIMIT = timedelta(minutes=5)
-"""Log recovery after an unclean stop can take minutes; a broker that recovers is watched, never restarted."""
+"""How long nothing may move. Log recovery takes longer: a broker that recovers is watched, and waited for while logs are done."""
 HEARD_LIMIT = timedelta(seconds=10)
 """How long the other brokers are given to hear of those that serve; a broker that is cut off hears nothing for long."""
 IN_SYNC_LIMIT = timedelta(seconds=60)
@@ -63,7 +63,14 @@ def until_served(
     """Look until every broker serves. Raises Failed at the deadline; a process that still runs then is left alone."""
     watch = Watch(brokers, world, {broker.name for broker in brokers} - set(started))
     recovery = Recovery(brokers, world)
-    missing = until(lambda: recovery.told(look()), SERVE, REGISTERED_LIMIT, world, watch=watch.alive)
+    missing = until(
+        lambda: recovery.told(look()),
+        SERVE,
+        REGISTERED_LIMIT,
+        world,
+        watch=watch.alive,
+        progress=lambda: recovery.words,
+    )
     if not missing:
         return
     watch.alive()

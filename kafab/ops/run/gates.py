@@ -149,6 +149,11 @@ class Recovery:
             for name, text in missing.items()
         }
 
+    @property
+    def words(self) -> Mapping[str, str]:
+        """What each node that recovers said when it was last looked at; other words are progress."""
+        return {name: words for name, words in self._words.items() if words}
+
 
 def _pid(process: str) -> str:
     return process.partition(" ")[0]

@@ -5,29 +5,24 @@ only then what they need: a ZooKeeper-mode broker whose ensemble is gone hangs i
 what is missing, so an interrupted one is resumed by running it again.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from kafab.errors import Failed, Interrupted, KafabError, Unsafe
-from kafab.events import Note
-from kafab.hosts.facts import NodeFacts
 from kafab.interruption import interruptible
 from kafab.model import Cluster, Node, Role
 from kafab.ops.held import forget, keep, lacking
 from kafab.ops.lock import operating
-from kafab.ops.run import gates
+from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.guards import guard_access, guard_stop, running
 from kafab.ops.run.processes import (
     Progress,
-    archive,
     prove_brokers,
     prove_voters,
-    start_processes,
     stop_processes,
 )
-from kafab.ops.run.startable import guard_cluster_id, guard_live_cluster_id, idle_ones, startable
-from kafab.ops.run.voters import guard_voters, in_waves
+from kafab.ops.run.startable import guard_cluster_id, idle_ones, startable
+from kafab.ops.run.voters import guard_voters
 from kafab.ops.world import World
-from kafab.plans.plan import edited
 from kafab.plans.state import limited
 from kafab.rolling.safety import OVERRIDE
 
@@ -78,40 +73,9 @@ def _start_held(
     guard_access(idle)
     # The unit compares the record as well: what is accepted is no longer in it.
     forget({node: found for node, found in idle.items() if node.name in accepted}, world)
-    _tell_foreign(idle, world)
-    ending = [node for node, facts in idle.items() if facts.stopping]
-    if ending:
-        complete = "the stop before this start is complete"
-        gates.gone(ending, world, lambda name: world.emit(Note(name, complete)))
-    first = [node for node in idle if node.is_voter]
-    brokers = {node: facts for node, facts in idle.items() if not node.is_voter}
-    if cluster.kraft and limit is not None and idle:
-        guard_live_cluster_id(cluster, idle, world)
-    recording: list[Node] = []
-    for wave in in_waves(cluster, first, idle, world, anew=anew):
-        recording += start_processes(wave, world, progress) if wave else []
-        prove_voters(cluster, wave, world)
-    if brokers and not cluster.kraft:
-        guard_cluster_id(cluster, brokers, world)
-        gates.old_registrations_gone(cluster, list(brokers), world)
-    if brokers:
-        recording += start_processes(list(brokers), world, progress)
-    since = prove_brokers(cluster, progress.nodes, world, progress.done)
-    started = [node for node in progress.nodes if node.name in progress.processes]
-    gates.steady(cluster, started, progress.processes, since, world)
-    archive(recording, world)
+    bring_up(cluster, idle, world, progress, partial=limit is not None, anew=anew)
     keep(cluster, progress.nodes, world)
     return tuple(progress.done)
-
-
-def _tell_foreign(idle: Mapping[Node, NodeFacts], world: World) -> None:
-    """Say which of these nodes start with what kafab did not write: files edited by hand, drop-ins of others."""
-    for node, found in idle.items():
-        if names := edited(found):
-            told = f"starts with {', '.join(names)} as edited by hand on {node.host.name}; `fab plan` shows the difference"
-            world.emit(Note(node.name, told))
-        for path in found.foreign_units:
-            world.emit(Note(node.name, f"starts with {path} in effect, which is not kafab's"))
 
 
 def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> tuple[str, ...]:

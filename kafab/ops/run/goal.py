@@ -1,0 +1,148 @@
+"""What a roll is to do, found by looking: which nodes, which processes are to go, and what the journal says of an earlier run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from kafab.cluster.seen import Seen
+from kafab.errors import Unsafe
+from kafab.hosts.facts import NodesFacts
+from kafab.hosts.supervisor import Report
+from kafab.model import Cluster, Role
+from kafab.ops.run import journal as journals
+from kafab.ops.run.guards import guard_access
+from kafab.ops.run.journal import Journal
+from kafab.ops.run.startable import guard_cluster_id, startable
+from kafab.ops.run.voters import guard_voters
+from kafab.ops.see import see
+from kafab.ops.world import World
+from kafab.plans.plan import configuration_state, restart_pending
+from kafab.plans.state import desire, limited
+from kafab.releases.names import release_for
+from kafab.rolling import readiness
+from kafab.rolling.decide import DOWN, Goal, questions
+from kafab.rolling.forecast import Forecast, forecast
+from kafab.rolling.safety import NOTHING_SPARED, Blocker, Spared
+from kafab.unknown import Unknown
+from kafab.words import SHOWN, plural
+
+PAUSE_LIMIT = timedelta(minutes=5)
+"""How long a roll waits while nothing that it waits for gets better."""
+
+WARNINGS = {
+    "deploy pending": "a deploy is pending: it starts with what is on its host now, `fab plan` shows the difference",
+    "edited by hand": "its files were edited by hand: it starts with them, `fab plan` shows the difference",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the operator asks of a roll."""
+
+    limit: str | None = None
+    pending: bool = False
+    """Only nodes that run from another configuration or release than the inventory asks for."""
+    width: int = 1
+    rack: bool = False
+    spared: Spared = NOTHING_SPARED
+    pause_limit: timedelta = PAUSE_LIMIT
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a roll would do."""
+
+    goal: Goal
+    forecast: Forecast
+    begun: Journal | None = None
+    """The roll that this one goes on with."""
+    finished: tuple[str, ...] = ()
+    """Nodes that it has finished."""
+    warnings: Mapping[str, str] = field(default_factory=dict)
+    """Node name -> what is to be known before it is started anew."""
+
+
+def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
+    """Look at everything and tell what a roll would do; changes nothing.
+
+    Raises what forbids a start, Unsafe for another roll that is unfinished and for what can never be spared, Unreachable,
+    Failed.
+    """
+    facts = startable(cluster, limited(cluster, asked.limit), world)
+    begun = journals.read(cluster, world)
+    if begun and (begun.limit, begun.pending) != (asked.limit, asked.pending):
+        raise Unsafe(
+            f"a roll of {cluster.name} is unfinished, of {begun.owner}",
+            hint=f"`{begun.command}` goes on with it; `fab restart --forget` gives it up and leaves the nodes as they are",
+        )
+    desired = desire(cluster, facts, world.store.find(release_for(cluster.version, cluster.scala)))
+    states = {
+        wanted.node: configuration_state(desired, wanted, facts[wanted.node]) for wanted in desired.nodes
+    }
+    chosen = facts
+    if asked.pending:
+        pending = {w.node for w in desired.nodes if restart_pending(desired, w, facts[w.node])}
+        left = begun.replaced if begun else {}
+        chosen = {n: f for n, f in facts.items() if n in pending or (n.name in left and not f.running)}
+    elif begun:
+        chosen = {node: found for node, found in facts.items() if node.name in begun.replaced}
+    if not chosen:
+        return Prepared(Goal({}), Forecast(), begun)
+    _guard(cluster, chosen, world)
+    goal, seen = _goal(cluster, asked, chosen, begun, world)
+    expected = forecast(cluster, goal, seen)
+    if expected.hopeless:
+        raise _never_spared(expected.hopeless)
+    warnings = {
+        node.name: WARNINGS[states[node]]
+        for node in chosen
+        if states[node] in WARNINGS and not goal.finished(node, seen)
+    }
+    finished = tuple(node.name for node in chosen if goal.finished(node, seen))
+    return Prepared(goal, expected, begun, finished, warnings)
+
+
+def _guard(cluster: Cluster, chosen: NodesFacts, world: World) -> None:
+    """What forbids a start forbids the stop before it."""
+    guard_access(chosen)
+    brokers = {node: found for node, found in chosen.items() if node.role is Role.BROKER}
+    if not cluster.kraft and any(found.running for found in brokers.values()):
+        guard_cluster_id(cluster, brokers, world)
+    guard_voters(cluster, chosen, world)
+
+
+def _goal(
+    cluster: Cluster, asked: Asked, chosen: NodesFacts, begun: Journal | None, world: World
+) -> tuple[Goal, Seen]:
+    """Return the goal, and what was seen of the cluster when it was set."""
+    wanted = Goal(
+        dict.fromkeys(node.name for node in chosen), asked.width, rack=asked.rack, spared=asked.spared
+    )
+    seen = see(cluster, world, questions(cluster, wanted))
+    processes = {name: _process(seen.processes[name]) for name in wanted.replaced}
+    if begun:
+        replaced = processes if asked.pending else {name: begun.replaced[name] for name in processes}
+        return replace(wanted, replaced=replaced, behind=begun.behind), seen
+    # What is down now is started first, and is to be as good as the others again.
+    there = [node for node in cluster.brokers if processes.get(node.name, "") is not None]
+    behind = readiness.out_of_sync(seen.known_views.values(), there)
+    return replace(wanted, replaced=processes, behind=sum(behind.values())), seen
+
+
+def _process(report: Report | Unknown) -> str | None:
+    running = isinstance(report, Report) and report.state not in DOWN
+    return report.process if running and isinstance(report, Report) else None
+
+
+def _never_spared(blockers: Sequence[Blocker]) -> Unsafe:
+    """Return the refusal to begin a roll that would end in the middle, with what to name for it."""
+    topics = list(dict.fromkeys(one.danger.partition.topic for one in blockers if one.danger))
+    lines = "\n  ".join(f"{one.subject}: {one.reason}" for one in blockers[:SHOWN])
+    more = f"\n  and {len(blockers) - SHOWN} more" if len(blockers) > SHOWN else ""
+    accept = (
+        f"`--accept-unavailable {','.join(topics)}` restarts their brokers all the same; " if topics else ""
+    )
+    return Unsafe(
+        f"a restart without an interruption is not possible, {plural(len(blockers), 'reason')}:\n  {lines}{more}",
+        hint=f"{accept}`fab restart --at-once` interrupts service",
+    )

@@ -1,0 +1,208 @@
+"""A rolling restart: does what `rolling.decide` says, looks again before each move, and goes on where another run has ended.
+
+The goal, which process of each node is to go, is in the journal on the hosts before the first move. Whatever ends this
+program, the same command reads the journal and decides from what it sees: a node that another process serves by now is
+finished.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
+from kafab.events import Note
+from kafab.interruption import interruptible
+from kafab.model import Cluster, Node
+from kafab.ops.held import keep
+from kafab.ops.lock import operating
+from kafab.ops.run import journal as journals
+from kafab.ops.run.bring_up import bring_up
+from kafab.ops.run.catching_up import CatchingUp
+from kafab.ops.run.gates import LOOK_AT_HOSTS_EVERY, Recovery, Watch
+from kafab.ops.run.goal import Asked, Prepared, prepare
+from kafab.ops.run.guards import guard_access
+from kafab.ops.run.journal import Journal
+from kafab.ops.run.processes import Progress, stop_processes
+from kafab.ops.run.startable import idle_ones, startable
+from kafab.ops.see import see
+from kafab.ops.until import late, until
+from kafab.ops.world import World
+from kafab.rolling.decide import Await, Blocked, Done, Move, Start, Stop, decide, questions
+from kafab.rolling.readiness import Missing
+from kafab.words import few
+
+AWAITED = "the roll's next move"
+STARTS = 2
+"""How often one node is started: once, and once more where it has served and ended then."""
+TRIES = 3
+"""How often in a row a move may end without an answer of its host."""
+GO_ON = "the same command goes on; `fab restart --forget` gives the roll up"
+
+
+@dataclass(frozen=True)
+class NodeRolled:
+    """One node's part in a roll: the seconds from its stop, or from when it was found down, until it had all it had before."""
+
+    name: str
+    seconds: float
+
+
+@dataclass
+class Rolled:
+    """What a roll has done."""
+
+    nodes: list[NodeRolled] = field(default_factory=list)
+    seconds: float = 0.0
+    """From the first move to the last."""
+    before: tuple[str, ...] = ()
+    """Nodes that an earlier run of the same roll has finished."""
+
+
+def roll(cluster: Cluster, asked: Asked, world: World) -> Rolled:
+    """Replace the process of each node while the cluster goes on serving; return what was done, node by node.
+
+    Raises what `prepare` raises, Unsafe where no wait helps, Failed where a node does not come back or nothing gets better
+    for the pause limit, Interrupted with what is done. The journal stays then, and the same command goes on.
+    """
+    with operating(cluster, world, "restart"):
+        found = prepare(cluster, asked, world)
+        rolled = _Run(cluster, asked, found, world).begin() if found.goal.replaced else Rolled()
+        if found.begun or found.goal.replaced:
+            journals.forget(cluster, world)
+        return rolled
+
+
+def give_up(cluster: Cluster, world: World) -> Journal | None:
+    """Remove the journal of an unfinished roll, and leave all nodes as they are; return what it was."""
+    with operating(cluster, world, "restart --forget"):
+        found = journals.read(cluster, world)
+        journals.forget(cluster, world)
+        return found
+
+
+class _Run:
+    """One run of a roll, from move to move."""
+
+    def __init__(self, cluster: Cluster, asked: Asked, found: Prepared, world: World) -> None:
+        self._cluster, self._asked, self._found, self._world = cluster, asked, found, world
+        self._goal = found.goal
+        self._nodes = [node for node in cluster.nodes if node.name in found.goal.replaced]
+        self._open: dict[str, float] = {}
+        """Node -> when it was stopped, or found down: its part is not over yet."""
+        self._starts: dict[str, int] = {}
+        self._rolled = Rolled(before=found.finished)
+        self._recovery = Recovery(self._nodes, world)
+        self._catching_up = CatchingUp(cluster, world)
+
+    def begin(self) -> Rolled:
+        """Make sure that the goal outlives this program, and make the moves."""
+        found, world = self._found, self._world
+        keep(self._cluster, self._nodes, world)
+        if found.begun:
+            world.emit(Note(self._cluster.name, f"goes on with the roll of {found.begun.owner}"))
+        else:
+            owner, asked, goal = world.owner("restart"), self._asked, self._goal
+            entry = Journal(owner, asked.limit, asked.pending, goal.replaced, goal.behind)
+            journals.write(self._cluster, entry, world)
+        with interruptible(self._text):
+            try:
+                self._to_the_end()
+            except KafabError as error:
+                error.message += f"\n{self._text()}"
+                error.hint = f"{error.hint}; {GO_ON}" if error.hint else GO_ON
+                raise
+        keep(self._cluster, self._nodes, world)
+        return self._rolled
+
+    def _to_the_end(self) -> None:
+        begun, tries = self._world.clock.now(), 0
+        while not isinstance(move := self._next(), Done):
+            try:
+                self._make(move)
+                tries = 0
+            except (OutcomeUnknown, Unreachable) as error:  # noqa: PERF203  # a move takes seconds
+                # What became of it is seen before the next move.
+                tries += 1
+                if tries == TRIES:
+                    raise
+                self._world.emit(Note(self._cluster.name, error.message))
+        self._rolled.seconds = self._world.clock.now() - begun
+
+    def _next(self) -> Move:
+        """Look until there is a move to make. Raises Failed where nothing gets better for the pause limit."""
+        found: Move = Done()
+
+        def look() -> Missing:
+            nonlocal found
+            seen = see(self._cluster, self._world, questions(self._cluster, self._goal))
+            found = decide(self._cluster, self._goal, seen)
+            if not isinstance(found, Await):
+                return {}
+            return self._catching_up.told(self._recovery.told(found.missing), seen)
+
+        limit = self._asked.pause_limit
+        missing = until(
+            look,
+            AWAITED,
+            limit,
+            self._world,
+            every=LOOK_AT_HOSTS_EVERY,
+            progress=lambda: (self._recovery.words, self._catching_up.best),
+        )
+        if missing:
+            raise Failed(late(AWAITED, limit, missing), hint="`fab status` and `fab verify` tell more")
+        self._close(found.nodes if isinstance(found, Start) else ())
+        return found
+
+    def _make(self, move: Move) -> None:
+        match move:
+            case Blocked(blockers):
+                lines = "\n  ".join(
+                    f"{one.subject}: {one.reason}; it takes {one.unblocks}" for one in blockers
+                )
+                raise Unsafe(f"the roll cannot go on, and no wait helps:\n  {lines}")
+            case Stop(nodes):
+                self._stop(nodes)
+            case Start(nodes):
+                self._start(nodes)
+
+    def _stop(self, nodes: Sequence[Node]) -> None:
+        done = len(self._rolled.nodes) + len(self._rolled.before)
+        for number, node in enumerate(nodes, done + 1):
+            self._world.emit(Note(node.name, f"{number} of {len(self._nodes)}: stops"))
+            self._open[node.name] = self._world.clock.now()
+        stop_processes(nodes, self._world, Progress("stop", nodes))
+
+    def _start(self, nodes: Sequence[Node]) -> None:
+        self._guard_again([node for node in nodes if self._starts.get(node.name, 0) == STARTS])
+        facts = idle_ones(startable(self._cluster, nodes, self._world))
+        guard_access(facts)
+        for node in nodes:
+            self._open.setdefault(node.name, self._world.clock.now())
+            self._starts[node.name] = self._starts.get(node.name, 0) + 1
+        bring_up(self._cluster, facts, self._world, Progress("start", nodes), partial=True)
+
+    def _guard_again(self, nodes: Sequence[Node]) -> None:
+        """Refuse to start a node for ever that ends again and again. Raises Failed with the cause."""
+        if nodes:
+            Watch(nodes, self._world).alive()
+            raise Failed(f"{few(node.name for node in nodes)} ended again after the roll had started it")
+
+    def _close(self, starting: Sequence[Node]) -> None:
+        """Take the time of the nodes whose part is over: they serve, and have caught up."""
+        down = {node.name for node in starting}
+        for name in [name for name in self._open if name not in down]:
+            seconds = self._world.clock.now() - self._open.pop(name)
+            self._rolled.nodes.append(NodeRolled(name, seconds))
+
+    def _text(self) -> str:
+        """Return what is done, what was touched and is not, and what was left as it was."""
+        done = [*self._rolled.before, *(one.name for one in self._rolled.nodes)]
+        left = [node.name for node in self._nodes if node.name not in done and node.name not in self._open]
+        words = {
+            "finished": done,
+            "stopped, and not known to serve again": self._open,
+            "left as they were": left,
+        }
+        return "\n".join(
+            f"  {what}: {few(names, len(self._nodes)) or 'none'}" for what, names in words.items()
+        )
