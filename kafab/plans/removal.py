@@ -44,6 +44,7 @@ from kafab.shell.layout import (
     META_PROPERTIES,
     MYID,
     NEW,
+    ROLL,
 )
 from kafab.words import plural
 
@@ -328,8 +329,7 @@ class _OneHost:
         if wanted is None or found is None:
             return
         whose = profile.whose(wanted, self.cluster, found)
-        removed = {wanted.node for wanted in self.wanted}
-        left = [node for node in self.cluster.on(self.host) if node not in removed and self._is_left(node)]
+        left = self._left
         if whose is None:
             self._keep(wanted.path, "not kafab's")
         elif whose != self.cluster.name:
@@ -342,6 +342,12 @@ class _OneHost:
             names = (name, name + NEW)
             self._add(RemoveFiles(self.host.name, wanted.path.parent, names, note=note))
 
+    @property
+    def _left(self) -> list[Node]:
+        """The host's nodes that stay."""
+        removed = {wanted.node for wanted in self.wanted}
+        return [node for node in self.cluster.on(self.host) if node not in removed and self._is_left(node)]
+
     def _is_left(self, node: Node) -> bool:
         return node.current.name in self.there.links or node.unit in self.there.instances
 
@@ -352,6 +358,10 @@ class _OneHost:
         own = [*logs, *(path for node in nodes for path in (node.config, node.run, node.logs))]
         new = [path.with_name(path.name + NEW) for path in own]
         new += [path.with_name(path.name + NEW) for node in nodes for path in node.data]
+        run, journal = self.host.paths.run, f"{self.cluster.name}{ROLL}"
+        if journal in self._names(run) and not self._left:
+            self._add(RemoveFiles(self.host.name, run, (journal,), note="a roll is not finished"))
+            self.gone.add(run / journal)
         # The lock's file means nothing once the lock is released; only then its folder is removed.
         self.gone.add(self.host.paths.run / LOCK)
         candidates = dict.fromkeys((*own, *new, *roots(self.host)))

@@ -18,8 +18,8 @@ GONE: Final = ".gone"
 # In the folder of the run records of a host
 LOCK: Final = "lock"
 """The file that the operators lock."""
-ROLL: Final = "roll"
-"""The journal of a roll that is not finished."""
+ROLL: Final = ".roll"
+"""What stands behind a cluster's name in the name of the journal of its unfinished roll."""
 
 # In a node's run folder
 PROCESS: Final = "process"

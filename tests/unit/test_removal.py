@@ -11,7 +11,7 @@ from kafab.hosts.facts import HostFacts, Identity, NodeFacts
 from kafab.hosts.remains import HostRemains, Place, drop_in, observation, template
 from kafab.model import Cluster, Role, Supervisor
 from kafab.plans.removal import Removals, removals
-from kafab.plans.removing import RemoveData, RemoveInstance, RemoveUnit
+from kafab.plans.removing import RemoveData, RemoveFiles, RemoveInstance, RemoveUnit
 from kafab.plans.state import desire
 from tests.conftest import cluster_in
 
@@ -124,3 +124,12 @@ def test_observation_asks_for_units_of_every_role() -> None:
     cluster, _ = served()
     text = observation(cluster.hosts[0], cluster.nodes).text
     assert [role for role in Role if f"'kafka-{role}@*'" not in text] == []
+
+
+def test_journal_of_a_roll_goes_with_the_last_node() -> None:
+    """It is of this cluster by its name; another cluster's, in the same folder, stays."""
+    cluster, there = served()
+    run, own = cluster.hosts[0].paths.run, f"{cluster.name}.roll"
+    there = replace(there, places={run: Place("folder", run, frozenset({own, "other.roll"}))})
+    found = [step for step in decided(cluster, there).steps if isinstance(step, RemoveFiles)]
+    assert [(step.path, step.names) for step in found] == [(run, (own,))]

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import PurePosixPath
 
 from kafab.command import Cmd, Outcome
 from kafab.errors import Failed, OutcomeUnknown, Unreachable
 from kafab.events import Note
 from kafab.interruption import AGAIN
-from kafab.model import Cluster
+from kafab.model import Cluster, Host
 from kafab.ops.world import World
 from kafab.shell.frame import asking, whole
 from kafab.shell.layout import ROLL
@@ -75,7 +76,7 @@ def read(cluster: Cluster, world: World) -> Journal | None:
     Raises Unreachable where that cannot be known, Failed where the journal cannot be read.
     """
     places = cluster.voter_hosts
-    calls = {host.name: Cmd("journal_read", host.paths.run / ROLL) for host in places}
+    calls = {host.name: Cmd("journal_read", _path(cluster, host)) for host in places}
     answers = {host: whole(found, "the look for a journal") for host, found in _run(calls, world).items()}
     silent = {host: said.reason for host, said in answers.items() if isinstance(said, Unknown)}
     found = Counter("\n".join(said) for said in answers.values() if not isinstance(said, Unknown) and said)
@@ -87,7 +88,7 @@ def read(cluster: Cluster, world: World) -> Journal | None:
     journal = parse(found.most_common(1)[0][0])
     if isinstance(journal, Unknown):
         raise Failed(
-            f"the journal of an unfinished roll cannot be read, {places[0].paths.run / ROLL}: {journal.reason}",
+            f"the journal of an unfinished roll cannot be read, {_path(cluster, places[0])}: {journal.reason}",
             hint="`fab restart --forget` removes it",
         )
     return journal
@@ -97,7 +98,7 @@ def write(cluster: Cluster, journal: Journal, world: World) -> None:
     """Put it on the disks of a majority. Raises OutcomeUnknown where it is not on so many: nothing may be moved then."""
     places, text = cluster.voter_hosts, journal.text()
     digest = sha256(f"{text}\n".encode()).hexdigest()
-    calls = {host.name: Cmd("journal_write", text, host.paths.run / ROLL, digest) for host in places}
+    calls = {host.name: Cmd("journal_write", text, _path(cluster, host), digest) for host in places}
     problems = {host: why for host, outcome in _run(calls, world).items() if (why := _problem(outcome))}
     if len(problems) >= len(places) // 2 + len(places) % 2:
         lines = "\n  ".join(f"{host}: {why}" for host, why in problems.items())
@@ -107,10 +108,14 @@ def write(cluster: Cluster, journal: Journal, world: World) -> None:
 
 def forget(cluster: Cluster, world: World) -> None:
     """Remove it. A host that does not answer keeps a copy, which alone means nothing; that is told."""
-    calls = {host.name: Cmd("journal_forget", host.paths.run / ROLL) for host in cluster.voter_hosts}
+    calls = {host.name: Cmd("journal_forget", _path(cluster, host)) for host in cluster.voter_hosts}
     for host, outcome in _run(calls, world).items():
         if why := _problem(outcome):
             world.emit(Note(host, f"the journal of the roll is left there: {why}"))
+
+
+def _path(cluster: Cluster, host: Host) -> PurePosixPath:
+    return host.paths.run / f"{cluster.name}{ROLL}"
 
 
 def _run(calls: Mapping[str, Cmd], world: World) -> Mapping[str, Outcome]:
