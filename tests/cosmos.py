@@ -31,6 +31,8 @@ class Cosmos:
     stubborn: set[str] = field(default_factory=set)
     """Nodes that do not end when they are asked to."""
     lock: str = "locked"
+    let_go: set[str] = field(default_factory=set)
+    """Hosts that have let go of the lock, though its holder lives."""
     asked: set[str] = field(default_factory=set)
     """Nodes that were asked to stop and still run."""
     java: bool = True
@@ -119,6 +121,8 @@ class Cosmos:
                 if self.on_lock:
                     self.on_lock()
                 return Result(0, f"{self.lock}\n".encode(), "")
+            if script.called("still"):
+                return Result(0, b"lost\n" if host in self.let_go else b"still\n", "")
             for call in script.calls:
                 if str(call.words[0]).startswith("journal_"):
                     return self._journal(host, *map(str, call.words))

@@ -116,7 +116,7 @@ def test_an_election_is_told_with_both_controllers(given: Rivals) -> None:
 def test_the_lock_is_held_while_the_controller_moves(given: Rivals) -> None:
     """The election is forced under the cluster's lock, which is free again afterwards."""
     given.elect()
-    assert (given.held, given.fleet.held) == (["node1"], [])
+    assert (given.held, given.fleet.held) == (["node1", "node2"], [])
 
 
 def _another_operator(given: Rivals) -> None:

@@ -9,10 +9,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from kafab.command import Result
-from kafab.errors import Locked
+from kafab.command import Cmd, Result
+from kafab.errors import Locked, Unreachable
+from kafab.events import Note
 from kafab.model import Cluster
-from kafab.ops.lock import _check, hold
+from kafab.ops.lock import _check, hold, operating
+from kafab.shell.library import compose
+from tests.conftest import cluster_in
+from tests.cosmos import Cosmos
 
 WAIT = 10
 
@@ -150,3 +154,86 @@ def test_taken_lock_is_told(answer: str, message: str, hint: str, small: Cluster
     with pytest.raises(Locked) as told:
         _check(small, small.hosts[0], Result(0, f"{answer}\n".encode(), ""))
     assert (message in told.value.message, hint in (told.value.hint or "")) == (True, True), told.value
+
+
+def still(run: Path, owner: str) -> str:
+    """Return what a host says of the lock in this folder to whoever takes it for its own."""
+    text = compose(("alive", "lock"), Cmd("still", str(run), owner))
+    return subprocess.run(
+        ["sh", "-euc", text], capture_output=True, text=True, check=True, timeout=WAIT
+    ).stdout.strip()
+
+
+def test_holder_is_told_that_it_holds(tmp_path: Path) -> None:
+    """Only the owner that is at work now, and while it is: not another one, not a file left behind."""
+    with contender(tmp_path, "ann on desk"):
+        during = [still(tmp_path, "ann on desk"), still(tmp_path, "bob")]
+    assert (during, still(tmp_path, "ann on desk")) == (["still", "lost"], "lost")
+
+
+def test_lock_of_a_killed_holder_is_lost(tmp_path: Path) -> None:
+    """What the file says is not believed once its process is gone."""
+    with contender(tmp_path, "ann") as (shell, _):
+        shell.kill()
+        shell.wait(WAIT)
+    (tmp_path / "lock").write_text("1 1 ann\n")
+    assert still(tmp_path, "ann") == "lost"
+
+
+@pytest.fixture
+def cosmos(tmp_path: Path) -> Cosmos:
+    """Three hosts with a ZooKeeper server each."""
+    return Cosmos(cluster_in(tmp_path, 3))
+
+
+def test_majority_of_the_metadata_hosts_is_held(cosmos: Cosmos) -> None:
+    """Two of three, in the order of the inventory: any two operators meet at one of them."""
+    with operating(cosmos.cluster, cosmos.world, "start"):
+        assert cosmos.fleet.held == ["node1", "node2"]
+    assert cosmos.fleet.held == []
+
+
+def test_silent_host_is_replaced_by_the_next(cosmos: Cosmos) -> None:
+    """One that does not answer is passed over while others make a majority."""
+    cosmos.fleet.unreachable = {"node1": "no route"}
+    with operating(cosmos.cluster, cosmos.world, "start"):
+        assert cosmos.fleet.held == ["node2", "node3"]
+
+
+def test_minority_is_not_enough_to_move_anything(cosmos: Cosmos) -> None:
+    """Where two of three do not answer an operator on the other side could hold it, so nothing is done."""
+    cosmos.fleet.unreachable = {"node1": "no route", "node2": "timed out"}
+    with (
+        pytest.raises(Unreachable, match="node1: no route"),
+        operating(cosmos.cluster, cosmos.world, "start"),
+    ):
+        pytest.fail("the block was entered")
+    assert cosmos.fleet.held == []
+
+
+def test_deploy_goes_on_with_a_minority_and_says_so(cosmos: Cosmos) -> None:
+    """Files can be placed on what is left of a cluster; that the lock is weak is told."""
+    cosmos.fleet.unreachable = {"node1": "no route", "node2": "timed out"}
+    with operating(cosmos.cluster, cosmos.world, "deploy", strict=False):
+        assert cosmos.fleet.held == ["node3"]
+    assert [event.text for event in cosmos.events if isinstance(event, Note)] == [
+        "the lock is held on node3 only: an operator who sees other hosts could hold it, too"
+    ]
+
+
+def test_lock_that_a_host_has_let_go_is_taken_elsewhere(cosmos: Cosmos) -> None:
+    """A host that has rebooted holds nothing: the next one takes its place before the next move."""
+    with operating(cosmos.cluster, cosmos.world, "restart") as held:
+        cosmos.let_go, cosmos.fleet.unreachable = {"node1"}, {"node1": "it boots"}
+        held.check()
+        assert cosmos.fleet.held == ["node2", "node3"]
+
+
+def test_lock_that_is_lost_stops_its_holder(cosmos: Cosmos) -> None:
+    """Where a majority cannot be held again, another operator may hold it."""
+    with operating(cosmos.cluster, cosmos.world, "restart") as held:
+        cosmos.let_go = {"node1"}
+        cosmos.fleet.unreachable = {"node3": "no route"}
+        cosmos.lock = "held 12 bob on desk"
+        with pytest.raises(Locked, match="is being changed by bob on desk"):
+            held.check()

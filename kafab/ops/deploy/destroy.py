@@ -74,7 +74,7 @@ def destroy(cluster: Cluster, limit: str | None, world: World, agreed: Removals,
     """
     if not agreed:
         return Destroyed(agreed, {})
-    with operating(cluster, world, "destroy"):
+    with operating(cluster, world, "destroy", strict=False):
         found = prepare(cluster, limit, world, data=data)
         _guard_agreed(found, agreed)
         last = [step for step in found.steps if _waits_for_the_lock(cluster, step)]

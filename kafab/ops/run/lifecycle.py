@@ -87,7 +87,7 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
     if not running(cluster, nodes, world):
         return ()
     progress = Progress("stop", nodes)
-    with interruptible(progress.text_of_stop), operating(cluster, world, "stop"):
+    with interruptible(progress.text_of_stop), operating(cluster, world, "stop", strict=not unsafe):
         return _stop_held(cluster, world, progress, unsafe=unsafe)
 
 
@@ -133,7 +133,7 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     guard_voters(cluster, facts, world)
     stopping, starting = Progress("stop", nodes), Progress("start", nodes)
     try:
-        with operating(cluster, world, "restart"):
+        with operating(cluster, world, "restart", strict=not unsafe):
             with interruptible(stopping.text_of_stop):
                 _stop_held(cluster, world, stopping, unsafe=unsafe)
             with interruptible(starting.text):

@@ -13,7 +13,7 @@ from kafab.events import Note
 from kafab.interruption import interruptible
 from kafab.model import Cluster, Node
 from kafab.ops.held import keep
-from kafab.ops.lock import operating
+from kafab.ops.lock import Held, operating
 from kafab.ops.run import journal as journals
 from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.catching_up import CatchingUp
@@ -63,9 +63,9 @@ def roll(cluster: Cluster, asked: Asked, world: World) -> Rolled:
     Raises what `prepare` raises, Unsafe where no wait helps, Failed where a node does not come back or nothing gets better
     for the pause limit, Interrupted with what is done. The journal stays then, and the same command goes on.
     """
-    with operating(cluster, world, "restart"):
+    with operating(cluster, world, "restart") as held:
         found = prepare(cluster, asked, world)
-        rolled = _Run(cluster, asked, found, world).begin() if found.goal.replaced else Rolled()
+        rolled = _Run(cluster, asked, found, held, world).begin() if found.goal.replaced else Rolled()
         if found.begun or found.goal.replaced:
             journals.forget(cluster, world)
         return rolled
@@ -82,9 +82,9 @@ def give_up(cluster: Cluster, world: World) -> Journal | None:
 class _Run:
     """One run of a roll, from move to move."""
 
-    def __init__(self, cluster: Cluster, asked: Asked, found: Prepared, world: World) -> None:
+    def __init__(self, cluster: Cluster, asked: Asked, found: Prepared, held: Held, world: World) -> None:
         self._cluster, self._asked, self._found, self._world = cluster, asked, found, world
-        self._goal = found.goal
+        self._goal, self._held = found.goal, held
         self._nodes = [node for node in cluster.nodes if node.name in found.goal.replaced]
         self._open: dict[str, float] = {}
         """Node -> when it was stopped, or found down: its part is not over yet."""
@@ -117,6 +117,7 @@ class _Run:
         begun, tries = self._world.clock.now(), 0
         while not isinstance(move := self._next(), Done):
             try:
+                self._held.check()
                 self._make(move)
                 tries = 0
             except (OutcomeUnknown, Unreachable) as error:  # noqa: PERF203  # a move takes seconds

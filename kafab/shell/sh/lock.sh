@@ -35,6 +35,10 @@ lock() {  # RUN OWNER ROOT: a ROOT of "root" insists that nobody else can change
   let_go
   : > "$file"
 }
+still() {  # RUN OWNER: whether it is still held for this owner
+  file=$1/lock owner=$2
+  if [ -f "$file" ] && named && [ "$who" = "$owner" ]; then echo still; else echo lost; fi
+}
 named() {  # who holds it has said so
   pid= began= who=
   read -r pid began who < "$file" || :
