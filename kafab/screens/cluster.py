@@ -55,8 +55,8 @@ BUILD = re.compile(r"-[0-9a-f]{12}$")
 COLUMNS = ("HOST", "NODE", "ID", "STATE", "PID", "UPTIME", "RELEASE", "CONFIGURATION", "LEADS")
 
 
-def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus]) -> None:
-    """Write the status screen: a line a node, reasons for what is UNKNOWN below it.
+def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus], roll: str = "") -> None:
+    """Write the status screen: a line a node, reasons for what is UNKNOWN below it, and a ``roll`` that is not finished.
 
     The digest in a release's name is shown where nodes have different releases; the document always has it.
     """
@@ -85,11 +85,13 @@ def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus])
     lacking = [line.node.name for line in lines if line.lacks]
     but = f", {len(lacking)} of them do not serve as they should ({few(lacking)})" if lacking else ""
     summary = f"{cluster.name}: {running} of {len(lines)} nodes run{but}, Kafka {cluster.version}"
-    text = "\n".join([console.table(COLUMNS, rows), *sorted(reasons), summary])
+    left = [f"{cluster.name}: {roll}"] if roll else []
+    text = "\n".join([console.table(COLUMNS, rows), *sorted(reasons), *left, summary])
     document = {
         "schema": "kafab.status/1",
         "cluster": cluster.name,
         "version": str(cluster.version),
+        "unfinished_roll": roll or None,
         "nodes": [line.document for line in lines],
     }
     console.data(document, text)

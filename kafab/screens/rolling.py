@@ -6,7 +6,7 @@ from functools import partial
 from kafab.events import Note
 from kafab.findings import Report, Severity
 from kafab.model import Cluster, Node
-from kafab.ops.run.goal import Prepared
+from kafab.ops.run.goal import Prepared, Unfinished
 from kafab.ops.run.journal import Journal
 from kafab.ops.run.roll import Rolled
 from kafab.rolling.safety import Blocker, Verdict
@@ -72,8 +72,7 @@ def show_forecast(console: Console, cluster: Cluster, prepared: Prepared) -> Non
     """Say on stderr what a roll will do: what it goes on with, its order, and what is to be known before."""
     found, say = prepared.forecast, partial(_say, console, cluster.name)
     if prepared.begun:
-        done = f", {len(prepared.finished)} of {len(prepared.goal.replaced)} nodes are finished"
-        say(f"a roll is unfinished, of {prepared.begun.owner}{done}; this goes on with it")
+        say(f"{Unfinished(prepared.begun, prepared.finished).text}; this goes on with it")
     if found.down:
         say(f"started first, as they do not run: {', '.join(found.down)}")
     leaders = found.leaders
@@ -95,23 +94,29 @@ def show_rolled(console: Console, cluster: Cluster, rolled: Rolled, report: Repo
         lines.append(
             console.table(("NODE", "SECONDS"), [(one.name, f"{one.seconds:.1f}") for one in rolled.nodes])
         )
-    findings = [one for one in report.findings if one.severity is not Severity.OK] if report else []
-    if report and findings:
-        lines.append(layout.report(Report(cluster.name, tuple(findings)), console.paint))
+    findings = tuple(one for one in report.findings if one.severity is not Severity.OK) if report else ()
+    if findings:
+        lines.append(layout.report(Report(cluster.name, findings), console.paint))
     before = f", {plural(len(rolled.before), 'node')} before" if rolled.before else ""
-    if rolled.nodes or rolled.before:
+    if rolled.before and not rolled.nodes:
+        lines.append(
+            f"{cluster.name}: nothing was left of the roll: {plural(len(rolled.before), 'node')} had another process "
+            "by then; the same command again begins a new one"
+        )
+    elif rolled.nodes:
         lines.append(
             f"{cluster.name}: restarted {plural(len(rolled.nodes), 'node')} in {rolled.seconds:.0f} s{before}"
         )
     else:
         lines.append(f"{cluster.name}: nothing to restart")
+    told = layout.report_document(Report(cluster.name, findings))["findings"]
     document = {
         "schema": "kafab.restart/1",
         "cluster": cluster.name,
         "nodes": [{"node": one.name, "seconds": round(one.seconds, 1)} for one in rolled.nodes],
         "before": list(rolled.before),
         "seconds": round(rolled.seconds, 1),
-        "check": layout.report_document(report) if report else None,
+        "check": report and layout.report_document(report) | {"findings": told},
     }
     console.data(document, "\n".join(lines))
 

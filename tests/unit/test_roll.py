@@ -7,8 +7,10 @@ import pytest
 
 from kafab.errors import Failed, Interrupted, Unreachable, Unsafe
 from kafab.events import Note
+from kafab.ops.check.status import unfinished_roll
 from kafab.ops.run.goal import Asked, prepare
 from kafab.ops.run.journal import parse
+from kafab.ops.run.lifecycle import start
 from kafab.ops.run.roll import Rolled, give_up, roll
 from kafab.rolling.safety import Spared
 from tests.conftest import cluster_in
@@ -89,6 +91,34 @@ def test_another_roll_is_refused_while_one_is_unfinished(cosmos: Cosmos) -> None
     assert "`fab restart --limit node1` goes on with it; `fab restart --forget` gives it up" in str(
         caught.value.hint
     )
+
+
+def test_roll_that_came_to_its_end_otherwise_forbids_no_other(cosmos: Cosmos) -> None:
+    """A start brought back what had failed: every node runs as another process, so nothing is left to go on with."""
+    cosmos.ctrl_c = 1
+    with pytest.raises(Interrupted):
+        rolled(cosmos, limit="node1/zookeeper")
+    cosmos.ctrl_c = None
+    start(cosmos.cluster, None, cosmos.world)
+    rolled(cosmos, limit="node2/broker")
+    assert (cosmos.of("stop"), cosmos.journals) == (["node1/zookeeper", "node2/broker"], {})
+
+
+def test_status_tells_of_an_unfinished_roll(cosmos: Cosmos) -> None:
+    """Whose it is, how far it is, and both ways on."""
+    cosmos.ctrl_c = 2
+    with pytest.raises(Interrupted):
+        rolled(cosmos)
+    assert unfinished_roll(cosmos.cluster, cosmos.world) == (
+        "a roll is unfinished, of ann (`restart`): 1 of 6 nodes are finished; `fab restart` goes on with it, "
+        "`fab restart --forget` gives it up and leaves the nodes as they are"
+    )
+
+
+def test_status_says_nothing_where_no_roll_is_unfinished(cosmos: Cosmos) -> None:
+    """There is no line for it."""
+    rolled(cosmos)
+    assert unfinished_roll(cosmos.cluster, cosmos.world) == ""
 
 
 def test_roll_that_was_given_up_leaves_the_nodes(cosmos: Cosmos) -> None:

@@ -11,12 +11,14 @@ from kafab.checks.brokers import offline
 from kafab.checks.controllers import absent
 from kafab.checks.storage import judge_storage
 from kafab.cluster.seen import NOT_ASKED, Ask, Leader, Seen
+from kafab.errors import KafabError, Unreachable
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import NodeFacts, Process
 from kafab.hosts.held import missing
 from kafab.model import Cluster, Node, Role
 from kafab.ops.observing import look
 from kafab.ops.run.gates import ASK
+from kafab.ops.run.goal import FORGET, unfinished
 from kafab.ops.see import see
 from kafab.ops.world import World
 from kafab.plans.plan import configuration_state
@@ -75,6 +77,18 @@ def status(cluster: Cluster, limit: str | None, world: World) -> tuple[NodeStatu
     running = [line.node for line in lines if line.state == "running"]
     seen = see(cluster, world, _questions(cluster, running))
     return tuple(_with_words(cluster, line, seen) if line.node in running else line for line in lines)
+
+
+def unfinished_roll(cluster: Cluster, world: World) -> str:
+    """Return what is said of a roll that is not finished, with the ways on; "" where there is none."""
+    try:
+        found = unfinished(cluster, world)
+    except KafabError as error:
+        # Hosts that do not answer are in the lines of the nodes.
+        return "" if isinstance(error, Unreachable) else error.message
+    if found is None:
+        return ""
+    return f"{found.text}; `{found.begun.command}` goes on with it, {FORGET}"
 
 
 def exit_code(lines: Sequence[NodeStatus]) -> int:

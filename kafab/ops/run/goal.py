@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kafab.cluster.seen import Seen
 from kafab.errors import Unsafe
+from kafab.hosts import supervisor
 from kafab.hosts.facts import NodesFacts
 from kafab.hosts.supervisor import Report
 from kafab.model import Cluster, Role
@@ -14,7 +15,7 @@ from kafab.ops.run.guards import guard_access
 from kafab.ops.run.journal import Journal
 from kafab.ops.run.startable import guard_cluster_id, startable
 from kafab.ops.run.voters import guard_voters
-from kafab.ops.see import see
+from kafab.ops.see import reports, see
 from kafab.ops.world import World
 from kafab.plans.plan import configuration_state, restart_pending
 from kafab.plans.state import desire, limited
@@ -29,6 +30,7 @@ from kafab.words import SHOWN, plural
 PAUSE_LIMIT = timedelta(minutes=5)
 """How long a roll waits while nothing that it waits for gets better."""
 
+FORGET = "`fab restart --forget` gives it up and leaves the nodes as they are"
 WARNINGS = {
     "deploy pending": "a deploy is pending: it starts with what is on its host now, `fab plan` shows the difference",
     "edited by hand": "its files were edited by hand: it starts with them, `fab plan` shows the difference",
@@ -62,6 +64,38 @@ class Prepared:
     """Node name -> what is to be known before it is started anew."""
 
 
+@dataclass(frozen=True)
+class Unfinished:
+    """A roll that has begun and not come to its end."""
+
+    begun: Journal
+    finished: tuple[str, ...]
+    """Its nodes that run as another process by now."""
+
+    @property
+    def over(self) -> bool:
+        """True where nothing is left of it, however that came about."""
+        return len(self.finished) == len(self.begun.replaced)
+
+    @property
+    def text(self) -> str:
+        """Return whose it is and how far it is."""
+        of_all = f"{len(self.finished)} of {plural(len(self.begun.replaced), 'node')} are finished"
+        return f"a roll is unfinished, of {self.begun.owner}: {of_all}"
+
+
+def unfinished(cluster: Cluster, world: World) -> Unfinished | None:
+    """Return the roll that is not finished. Raises what `journal.read` raises."""
+    begun = journals.read(cluster, world)
+    return Unfinished(begun, _finished(cluster, begun, world)) if begun else None
+
+
+def _finished(cluster: Cluster, begun: Journal, world: World) -> tuple[str, ...]:
+    nodes = [node for node in cluster.nodes if node.name in begun.replaced]
+    seen = Seen(processes=reports(supervisor.check, nodes, world.fleet))
+    return tuple(node.name for node in nodes if Goal(begun.replaced).finished(node, seen))
+
+
 def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     """Look at everything and tell what a roll would do; changes nothing.
 
@@ -71,10 +105,9 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     facts = startable(cluster, limited(cluster, asked.limit), world)
     begun = journals.read(cluster, world)
     if begun and (begun.limit, begun.pending) != (asked.limit, asked.pending):
-        raise Unsafe(
-            f"a roll of {cluster.name} is unfinished, of {begun.owner}",
-            hint=f"`{begun.command}` goes on with it; `fab restart --forget` gives it up and leaves the nodes as they are",
-        )
+        if not (unfinished := Unfinished(begun, _finished(cluster, begun, world))).over:
+            raise Unsafe(unfinished.text, hint=f"`{begun.command}` goes on with it; {FORGET}")
+        begun = None
     desired = desire(cluster, facts, world.store.find(release_for(cluster.version, cluster.scala)))
     states = {
         wanted.node: configuration_state(desired, wanted, facts[wanted.node]) for wanted in desired.nodes
