@@ -123,24 +123,22 @@ def _asked(
 
 
 def _roll(asked: "Asked", yes: bool, json: bool) -> int:
-    from kafab.ops.check.verify import settled
+    from kafab.ops.rolling.roll import Rolled, roll
     from kafab.ops.run.goal import prepare
-    from kafab.ops.run.roll import Rolled, roll
     from kafab.screens.rolling import show_forecast, show_rolled
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
     prepared = prepare(cluster, asked, session)
     if not prepared.goal.replaced and not prepared.begun:
-        show_rolled(console, cluster, Rolled(), None)
+        show_rolled(console, cluster, Rolled())
         return 0
     show_forecast(console, cluster, prepared)
     if prepared.goal.replaced:
         console.confirm(f"Restart these nodes of {cluster.name}?", yes=yes, lab=cluster.lab)
-    rolled = roll(cluster, asked, session)
-    report = settled(cluster, session)
-    show_rolled(console, cluster, rolled, report)
-    return report.exit_code
+    rolled = roll(cluster, asked, prepared, session)
+    show_rolled(console, cluster, rolled)
+    return rolled.report.exit_code if rolled.report else 0
 
 
 def _restart_at_once(limit: str | None, unsafe: bool, yes: bool, json: bool) -> int:
@@ -158,7 +156,7 @@ def _restart_at_once(limit: str | None, unsafe: bool, yes: bool, json: bool) -> 
 
 
 def _forget(json: bool) -> int:
-    from kafab.ops.run.roll import give_up
+    from kafab.ops.rolling.roll import give_up
     from kafab.screens.rolling import show_forgotten
 
     session, console = CHAIN.session(), CHAIN.console(json=json)

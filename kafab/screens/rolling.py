@@ -6,9 +6,9 @@ from functools import partial
 from kafab.events import Note
 from kafab.findings import Report, Severity
 from kafab.model import Cluster, Node
+from kafab.ops.rolling.roll import Rolled
 from kafab.ops.run.goal import Prepared, Unfinished
 from kafab.ops.run.journal import Journal
-from kafab.ops.run.roll import Rolled
 from kafab.rolling.safety import Blocker, Verdict
 from kafab.screens import layout
 from kafab.screens.console import Console
@@ -87,9 +87,9 @@ def show_forecast(console: Console, cluster: Cluster, prepared: Prepared) -> Non
         console.warn(f"{name}: {text}")
 
 
-def show_rolled(console: Console, cluster: Cluster, rolled: Rolled, report: Report | None) -> None:
+def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
     """Write what a roll has done, node by node, and what the check after it has found."""
-    lines = []
+    report, lines = rolled.report, []
     if rolled.nodes:
         lines.append(
             console.table(("NODE", "SECONDS"), [(one.name, f"{one.seconds:.1f}") for one in rolled.nodes])

@@ -57,6 +57,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.ops.hosts.*",
             "kafab.ops.run.*",
             "kafab.ops.check.*",
+            "kafab.ops.rolling.*",
             "kafab.ops.deploy.*",
             "kafab.lab.*",
         ),

@@ -8,10 +8,10 @@ import pytest
 from kafab.errors import Failed, Interrupted, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.ops.check.status import unfinished_roll
+from kafab.ops.rolling.roll import Rolled, give_up, roll
 from kafab.ops.run.goal import Asked, prepare
 from kafab.ops.run.journal import parse
 from kafab.ops.run.lifecycle import start
-from kafab.ops.run.roll import Rolled, give_up, roll
 from kafab.rolling.safety import Spared
 from tests.conftest import cluster_in
 from tests.cosmos import ALL, Cosmos, names
@@ -30,7 +30,8 @@ def cosmos(tmp_path: Path) -> Cosmos:
 
 def rolled(cosmos: Cosmos, **asked: object) -> Rolled:
     """Roll, with what is asked for."""
-    return roll(cosmos.cluster, Asked(**asked), cosmos.world)  # type: ignore[arg-type]  # the tests name its fields
+    wanted = Asked(**asked)  # type: ignore[arg-type]  # the tests name its fields
+    return roll(cosmos.cluster, wanted, prepare(cosmos.cluster, wanted, cosmos.world), cosmos.world)
 
 
 def test_each_node_is_replaced_once(cosmos: Cosmos) -> None:

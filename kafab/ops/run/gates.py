@@ -17,7 +17,7 @@ from kafab.hosts.supervisor import Report, State
 from kafab.interruption import AGAIN
 from kafab.model import Cluster, Node
 from kafab.ops.see import reports, see
-from kafab.ops.until import WATCH_EVERY, wait
+from kafab.ops.until import LOOK_EVERY, WATCH_EVERY, wait
 from kafab.ops.world import World
 from kafab.rolling import readiness
 from kafab.rolling.readiness import Missing
@@ -238,7 +238,8 @@ def gone(nodes: Sequence[Node], world: World, stopped: Callable[[str], None]) ->
         others_gone = len(left) < len(nodes)
         return {name: _still_there(node, found.get(name), others_gone) for name, node in left.items()}
 
-    wait(look, "clean shutdown", STOP_LIMIT, world, every=LOOK_AT_HOSTS_EVERY)
+    every = min(LOOK_AT_HOSTS_EVERY, LOOK_EVERY * len(nodes))
+    wait(look, "clean shutdown", STOP_LIMIT, world, every=every)
 
 
 def _still_there(node: Node, report: Report | None, others_gone: bool) -> str:

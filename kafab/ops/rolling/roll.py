@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
+from kafab.findings import Report
 from kafab.interruption import interruptible
 from kafab.model import Cluster, Node
+from kafab.ops.check.verify import settled
 from kafab.ops.held import keep
 from kafab.ops.lock import Held, operating
+from kafab.ops.rolling.catching_up import CatchingUp
 from kafab.ops.run import journal as journals
 from kafab.ops.run.bring_up import bring_up
-from kafab.ops.run.catching_up import CatchingUp
 from kafab.ops.run.gates import LOOK_AT_HOSTS_EVERY, Recovery, Watch
 from kafab.ops.run.goal import Asked, Prepared, prepare
 from kafab.ops.run.guards import guard_access
@@ -55,17 +57,25 @@ class Rolled:
     """From the first move to the last."""
     before: tuple[str, ...] = ()
     """Nodes that an earlier run of the same roll has finished."""
+    report: Report | None = None
+    """What the check after the last node has found."""
 
 
-def roll(cluster: Cluster, asked: Asked, world: World) -> Rolled:
+def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolled:
     """Replace the process of each node while the cluster goes on serving; return what was done, node by node.
+
+    ``found`` is what `prepare` has told of it.
 
     Raises what `prepare` raises, Unsafe where no wait helps, Failed where a node does not come back or nothing gets better
     for the pause limit, Interrupted with what is done. The journal stays then, and the same command goes on.
     """
     with operating(cluster, world, "restart") as held:
-        found = prepare(cluster, asked, world)
+        if journals.read(cluster, world) != found.begun:
+            # Another operator has begun or ended a roll between the look and the lock.
+            found = prepare(cluster, asked, world)
         rolled = _Run(cluster, asked, found, held, world).begin() if found.goal.replaced else Rolled()
+        rolled.report = settled(cluster, world)
+        # Until then the same command goes on: whoever ends this program now has not seen what the check found.
         if found.begun or found.goal.replaced:
             journals.forget(cluster, world)
         return rolled
@@ -180,7 +190,9 @@ class _Run:
         for node in nodes:
             self._open.setdefault(node.name, self._world.clock.now())
             self._starts[node.name] = self._starts.get(node.name, 0) + 1
-        bring_up(self._cluster, facts, self._world, Progress("start", nodes), partial=True)
+        progress = Progress("start", nodes)
+        # In a lab nobody minds what a node costs that ends a moment later; the next look notices it.
+        bring_up(self._cluster, facts, self._world, progress, partial=True, steady=not self._cluster.lab)
 
     def _guard_again(self, nodes: Sequence[Node]) -> None:
         """Refuse to start a node for ever that ends again and again. Raises Failed with the cause."""

@@ -1,0 +1,1 @@
+"""A rolling restart, from the journal to the check after the last node."""
