@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from kafab.canary.figures import Figures
 from kafab.cluster.metadata import (
     ConfigEntry,
     Controller,
@@ -219,6 +220,51 @@ class Records(Protocol):
         self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
     ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
         """Read each partition from the beginning up to (not including) the given offset; fewer come back at the timeout."""
+
+
+@dataclass(frozen=True)
+class Perch:
+    """What a canary's process is told: where the brokers are, which topic is its own, and how often to write."""
+
+    bootstrap: str
+    """A bootstrap.servers value."""
+    topic: str
+    leaders: tuple[int, ...]
+    """The broker that is the preferred leader of each partition, by partition number."""
+    every: timedelta
+    """The time between two records of one partition."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The last figures of a canary, how long ago they came, and why no more will come; None while its process is at work."""
+
+    figures: Figures | None
+    ago: timedelta
+    ended: str | None = None
+
+
+class Flight(Protocol):
+    """A canary at work, in a process of its own: it outlives no owner, and nothing of it is in the owner's way."""
+
+    def heard(self) -> Heard:
+        """Return what it has told last; asks and waits for nothing."""
+
+    def finish(self, *, silence: timedelta) -> Heard:
+        """Let it flush, read its topic to the end and count; return what it told last.
+
+        It is given up once it has told nothing for ``silence``.
+        """
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+
+
+class Canaries(Protocol):
+    """Starts canaries."""
+
+    def fly(self, perch: Perch) -> Flight:
+        """Start one. What goes wrong with it is heard from it. Where its owner dies, it removes its topic and ends."""
 
 
 class Store(Protocol):

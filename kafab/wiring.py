@@ -21,7 +21,7 @@ from kafab.lab.kinds import Kind, Lab, chosen_kind
 from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Cluster, Supervisor
-from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.ports import Brokers, Canaries, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.admin import ClientsAdmin
@@ -105,6 +105,13 @@ class Session:
         from kafab.adapters.kafka.admin import ClientsAdmin
 
         return ClientsAdmin([node.endpoint for node in self.cluster.brokers])
+
+    @property
+    def canaries(self) -> Canaries:
+        """Processes that write and read beside an operation."""
+        from kafab.adapters.kafka.canaries import CanaryProcesses
+
+        return CanaryProcesses()
 
     @cached_property
     def store(self) -> Store:

@@ -6,7 +6,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
-from . import cluster, destroy, inventory, lab, preflight, releases, remote, rolling, topics, verify
+from . import canary, cluster, destroy, inventory, lab, preflight, releases, remote, rolling, topics, verify
 from .boundary import task
 from .chain import CHAIN
 
@@ -28,7 +28,7 @@ def summary(command: Task[Any]) -> str:
 
 def _namespace() -> Collection:
     tree = Collection(commands)
-    for module in (cluster, rolling, verify, preflight, destroy, remote):
+    for module in (cluster, rolling, canary, verify, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
     for module in (inventory, lab, releases, topics):

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from kafab.events import Emit
-from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.ports import Brokers, Canaries, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
 
 
 class World(Protocol):
@@ -35,6 +35,10 @@ class World(Protocol):
     @property
     def records(self) -> Records:
         """Records written and read."""
+
+    @property
+    def canaries(self) -> Canaries:
+        """Processes that write and read beside an operation."""
 
     @property
     def store(self) -> Store:

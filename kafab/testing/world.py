@@ -5,8 +5,9 @@ from typing import Any
 
 from kafab.events import Emit, silent
 from kafab.ops.world import World
-from kafab.ports import Brokers, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.ports import Brokers, Canaries, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
 from kafab.testing.admin import FakeAdmin
+from kafab.testing.canaries import FakeCanaries
 from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.kafka import FakeKafka
@@ -25,6 +26,7 @@ class FakeWorld:
     topics: Topics
     records: Records
     store: Store
+    canaries: Canaries = field(default_factory=FakeCanaries)
     clock: Clock = field(default_factory=FakeClock)
     emit: Emit = silent
 

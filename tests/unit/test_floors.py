@@ -42,6 +42,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.inventory.*",
             "kafab.hosts.*",
             "kafab.cluster.*",
+            "kafab.canary.*",
             "kafab.ports",
             "kafab.plans.*",
             "kafab.checks.*",

@@ -7,7 +7,8 @@ import pytest
 from kafab.cluster.metadata import TopicSpec
 from kafab.errors import Failed
 from kafab.findings import Finding, Severity
-from kafab.ops.check.probe import APPEARS_LIMIT, replication
+from kafab.ops.check.probe import replication
+from kafab.ops.own_topic import APPEARS_LIMIT
 from kafab.testing.admin import FakeAdmin
 from kafab.testing.fleet import FakeClock
 from kafab.testing.kafka import FakeKafka

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from kafab.cluster.metadata import Controller
+from kafab.cluster.own_topics import is_own
 from kafab.cluster.seen import Ask, Seen
 from kafab.errors import KafabError
 from kafab.events import Note
 from kafab.findings import Finding, Severity
 from kafab.model import Cluster, Node
-from kafab.ops.check.probe import is_probe
 from kafab.ops.lock import operating
 from kafab.ops.see import see
 from kafab.ops.until import until
@@ -105,7 +105,7 @@ def _not_agreed(seen: Seen, before: set[str], evidence: dict[str, object]) -> li
 def leaderless(seen: Seen) -> set[str]:
     """Return the partitions without a leader; those of probes, which come and go, do not count."""
     known = seen.known_views.values()
-    return {p.name for view in known for p in view.partitions if p.leader is None and not is_probe(p.topic)}
+    return {p.name for view in known for p in view.partitions if p.leader is None and not is_own(p.topic)}
 
 
 def lost_leaders(seen: Seen, before: set[str], evidence: dict[str, object]) -> list[str]:

@@ -1,77 +1,55 @@
-"""Replication proven by doing: records through a topic of which every broker leads one partition.
-
-The probe topic's name carries the time it was made at, so that one left behind by a killed run can be told from one that
-another operator's run is using now.
-"""
+"""Replication proven by doing: records through a topic of which every broker leads one partition."""
 
 import secrets
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from kafab.cluster.metadata import Metadata, Produced, ReplicaState, TopicSpec
+from kafab.cluster.own_topics import Purpose, is_left_behind, own_name, purpose_of
 from kafab.errors import Failed
 from kafab.events import Note
 from kafab.findings import Finding, Severity
-from kafab.model import Cluster, Endpoint
+from kafab.model import Cluster
+from kafab.ops.own_topic import LOOK_EVERY, OwnTopic, removal_command
 from kafab.ops.until import until
 from kafab.ops.world import World
 from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
+from kafab.words import plural
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 
-PREFIX = "kafab-probe-"
 RECORDS = 100
 """Records a partition."""
-LEFT_BEHIND_AFTER = timedelta(minutes=10)
 REPLICAS_LIMIT = timedelta(seconds=10)
 RECORDS_LIMIT = timedelta(seconds=30)
-APPEARS_LIMIT = timedelta(seconds=5)
-"""How long a topic is waited for whose creation was not seen to be done."""
-LOOK_EVERY = 0.05
 
 CHECK = "replication.probe"
 
 
 def probe_name(now: datetime) -> str:
-    """Return a new topic name: the prefix, the time in seconds as 8 hex digits, 4 random ones."""
-    return f"{PREFIX}{int(now.timestamp()):08x}-{secrets.token_hex(2)}"
-
-
-def is_probe(topic: str) -> bool:
-    """True for a topic that a verification made."""
-    return topic.startswith(PREFIX)
+    """Return a new topic name."""
+    return own_name(Purpose.PROBE, now, secrets.token_hex(2))
 
 
 def judge_leftovers(cluster: Cluster, metadata: Metadata | Unknown, now: datetime) -> Finding:
-    """Find probe topics that are too old to be in use; the hint is the command that deletes the first of them."""
+    """Find topics of kafab's own that are too old to be in use; the hint is the command that deletes them."""
     check = "replication.leftovers"
     if isinstance(metadata, Unknown):
         return Finding(check, cluster.name, UNKNOWN, metadata.reason)
-    probes = sorted({partition.topic for partition in metadata.partitions if is_probe(partition.topic)})
-    old = [topic for topic in probes if now - _made(topic) > LEFT_BEHIND_AFTER]
+    topics = sorted({partition.topic for partition in metadata.partitions})
+    old = [topic for topic in topics if is_left_behind(topic, now)]
     evidence: dict[str, object] = {"topics": old}
     if not old:
-        return Finding(
-            check,
-            cluster.name,
-            OK,
-            f"no probe topic older than {LEFT_BEHIND_AFTER.total_seconds() / 60:.0f} min is left behind",
-            evidence,
+        ages = " and ".join(
+            f"no {one.word} topic older than {one.left_behind_after.total_seconds() / 60:.0f} min"
+            for one in Purpose
         )
-    detail = f"{len(old)} probe topics of interrupted runs are left: {', '.join(old)}"
-    hint = f"fab on {cluster.source or cluster.name} " + " ".join(f"topics.delete {topic}" for topic in old)
-    return Finding(check, cluster.name, WARN, detail, evidence, hint)
-
-
-def _made(topic: str) -> datetime:
-    try:
-        return datetime.fromtimestamp(int(topic[len(PREFIX) :][:8], 16)).astimezone()
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(
-            0
-        ).astimezone()  # not a name of ours, or an ancient one: nobody waits for it
+        return Finding(check, cluster.name, OK, f"{ages} is left behind", evidence)
+    detail = f"{plural(len(old), 'topic')} of interrupted runs are left: {', '.join(old)}"
+    if any(purpose_of(topic) is Purpose.CANARY for topic in old):
+        detail += "; a canary may still be at work with its topic, where a roll has gone on for so long"
+    return Finding(check, cluster.name, WARN, detail, evidence, removal_command(cluster, old))
 
 
 def replication(
@@ -110,10 +88,9 @@ class _Probe:
     def __init__(self, cluster: Cluster, spec: TopicSpec, world: World) -> None:
         self._cluster = cluster
         self._name = spec.name
-        self._spec = spec
+        self._topic = OwnTopic(cluster, spec, world)
         self._assignment = spec.assignment or ()
         self._world = world
-        self._answered = False
         self._evidence: dict[str, object] = {
             "topic": spec.name,
             "partitions": len(self._assignment),
@@ -122,13 +99,11 @@ class _Probe:
 
     def run(self, records: int) -> Finding:
         try:
-            created = self._world.topics.create_topic(self._spec)
+            created = self._topic.create()
         except Failed as error:
-            self._answered = True
             return self._verdict(CRIT, error.message)
         if isinstance(created, Unknown):
             return self._verdict(UNKNOWN, created.reason)
-        self._answered = True
         sent = {
             number: tuple(f"{self._name}/{number}/{count}".encode() for count in range(records))
             for number in range(len(self._assignment))
@@ -139,44 +114,14 @@ class _Probe:
         return self._judged(sent, written)
 
     def removed(self) -> Finding:
-        """Delete the topic. Where its creation was not answered, wait for it to appear, and then ask once more."""
-        answer = self._deleted()
-        if isinstance(answer, Failed) and not self._answered:
-            until(self._absent, "the topic to appear", APPEARS_LIMIT, self._world, every=LOOK_EVERY)
-            answer = self._deleted()
-        if answer is None:
-            return self._removal(OK, f"{self._name} is gone")
-        if isinstance(answer, Unknown):
-            return self._removal(UNKNOWN, f"{self._name} may be left behind: {answer.reason}")
-        # A broker that froze with the request may still carry it out: only when all answer, it is absent for good.
-        asked = (None,) if self._answered else tuple(node.endpoint for node in self._cluster.brokers)
-        with ThreadPoolExecutor(max_workers=min(32, len(asked))) as pool:
-            views = list(pool.map(self._shown, asked))
-        silent = [view.reason for view in views if isinstance(view, Unknown)]
-        if silent and not self._answered:
-            told = f"{self._name} may appear later: its creation was not answered, and {'; '.join(silent)}"
-            return self._removal(UNKNOWN, told)
-        if silent or any(view is True for view in views):
-            return self._removal(WARN, answer.message)
-        return self._removal(OK, f"{self._name} was never made")
-
-    def _deleted(self) -> Unknown | Failed | None:
-        try:
-            return self._world.topics.delete_topic(self._name)
-        except Failed as error:
-            return error
-
-    def _absent(self) -> Missing:
-        return {} if self._shown() is True else {self._cluster.name: f"{self._name} is not shown"}
-
-    def _shown(self, at: Endpoint | None = None) -> bool | Unknown:
-        seen = self._world.brokers.metadata(at)
-        return seen if isinstance(seen, Unknown) else any(p.topic == self._name for p in seen.partitions)
-
-    def _removal(self, severity: Severity, detail: str) -> Finding:
-        hint = f"fab on {self._cluster.source or self._cluster.name} topics.delete {self._name}"
-        check = "replication.removed"
-        return Finding(check, self._cluster.name, severity, detail, hint=None if severity is OK else hint)
+        removal = self._topic.removed()
+        return Finding(
+            "replication.removed",
+            self._cluster.name,
+            removal.severity,
+            removal.detail,
+            hint=removal.hint,
+        )
 
     def _judged(self, sent: Mapping[int, Sequence[bytes]], written: Produced) -> Finding:
         acked = {number: len(written.offsets.get(number, ())) for number in sent}

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 from kafab.checks import brokers, controllers, ensemble, listeners
+from kafab.cluster.own_topics import is_own
 from kafab.cluster.seen import Seen, everything
 from kafab.findings import Finding, Report
 from kafab.model import Cluster
@@ -73,7 +74,7 @@ def settled(cluster: Cluster, world: World) -> Report:
 def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
     """Judge what was seen; asks nothing."""
     view = brokers.choose_view(_first_to_be_right(cluster, seen), seen.views)
-    partitions = brokers.without(view, probes.is_probe)
+    partitions = brokers.without(view, is_own)
     return (
         *(_judge_controllers if cluster.kraft else _judge_ensemble)(cluster, seen),
         *listeners.judge_listeners(cluster, seen.listeners, seen.views),

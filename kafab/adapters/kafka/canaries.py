@@ -1,0 +1,104 @@
+"""Canaries as processes of their own: started, heard and ended."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from kafab.adapters.kafka.canary import FINISH, perch_document
+from kafab.canary.figures import Figures, from_document
+from kafab.ports import Flight, Heard, Perch
+
+_ROOT = Path(__file__).resolve().parents[3]
+_MODULE = "kafab.adapters.kafka.canary"
+_LAST_LINES = 3
+_END_LIMIT = 5.0
+_LOOK_EVERY = 0.05
+
+
+class CanaryProcesses:
+    """`kafab.ports.Canaries` on this machine."""
+
+    def fly(self, perch: Perch) -> Flight:
+        """Start a process: in a session of its own, so that Ctrl-C comes to its owner alone."""
+        return CanaryProcess(perch)
+
+
+class CanaryProcess:
+    """`kafab.ports.Flight` of one process. A thread takes what it tells."""
+
+    def __init__(self, perch: Perch) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  # this interpreter, arguments our own
+            [sys.executable, "-m", _MODULE],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._lock = threading.Lock()
+        self._figures: Figures | None = None
+        self._at = time.monotonic()
+        self._said: deque[str] = deque(maxlen=_LAST_LINES)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+        self._say(json.dumps(perch_document(perch)).encode())
+
+    def heard(self) -> Heard:
+        """Return the last figures."""
+        ended = self._process.poll() if not self._thread.is_alive() else None
+        with self._lock:
+            ago = timedelta(seconds=time.monotonic() - self._at)
+            return Heard(self._figures, ago, None if ended is None else self._end(ended))
+
+    def finish(self, *, silence: timedelta) -> Heard:
+        """Say the word, and hear it out."""
+        self._say(FINISH)
+        while (heard := self.heard()).ended is None and heard.ago < silence:
+            self._thread.join(_LOOK_EVERY)
+        return heard
+
+    def close(self) -> None:
+        """End it by its id, and take the thread back."""
+        # Whether it is asked or told to end makes no difference to its topic, which is its owner's to remove.
+        self._process.kill()
+        with suppress(OSError):
+            if self._process.stdin:
+                self._process.stdin.close()
+        self._process.wait(_END_LIMIT)
+        self._thread.join(_END_LIMIT)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def _say(self, line: bytes) -> None:
+        # A process that has ended is heard of by `heard`.
+        with suppress(OSError, ValueError):
+            if self._process.stdin:
+                self._process.stdin.write(line + b"\n")
+                self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        for line in self._process.stdout or ():
+            try:
+                found = from_document(json.loads(line))
+            except (ValueError, KeyError, TypeError):
+                self._said.append(line.decode(errors="replace").strip())
+                continue
+            with self._lock:
+                self._figures, self._at = found, time.monotonic()
+        self._process.wait()
+
+    def _end(self, code: int) -> str:
+        said = f": {' / '.join(self._said)}" if self._said else ""
+        return f"its process ended with {code}{said}"
+
+
+def _python_path() -> list[str]:
+    found = os.environ.get("PYTHONPATH")
+    return [found] if found else []

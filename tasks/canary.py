@@ -1,0 +1,40 @@
+"""A producer and a consumer of one's own for a while: canary."""
+
+import re
+from datetime import timedelta
+
+from invoke.context import Context
+
+from kafab.errors import UsageError
+
+from .boundary import task
+from .chain import CHAIN
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@task(
+    help={
+        "for_": "How long: a number with s, m or h, from 1s to 24h.",
+        "json": "Print one JSON document.",
+    }
+)
+def canary(_context: Context, for_: str = "60s", json: bool = False) -> int:
+    """Write and read records of its own for a while and count: lost, duplicates, gaps between acknowledgements."""
+    from kafab.canary.verdict import judge
+    from kafab.ops.canary import alone
+    from kafab.screens.canary import show_canary
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
+    found, absent = alone(session.cluster, session, span(for_))
+    show_canary(console, session.cluster, found, absent)
+    return judge(found).exit_code
+
+
+def span(text: str) -> timedelta:
+    """Read ``--for``. Raises UsageError for anything but 1s to 24h."""
+    read = re.fullmatch(r"(\d{1,5})([smh])", text, re.ASCII)
+    found = timedelta(seconds=int(read[1]) * _UNITS[read[2]]) if read else timedelta()
+    if not timedelta(seconds=1) <= found <= timedelta(hours=24):
+        raise UsageError(f"found --for {text}; expected 1s to 24h, for example 90s or 5m")
+    return found
