@@ -42,6 +42,8 @@ def can_stop(_context: Context, nodes: str, json: bool = False) -> int:
         "isr_margin": "So many in-sync replicas more than min.insync.replicas stay; 0 unless it is given.",
         "accept_unavailable": "Topics that may be unavailable meanwhile, comma-separated: those without a replica to spare.",
         "pause_limit": "How long to wait where nothing gets better, such as 90s or 10m; 5m unless it is given.",
+        "gap_budget": "The longest time without an acknowledgement to the canary at which the roll goes on; 5s unless it is given.",
+        "no_canary": "No canary: what clients meet during the roll is then unproven.",
         "at_once": "Stop everything, then start it: this interrupts service.",
         "unsafe": f"With --at-once: {UNSAFE[0].lower()}{UNSAFE[1:]}",
         "forget": "Give up a roll that is not finished: its nodes stay as they are.",
@@ -58,6 +60,8 @@ def restart(
     isr_margin: str | None = None,
     accept_unavailable: str | None = None,
     pause_limit: str | None = None,
+    gap_budget: str | None = None,
+    no_canary: bool = False,
     at_once: bool = False,
     unsafe: bool = False,
     forget: bool = False,
@@ -78,6 +82,8 @@ def restart(
             "isr-margin": isr_margin,
             "accept-unavailable": accept_unavailable,
             "pause-limit": pause_limit,
+            "gap-budget": gap_budget,
+            "no-canary": no_canary,
         }
         if found := [f"--{flag}" for flag, value in given.items() if value] + ["--forget"] * (
             at_once and forget
@@ -96,6 +102,8 @@ def restart(
         margin=isr_margin,
         unavailable=accept_unavailable,
         pause_limit=pause_limit,
+        gap_budget=gap_budget,
+        canary=not no_canary,
     )
     return _roll(asked, yes, json)
 
@@ -108,8 +116,10 @@ def _asked(
     margin: str | None,
     unavailable: str | None,
     pause_limit: str | None,
+    gap_budget: str | None,
+    canary: bool,
 ) -> "Asked":
-    from kafab.ops.run.goal import PAUSE_LIMIT, Asked
+    from kafab.ops.run.goal import GAP_BUDGET, PAUSE_LIMIT, Asked
     from kafab.rolling.safety import Spared
 
     return Asked(
@@ -119,13 +129,15 @@ def _asked(
         rack=width == "rack",
         spared=Spared(options.count("isr-margin", margin, 0, 0), frozenset(options.names(unavailable))),
         pause_limit=options.span("pause-limit", pause_limit, PAUSE_LIMIT),
+        canary=canary,
+        gap_budget=options.span("gap-budget", gap_budget, GAP_BUDGET),
     )
 
 
 def _roll(asked: "Asked", yes: bool, json: bool) -> int:
     from kafab.ops.rolling.roll import Rolled, roll
     from kafab.ops.run.goal import prepare
-    from kafab.screens.rolling import show_forecast, show_rolled
+    from kafab.screens.rolling import exit_code, show_forecast, show_rolled
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
@@ -138,7 +150,7 @@ def _roll(asked: "Asked", yes: bool, json: bool) -> int:
         console.confirm(f"Restart these nodes of {cluster.name}?", yes=yes, lab=cluster.lab)
     rolled = roll(cluster, asked, prepared, session)
     show_rolled(console, cluster, rolled)
-    return rolled.report.exit_code if rolled.report else 0
+    return exit_code(rolled)
 
 
 def _restart_at_once(limit: str | None, unsafe: bool, yes: bool, json: bool) -> int:

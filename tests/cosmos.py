@@ -8,6 +8,7 @@ from kafab.command import Outcome, Result, Script
 from kafab.events import Event
 from kafab.model import Cluster, Role
 from kafab.plans.state import desire
+from kafab.testing.canaries import FakeCanaries
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.hosts import FakeHost, State, fresh_answer
 from kafab.testing.kafka import FakeKafka
@@ -62,6 +63,7 @@ class Cosmos:
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
         self.clock = FakeClock()
+        self.canaries = FakeCanaries()
         for broker in self.cluster.brokers:
             self.kafka.stop_broker(broker.id)
         self.kafka.stopped_servers = {node.id for node in self.cluster.zookeepers}
@@ -75,7 +77,12 @@ class Cosmos:
     def world(self) -> FakeWorld:
         """The ports, faked."""
         return FakeWorld.of(
-            self.kafka, fleet=self.fleet, store=self.store, clock=self.clock, emit=self.events.append
+            self.kafka,
+            fleet=self.fleet,
+            store=self.store,
+            clock=self.clock,
+            emit=self.events.append,
+            canaries=self.canaries,
         )
 
     def up(self) -> "Cosmos":

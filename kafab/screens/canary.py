@@ -83,9 +83,7 @@ def _row(name: str, counts: Counts, *, counted: bool) -> tuple[object, ...]:
         lost,
         counts.duplicates if counted else "unknown",
         counts.reordered if counted else "unknown",
-        layout.duration(counts.longest_gap)
-        if counts.longest_gap >= timedelta(seconds=1)
-        else _ms(counts.longest_gap),
+        _ms(counts.longest_gap),
         _ms(counts.p50),
         _ms(counts.p99),
         _ms(counts.slowest),
@@ -94,4 +92,6 @@ def _row(name: str, counts: Counts, *, counted: bool) -> tuple[object, ...]:
 
 
 def _ms(span: timedelta | None) -> str:
-    return "-" if span is None else f"{span.total_seconds() * 1000:.3g} ms"
+    if span is None:
+        return "-"
+    return layout.duration(span) if span >= timedelta(seconds=1) else f"{span.total_seconds() * 1000:.3g} ms"

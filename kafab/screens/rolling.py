@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from kafab.canary.verdict import judge
 from kafab.events import Note
 from kafab.findings import Report, Severity
 from kafab.model import Cluster, Node
@@ -11,6 +12,8 @@ from kafab.ops.run.goal import Prepared, Unfinished
 from kafab.ops.run.journal import Journal
 from kafab.rolling.safety import Blocker, Verdict
 from kafab.screens import layout
+from kafab.screens.canary import canary_document
+from kafab.screens.canary import text as canary_text
 from kafab.screens.console import Console
 from kafab.words import plural
 
@@ -97,6 +100,11 @@ def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
     findings = tuple(one for one in report.findings if one.severity is not Severity.OK) if report else ()
     if findings:
         lines.append(layout.report(Report(cluster.name, findings), console.paint))
+    if rolled.canary:
+        verdict = judge(rolled.canary)
+        lines.append(canary_text(console, cluster, rolled.canary, rolled.absent, verdict))
+    elif rolled.nodes:
+        lines.append("no canary: what clients met during the roll is not proven")
     before = f", {plural(len(rolled.before), 'node')} before" if rolled.before else ""
     if rolled.before and not rolled.nodes:
         lines.append(
@@ -116,9 +124,17 @@ def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
         "nodes": [{"node": one.name, "seconds": round(one.seconds, 1)} for one in rolled.nodes],
         "before": list(rolled.before),
         "seconds": round(rolled.seconds, 1),
+        "canary": rolled.canary and canary_document(cluster, rolled.canary, rolled.absent),
         "check": report and layout.report_document(report) | {"findings": told},
     }
     console.data(document, "\n".join(lines))
+
+
+def exit_code(rolled: Rolled) -> int:
+    """Return 1 where something is broken or lost, 5 where that could not be told, 0 otherwise."""
+    codes = [rolled.report.exit_code] if rolled.report else []
+    codes += [judge(rolled.canary).exit_code] if rolled.canary else []
+    return next((code for code in (1, 5) if code in codes), 0)
 
 
 def show_forgotten(console: Console, cluster: Cluster, found: Journal | None) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kafab.canary.figures import Counts
 from kafab.errors import Failed, Interrupted, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.ops.check.status import unfinished_roll
@@ -259,3 +260,55 @@ def test_kraft_rolls(tmp_path: Path, mode: str) -> None:
     before = dict(cosmos.pids)
     rolled(cosmos)
     assert cosmos.pids == {name: pid + 1 for name, pid in before.items()}
+
+
+def test_canary_is_there_from_the_first_stop_on_and_its_topic_goes(cosmos: Cosmos) -> None:
+    """Its figures come back with the roll, and nothing of it is left in the cluster."""
+    done = rolled(cosmos)
+    assert (done.canary and done.canary.counted, cosmos.canaries.closed == cosmos.canaries.flown) == (
+        True,
+        True,
+    )
+    assert {partition.topic for partition in cosmos.kafka.partitions} == {"orders"}
+
+
+def test_lost_record_stops_the_roll(cosmos: Cosmos) -> None:
+    """An acknowledged record that is gone is worth more than the end of a restart."""
+    cosmos.canaries.counts = {2: Counts(sent=9, acked=9, lost=1)}
+    with pytest.raises(Failed, match="the canary has lost 1 acknowledged record: the roll stops here"):
+        rolled(cosmos)
+    assert (cosmos.moves, cosmos.canaries.closed == cosmos.canaries.flown) == ([], True)
+
+
+def test_roll_waits_until_the_canary_is_well(cosmos: Cosmos) -> None:
+    """A silence above the budget pauses it, and it goes on when records are acknowledged again."""
+    cosmos.canaries.counts = {2: Counts(sent=9, acked=8, open_gap=timedelta(seconds=6))}
+
+    def well_again(now: float) -> None:
+        if now > 40:
+            cosmos.canaries.counts = {}
+
+    cosmos.clock.during = well_again
+    rolled(cosmos, limit="node1/broker")
+    assert (cosmos.of("stop"), cosmos.clock.time > 40) == (["node1/broker"], True)
+
+
+def test_silence_within_the_budget_is_no_reason_to_wait(cosmos: Cosmos) -> None:
+    """The budget is the operator's."""
+    cosmos.canaries.counts = {2: Counts(sent=9, acked=8, open_gap=timedelta(seconds=6))}
+    rolled(cosmos, limit="node1/broker", gap_budget=timedelta(seconds=10))
+    assert cosmos.of("stop") == ["node1/broker"]
+
+
+def test_roll_without_a_canary_makes_no_topic(cosmos: Cosmos) -> None:
+    """--no-canary."""
+    done = rolled(cosmos, canary=False)
+    assert (done.canary, cosmos.canaries.flown) == (None, [])
+
+
+def test_interrupted_roll_takes_its_canary_away(cosmos: Cosmos) -> None:
+    """Ctrl-C leaves no topic of kafab's."""
+    cosmos.ctrl_c = 3
+    with pytest.raises(Interrupted):
+        rolled(cosmos)
+    assert {partition.topic for partition in cosmos.kafka.partitions} == {"orders"}

@@ -8,6 +8,7 @@ finished.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kafab.canary.figures import Figures
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.findings import Report
@@ -17,6 +18,7 @@ from kafab.ops.check.verify import settled
 from kafab.ops.held import keep
 from kafab.ops.lock import Held, operating
 from kafab.ops.rolling.catching_up import CatchingUp
+from kafab.ops.rolling.companion import Companion
 from kafab.ops.run import journal as journals
 from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.gates import LOOK_AT_HOSTS_EVERY, Recovery, Watch
@@ -59,6 +61,10 @@ class Rolled:
     """Nodes that an earlier run of the same roll has finished."""
     report: Report | None = None
     """What the check after the last node has found."""
+    canary: Figures | None = None
+    """What the canary beside it has measured; None where there was none."""
+    absent: tuple[Node, ...] = ()
+    """Brokers that were not there when the canary began."""
 
 
 def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolled:
@@ -102,6 +108,7 @@ class _Run:
         self._rolled = Rolled(before=found.finished)
         self._recovery = Recovery(self._nodes, world)
         self._catching_up = CatchingUp(cluster, world)
+        self._canary = Companion(cluster, asked, world)
 
     def begin(self) -> Rolled:
         """Make sure that the goal outlives this program, and make the moves."""
@@ -115,7 +122,9 @@ class _Run:
             journals.write(self._cluster, entry, world)
         with interruptible(self._text):
             try:
-                self._to_the_end()
+                with self._canary:
+                    self._to_the_end()
+                    self._rolled.canary, self._rolled.absent = self._canary.finish()
             except KafabError as error:
                 error.message += f"\n{self._text()}"
                 error.hint = f"{error.hint}; {GO_ON}" if error.hint else GO_ON
@@ -145,7 +154,9 @@ class _Run:
         def look() -> Missing:
             nonlocal found
             seen = see(self._cluster, self._world, questions(self._cluster, self._goal))
-            found = decide(self._cluster, self._goal, seen)
+            found = decide(self._cluster, self._canary.spared(self._goal), seen)
+            if isinstance(found, Stop | Done):
+                return self._canary.lacks()
             if not isinstance(found, Await):
                 return {}
             return self._catching_up.told(self._recovery.told(found.missing), seen)
@@ -172,7 +183,10 @@ class _Run:
                 )
                 raise Unsafe(f"the roll cannot go on, and no wait helps:\n  {lines}")
             case Stop(nodes):
-                self._stop(nodes)
+                # Where the canary begins that has taken a while: what may stop is looked at again.
+                if not self._canary.begins():
+                    self._stop(nodes)
+                    self._start(nodes)
             case Start(nodes):
                 self._start(nodes)
 

@@ -30,6 +30,7 @@ from kafab.words import SHOWN, plural
 PAUSE_LIMIT = timedelta(minutes=5)
 """How long a roll waits while nothing that it waits for gets better."""
 
+GAP_BUDGET = timedelta(seconds=5)
 FORGET = "`fab restart --forget` gives it up and leaves the nodes as they are"
 WARNINGS = {
     "deploy pending": "a deploy is pending: it starts with what is on its host now, `fab plan` shows the difference",
@@ -48,6 +49,10 @@ class Asked:
     rack: bool = False
     spared: Spared = NOTHING_SPARED
     pause_limit: timedelta = PAUSE_LIMIT
+    canary: bool = True
+    """Have a canary beside the roll."""
+    gap_budget: timedelta = GAP_BUDGET
+    """The longest silence of the canary at which the roll goes on."""
 
 
 @dataclass(frozen=True)
