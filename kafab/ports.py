@@ -208,6 +208,18 @@ class Topics(Protocol):
         """Set (or, with None, reset) single properties, leave the others, and wait until every broker shows it."""
 
 
+class Leaders(Protocol):
+    """Who leads partitions."""
+
+    def elect_preferred(
+        self, partitions: Sequence[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], str] | Unknown:
+        """Have the first replica of each of these (topic, partition) lead it, and wait until every broker shows it.
+
+        Returns why the controller refused, for those that it did; raises Failed where it refused all of it.
+        """
+
+
 class Records(Protocol):
     """Records written and read, the way production clients do."""
 

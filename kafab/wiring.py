@@ -21,7 +21,18 @@ from kafab.lab.kinds import Kind, Lab, chosen_kind
 from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Cluster, Supervisor
-from kafab.ports import Brokers, Canaries, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.ports import (
+    Brokers,
+    Canaries,
+    Clock,
+    Controllers,
+    Fleet,
+    Leaders,
+    Records,
+    Store,
+    Topics,
+    ZooKeeper,
+)
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.admin import ClientsAdmin
@@ -93,6 +104,11 @@ class Session:
     @property
     def topics(self) -> Topics:
         """Changes of the cluster's topics."""
+        return self._clients
+
+    @property
+    def leaders(self) -> Leaders:
+        """Who leads partitions."""
         return self._clients
 
     @property

@@ -6,7 +6,20 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
-from . import canary, cluster, destroy, inventory, lab, preflight, releases, remote, rolling, topics, verify
+from . import (
+    canary,
+    cluster,
+    destroy,
+    inventory,
+    lab,
+    leaders,
+    preflight,
+    releases,
+    remote,
+    rolling,
+    topics,
+    verify,
+)
 from .boundary import task
 from .chain import CHAIN
 
@@ -31,7 +44,7 @@ def _namespace() -> Collection:
     for module in (cluster, rolling, canary, verify, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
-    for module in (inventory, lab, releases, topics):
+    for module in (inventory, lab, leaders, releases, topics):
         tree.add_collection(Collection.from_module(module))
     return tree
 

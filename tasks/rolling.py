@@ -43,6 +43,7 @@ def can_stop(_context: Context, nodes: str, json: bool = False) -> int:
         "accept_unavailable": "Topics that may be unavailable meanwhile, comma-separated: those without a replica to spare.",
         "pause_limit": "How long to wait where nothing gets better, such as 90s or 10m; 5m unless it is given.",
         "gap_budget": "The longest time without an acknowledgement to the canary at which the roll goes on; 5s unless it is given.",
+        "leaders": "When restarted brokers lead again what they led: each (after each node), end, never; end unless it is given.",
         "no_canary": "No canary: what clients meet during the roll is then unproven.",
         "at_once": "Stop everything, then start it: this interrupts service.",
         "unsafe": f"With --at-once: {UNSAFE[0].lower()}{UNSAFE[1:]}",
@@ -61,6 +62,7 @@ def restart(
     accept_unavailable: str | None = None,
     pause_limit: str | None = None,
     gap_budget: str | None = None,
+    leaders: str | None = None,
     no_canary: bool = False,
     at_once: bool = False,
     unsafe: bool = False,
@@ -83,6 +85,7 @@ def restart(
             "accept-unavailable": accept_unavailable,
             "pause-limit": pause_limit,
             "gap-budget": gap_budget,
+            "leaders": leaders,
             "no-canary": no_canary,
         }
         if found := [f"--{flag}" for flag, value in given.items() if value] + ["--forget"] * (
@@ -103,6 +106,7 @@ def restart(
         unavailable=accept_unavailable,
         pause_limit=pause_limit,
         gap_budget=gap_budget,
+        leaders=leaders,
         canary=not no_canary,
     )
     return _roll(asked, yes, json)
@@ -117,9 +121,10 @@ def _asked(
     unavailable: str | None,
     pause_limit: str | None,
     gap_budget: str | None,
+    leaders: str | None,
     canary: bool,
 ) -> "Asked":
-    from kafab.ops.run.goal import GAP_BUDGET, PAUSE_LIMIT, Asked
+    from kafab.ops.run.goal import GAP_BUDGET, PAUSE_LIMIT, Asked, Leaders
     from kafab.rolling.safety import Spared
 
     return Asked(
@@ -129,6 +134,7 @@ def _asked(
         rack=width == "rack",
         spared=Spared(options.count("isr-margin", margin, 0, 0), frozenset(options.names(unavailable))),
         pause_limit=options.span("pause-limit", pause_limit, PAUSE_LIMIT),
+        leaders=options.choice("leaders", Leaders, leaders) or Leaders.END,
         canary=canary,
         gap_budget=options.span("gap-budget", gap_budget, GAP_BUDGET),
     )

@@ -47,6 +47,7 @@ def by_hand(
         brokers=admin,
         topics=admin,
         records=admin,
+        leaders=admin,
         store=FakeStore.for_cluster(cluster),
         clock=SystemClock(),
     )

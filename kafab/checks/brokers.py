@@ -259,7 +259,8 @@ def _preferred_leaders(cluster: Cluster, partitions: Sequence[Partition]) -> Fin
     detail = f"{len(elsewhere)} of {len(led)} ({percent:g} %) are not led by their preferred leader"
     over = [f"broker {broker} {value:g} %" for broker, value in share.items() if value > IMBALANCE_LIMIT]
     if over:
-        return Finding(check, cluster.name, WARN, f"{detail}: {few(over)}", evidence)
+        hint = "`fab leaders.restore` has them lead again"
+        return Finding(check, cluster.name, WARN, f"{detail}: {few(over)}", evidence, hint=hint)
     return Finding(check, cluster.name, OK, detail, evidence)
 
 

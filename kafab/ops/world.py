@@ -3,7 +3,18 @@
 from typing import Protocol
 
 from kafab.events import Emit
-from kafab.ports import Brokers, Canaries, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.ports import (
+    Brokers,
+    Canaries,
+    Clock,
+    Controllers,
+    Fleet,
+    Leaders,
+    Records,
+    Store,
+    Topics,
+    ZooKeeper,
+)
 
 
 class World(Protocol):
@@ -31,6 +42,10 @@ class World(Protocol):
     @property
     def topics(self) -> Topics:
         """Changes of topics."""
+
+    @property
+    def leaders(self) -> Leaders:
+        """Who leads partitions."""
 
     @property
     def records(self) -> Records:

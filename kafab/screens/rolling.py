@@ -11,7 +11,7 @@ from kafab.ops.rolling.roll import Rolled
 from kafab.ops.run.goal import Prepared, Unfinished
 from kafab.ops.run.journal import Journal
 from kafab.rolling.safety import Blocker, Verdict
-from kafab.screens import layout
+from kafab.screens import layout, leaders
 from kafab.screens.canary import canary_document
 from kafab.screens.canary import text as canary_text
 from kafab.screens.console import Console
@@ -78,9 +78,8 @@ def show_forecast(console: Console, cluster: Cluster, prepared: Prepared) -> Non
         say(f"{Unfinished(prepared.begun, prepared.finished).text}; this goes on with it")
     if found.down:
         say(f"started first, as they do not run: {', '.join(found.down)}")
-    leaders = found.leaders
     for number, wave in enumerate(found.waves, 1):
-        moved = sum(leaders.get(name, 0) for name in wave)
+        moved = sum(found.leaders.get(name, 0) for name in wave)
         leads = f" ({plural(moved, 'partition')} to be led by others)" if moved else ""
         say(f"{number}. {', '.join(wave)}{leads}")
     for name, blockers in found.waits.items():
@@ -100,6 +99,8 @@ def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
     findings = tuple(one for one in report.findings if one.severity is not Severity.OK) if report else ()
     if findings:
         lines.append(layout.report(Report(cluster.name, findings), console.paint))
+    if rolled.leaders:
+        lines.append(f"leaders: {leaders.text(rolled.leaders)}")
     if rolled.canary:
         verdict = judge(rolled.canary)
         lines.append(canary_text(console, cluster, rolled.canary, rolled.absent, verdict))
@@ -124,6 +125,7 @@ def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
         "nodes": [{"node": one.name, "seconds": round(one.seconds, 1)} for one in rolled.nodes],
         "before": list(rolled.before),
         "seconds": round(rolled.seconds, 1),
+        "leaders": rolled.leaders and leaders.document(rolled.leaders),
         "canary": rolled.canary and canary_document(cluster, rolled.canary, rolled.absent),
         "check": report and layout.report_document(report) | {"findings": told},
     }

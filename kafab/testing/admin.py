@@ -137,6 +137,24 @@ class FakeAdmin:
         self._kafka.configs[topic] = {name: value for name, value in wanted.items() if value is not None}
         return None
 
+    def elect_preferred(
+        self, partitions: Sequence[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], str] | Unknown:
+        """Let the first replica lead where it is in the ISR and serves."""
+        self.calls.append(("elect_preferred", ",".join(f"{topic}-{number}" for topic, number in partitions)))
+        if isinstance(seen := self.metadata(), Unknown):
+            return seen
+        known = {(one.topic, one.number) for one in seen.partitions}
+        refused = dict.fromkeys(set(partitions) - known, "Broker: Unknown topic or partition")
+        for one in seen.partitions:
+            if (one.topic, one.number) not in partitions:
+                continue
+            if one.replicas[0] in one.isr and one.replicas[0] in self._kafka.serving_brokers:
+                self._kafka.lead(one.topic, one.number, one.replicas[0])
+            else:
+                refused[one.topic, one.number] = "Broker: Preferred leader was not available"
+        return refused
+
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
         """Every live broker's replicas; those of lagging brokers that do not lead are empty."""
         silent = self._kafka.silent_brokers & set(self._kafka.registrations)

@@ -5,7 +5,18 @@ from typing import Any
 
 from kafab.events import Emit, silent
 from kafab.ops.world import World
-from kafab.ports import Brokers, Canaries, Clock, Controllers, Fleet, Records, Store, Topics, ZooKeeper
+from kafab.ports import (
+    Brokers,
+    Canaries,
+    Clock,
+    Controllers,
+    Fleet,
+    Leaders,
+    Records,
+    Store,
+    Topics,
+    ZooKeeper,
+)
 from kafab.testing.admin import FakeAdmin
 from kafab.testing.canaries import FakeCanaries
 from kafab.testing.controllers import FakeControllers
@@ -25,6 +36,7 @@ class FakeWorld:
     brokers: Brokers
     topics: Topics
     records: Records
+    leaders: Leaders
     store: Store
     canaries: Canaries = field(default_factory=FakeCanaries)
     clock: Clock = field(default_factory=FakeClock)
@@ -34,7 +46,7 @@ class FakeWorld:
     def of(cls, kafka: FakeKafka, admin: FakeAdmin | None = None, **ports: Any) -> "FakeWorld":
         """Return a world around a cluster: no host is there to be asked, and its release is stored, unless ``ports`` say so.
 
-        ``admin`` stands for brokers, topics and records.
+        ``admin`` stands for brokers, topics, leaders and records.
         """
         one = admin or FakeAdmin(kafka)
         made: dict[str, Any] = {
@@ -44,6 +56,7 @@ class FakeWorld:
             "brokers": one,
             "topics": one,
             "records": one,
+            "leaders": one,
             "store": FakeStore.for_cluster(kafka.cluster),
         }
         return cls(**made | ports)

@@ -154,6 +154,15 @@ def test_properties_are_set_and_reset_one_by_one(kafka: World, topic: str) -> No
         assert own == expected
 
 
+def test_preferred_replica_is_elected_and_one_that_has_to_be_refused_is_told(
+    kafka: World, topic: str
+) -> None:
+    """Where it leads already nothing is refused; a partition that is not there is, with the controller's words."""
+    found = kafka.admin.elect_preferred([(topic, 0), ("nosuch", 0)])
+    assert not isinstance(found, Unknown)
+    assert list(found) == [("nosuch", 0)]
+
+
 def test_only_the_wanted_properties_are_read(kafka: World, topic: str) -> None:
     """With keys the answer has those properties alone."""
     found = kafka.admin.topic_configs([topic], ["min.insync.replicas"])

@@ -118,6 +118,20 @@ class ClientsAdmin:
             f"{topic} does not show the change of {', '.join(values)} on every broker",
         )
 
+    def elect_preferred(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str] | Unknown:
+        """Elect, then wait until every broker that answers shows the preferred replica as the leader of what was not refused."""
+        refused = self._topics().elect(partitions)
+        if isinstance(refused, Unknown):
+            return refused
+        wanted = set(partitions) - refused.keys()
+
+        def shown(answer: Any) -> bool:
+            found = _metadata(answer).partitions
+            return all(one.leader == one.replicas[0] for one in found if (one.topic, one.number) in wanted)
+
+        unknown = self._awaited(_metadata_request, shown, "the elected leaders are not shown on every broker")
+        return refused if unknown is None else unknown
+
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
         """Ask every live broker for its replicas of the topic; Unknown names every broker that did not answer."""
         seen = self.metadata()

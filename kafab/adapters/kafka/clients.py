@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import ElectionType, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -91,6 +91,24 @@ class TopicChanges:
             ),
             f"alter topic {name}",
         )
+
+    def elect(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str] | Unknown:
+        """Ask the controller to elect the preferred leaders, KIP-460; return why it did not, for those that it refused."""
+        asked: list[Future[Any]] = []
+
+        def send(admin: AdminClient, _limits: dict[str, float]) -> Mapping[Any, Future[Any]]:
+            wanted = [TopicPartition(topic, number) for topic, number in partitions]
+            # confluent-kafka 2.16.1 takes no timeout here: SystemError, more argument specifiers than keyword list entries.
+            asked.append(admin.elect_leaders(ElectionType.PREFERRED, wanted))
+            return {None: asked[-1]}
+
+        if (unknown := self._answer(send, "elect the preferred leaders")) is not None:
+            return unknown
+        return {
+            (partition.topic, partition.partition): error.str()
+            for partition, error in asked[-1].result().items()
+            if error is not None and error.code() != KafkaError.ELECTION_NOT_NEEDED
+        }
 
     def _answer(self, send: _Send, what: str) -> Unknown | None:
         deadline = time.monotonic() + _ADMIN_TIMEOUT.total_seconds()

@@ -6,23 +6,24 @@ finished.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kafab.canary.figures import Figures
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.findings import Report
 from kafab.interruption import interruptible
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Node, Role
 from kafab.ops.check.verify import settled
 from kafab.ops.held import keep
+from kafab.ops.leaders import Restored, elect
 from kafab.ops.lock import Held, operating
 from kafab.ops.rolling.catching_up import CatchingUp
 from kafab.ops.rolling.companion import Companion
 from kafab.ops.run import journal as journals
 from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.gates import LOOK_AT_HOSTS_EVERY, Recovery, Watch
-from kafab.ops.run.goal import Asked, Prepared, prepare
+from kafab.ops.run.goal import Asked, Leaders, Prepared, prepare
 from kafab.ops.run.guards import guard_access
 from kafab.ops.run.journal import Journal
 from kafab.ops.run.processes import Progress, stop_processes
@@ -61,6 +62,8 @@ class Rolled:
     """Nodes that an earlier run of the same roll has finished."""
     report: Report | None = None
     """What the check after the last node has found."""
+    leaders: Restored | None = None
+    """The preferred leaders that were elected back; None where that was not asked for."""
     canary: Figures | None = None
     """What the canary beside it has measured; None where there was none."""
     absent: tuple[Node, ...] = ()
@@ -112,18 +115,20 @@ class _Run:
 
     def begin(self) -> Rolled:
         """Make sure that the goal outlives this program, and make the moves."""
-        found, world = self._found, self._world
+        found, asked, world = self._found, self._asked, self._world
         keep(self._cluster, self._nodes, world)
         if found.begun:
             world.emit(Note(self._cluster.name, f"goes on with the roll of {found.begun.owner}"))
         else:
-            owner, asked, goal = world.owner("restart"), self._asked, self._goal
+            owner, goal = world.owner("restart"), self._goal
             entry = Journal(owner, asked.limit, asked.pending, goal.replaced, goal.behind)
             journals.write(self._cluster, entry, world)
         with interruptible(self._text):
             try:
                 with self._canary:
                     self._to_the_end()
+                    if asked.leaders is not Leaders.NEVER:
+                        self._restore(self._nodes)
                     self._rolled.canary, self._rolled.absent = self._canary.finish()
             except KafabError as error:
                 error.message += f"\n{self._text()}"
@@ -217,9 +222,24 @@ class _Run:
     def _close(self, starting: Sequence[Node]) -> None:
         """Take the time of the nodes whose part is over: they serve, and have caught up."""
         down = {node.name for node in starting}
-        for name in [name for name in self._open if name not in down]:
-            seconds = self._world.clock.now() - self._open.pop(name)
-            self._rolled.nodes.append(NodeRolled(name, seconds))
+        back = [node for node in self._nodes if node.name in self._open and node.name not in down]
+        for node in back:
+            seconds = self._world.clock.now() - self._open.pop(node.name)
+            if node.name not in {one.name for one in self._rolled.nodes}:
+                self._rolled.nodes.append(NodeRolled(node.name, seconds))
+        if back and self._asked.leaders is Leaders.EACH:
+            self._restore(back)
+
+    def _restore(self, nodes: Sequence[Node]) -> None:
+        """Elect the preferred leaders on these nodes' brokers back; the roll itself does not depend on it."""
+        brokers = [node for node in nodes if node.role is Role.BROKER]
+        before = self._rolled.leaders.moved if self._rolled.leaders else ()
+        try:
+            found = elect(self._cluster, brokers, self._world) if brokers else Restored()
+        except KafabError as error:
+            self._world.emit(Note(self._cluster.name, f"{error.message}; `fab leaders.restore` tries again"))
+        else:
+            self._rolled.leaders = replace(found, moved=(*before, *found.moved))
 
     def _text(self) -> str:
         """Return what is done, what was touched and is not, and what was left as it was."""

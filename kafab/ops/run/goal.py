@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import Enum
 
 from kafab.cluster.seen import Seen
 from kafab.errors import Unsafe
@@ -38,6 +39,15 @@ WARNINGS = {
 }
 
 
+class Leaders(str, Enum):
+    """When the brokers that were restarted lead again what they are the preferred leaders of."""
+
+    EACH = "each"
+    """After each node's return."""
+    END = "end"
+    NEVER = "never"
+
+
 @dataclass(frozen=True)
 class Asked:
     """What the operator asks of a roll."""
@@ -49,6 +59,7 @@ class Asked:
     rack: bool = False
     spared: Spared = NOTHING_SPARED
     pause_limit: timedelta = PAUSE_LIMIT
+    leaders: Leaders = Leaders.END
     canary: bool = True
     """Have a canary beside the roll."""
     gap_budget: timedelta = GAP_BUDGET
