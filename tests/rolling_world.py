@@ -67,6 +67,8 @@ class RollingWorld:
     down: set[str] = field(default_factory=set)
     behind: dict[int, int] = field(default_factory=dict)
     """Broker -> ticks until its replicas are in sync."""
+    slow: dict[int, int] = field(default_factory=dict)
+    """Broker -> how many more ticks than others it takes to be in sync."""
     silent: set[str] = field(default_factory=set)
     """Nodes whose hosts do not answer."""
     moves: list[Move] = field(default_factory=list)
@@ -119,7 +121,7 @@ class RollingWorld:
         self.down.discard(node.name)
         self.generation[node.name] += 1
         if node.role is Role.BROKER:
-            self.behind[node.id] = CATCH_UP
+            self.behind[node.id] = CATCH_UP + self.slow.get(node.id, 0)
         self._elect()
 
     def tick(self) -> None:

@@ -12,7 +12,7 @@ brokers, the controller of the cluster last; among equals those that do not serv
 the cluster has. A combined node is both.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,9 +22,10 @@ from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node, Role
 from kafab.rolling import readiness
 from kafab.rolling.readiness import LEADING_MODES, Missing
+from kafab.rolling.room import Room
 from kafab.rolling.safety import NOTHING_SPARED, Blocker, Spared, judge_stop
 from kafab.unknown import Unknown
-from kafab.words import plural
+from kafab.words import SHOWN, plural
 
 DOWN = (State.STOPPED, State.EXITED)
 BETWEEN = (State.STOPPING, State.RESTARTING)
@@ -125,36 +126,41 @@ def decide(cluster: Cluster, goal: Goal, seen: Seen) -> Move:
 
 def _next_stop(cluster: Cluster, goal: Goal, left: Sequence[Node], seen: Seen) -> Move:
     """Return the first stop in order that the cluster can spare, or why there is none."""
-    against: dict[Node, tuple[Blocker, ...]] = {}
-    ordered = in_order(cluster, left, seen)
+    room = Room(cluster, seen, goal.spared)
+    ordered = next(stages(cluster, left, seen))
     for node in ordered:
-        verdict = judge_stop(cluster, [node], seen, goal.spared)
-        if verdict.refusal is None:
-            return Stop(together(cluster, goal, node, ordered, seen))
-        against[node] = verdict.blockers
+        if room.takes(node) and judge_stop(cluster, [node], seen, goal.spared).refusal is None:
+            others = [one for one in ordered if one is not node]
+            return Stop(together(cluster, goal, [node, *others], seen))
+    # Each look at a large cluster takes a while: the first few say why.
+    against = {node: judge_stop(cluster, [node], seen, goal.spared).blockers for node in ordered[:SHOWN]}
     hopeless = dict.fromkeys(one for found in against.values() for one in found if one.hopeless)
     if hopeless:
         return Blocked(tuple(hopeless))
     return Await({node.name: _why(found) for node, found in against.items()})
 
 
-def together(
-    cluster: Cluster, goal: Goal, first: Node, ordered: Sequence[Node], seen: Seen
-) -> tuple[Node, ...]:
-    """Return the brokers that go with the first one: as many as the goal's width has, or its rack, where all can be spared."""
-    if first.is_voter:
+def together(cluster: Cluster, goal: Goal, ordered: Sequence[Node], seen: Seen) -> tuple[Node, ...]:
+    """Return the first node, and the brokers that go with it: as many as the goal's width has, or its rack, where all can be spared."""
+    first = ordered[0]
+    if first.is_voter or (goal.width == 1 and not goal.rack):
         return (first,)
-    others = [node for node in ordered if node is not first]
+    room = Room(cluster, seen, goal.spared)
+    most = len(ordered) if goal.rack else goal.width
+    others = ordered[1:]
     if goal.rack:
         others = [node for node in others if first.host.rack and node.host.rack == first.host.rack]
-        if judge_stop(cluster, [first, *others], seen, goal.spared).refusal is None:
-            return (first, *others)
+    room.take([first])
     chosen = [first]
     for node in others:
-        if not goal.rack and len(chosen) == goal.width:
+        if len(chosen) == most:
             break
-        if judge_stop(cluster, [*chosen, node], seen, goal.spared).refusal is None:
+        if room.takes(node):
+            room.take([node])
             chosen.append(node)
+    # What the room knows nothing of, the rule does.
+    while len(chosen) > 1 and judge_stop(cluster, chosen, seen, goal.spared).refusal is not None:
+        del chosen[(len(chosen) + 1) // 2 :]
     return tuple(chosen)
 
 
@@ -164,14 +170,19 @@ def _why(blockers: Sequence[Blocker]) -> str:
     return f"cannot be spared: {first.subject}: {first.reason}{more}; it takes {first.unblocks}"
 
 
-def in_order(cluster: Cluster, left: Sequence[Node], seen: Seen) -> Sequence[Node]:
-    """Return the nodes that may go now, the first choice first; whoever leads only once nobody else of its kind is left."""
-    voters = [node for node in left if node.is_voter]
-    stage = voters or list(left)
+def stages(cluster: Cluster, left: Sequence[Node], seen: Seen) -> Iterator[Sequence[Node]]:
+    """Yield the nodes in the order in which they go, those of a stage in any order, the first choice first.
+
+    Whoever leads is a stage of its own, after all others of its kind.
+    """
     leads = _leading(cluster, seen)
-    others = [node for node in stage if node not in leads]
-    unready = lacks(cluster, others, seen, 0)
-    return sorted(others, key=lambda node: node.name not in unready) or stage
+    for voters in (True, False):
+        kind = [node for node in left if node.is_voter is voters]
+        for leading in (False, True):
+            stage = [node for node in kind if (node in leads) is leading]
+            if stage:
+                unready = lacks(cluster, stage, seen, 0)
+                yield sorted(stage, key=lambda node: node.name not in unready)
 
 
 def _leading(cluster: Cluster, seen: Seen) -> Collection[Node]:

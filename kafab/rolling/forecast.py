@@ -1,13 +1,14 @@
 """What a roll would do, as things are now: its order, who leads how much, and what can never be spared. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.seen import Seen
 from kafab.model import Cluster, Node
-from kafab.rolling.decide import Goal, in_order, together
+from kafab.rolling.decide import Goal, stages, together
+from kafab.rolling.room import Room
 from kafab.rolling.safety import Blocker, judge_stop, merged
 
 
@@ -31,7 +32,13 @@ def forecast(cluster: Cluster, goal: Goal, seen: Seen) -> Forecast:
     """Return what `decide` would do move after move if each stopped node came back as it was."""
     nodes = [node for node in cluster.nodes if node.name in goal.replaced]
     left = [node for node in nodes if not goal.finished(node, seen) and seen.stays(node)]
-    judged = {node: judge_stop(cluster, [node], seen, goal.spared).blockers for node in left}
+    room = Room(cluster, seen, goal.spared)
+    # Where a majority cannot spare one voter it can spare none: each is judged, brokers only where there is doubt.
+    judged = {
+        node: judge_stop(cluster, [node], seen, goal.spared).blockers
+        for node in left
+        if node.is_voter or not room.takes(node)
+    }
     hopeless = dict.fromkeys(one for found in judged.values() for one in found if one.hopeless)
     leads = Counter(one.leader for one in merged(v for v in seen.views.values() if isinstance(v, Metadata)))
     return Forecast(
@@ -43,11 +50,10 @@ def forecast(cluster: Cluster, goal: Goal, seen: Seen) -> Forecast:
     )
 
 
-def _waves(cluster: Cluster, goal: Goal, left: list[Node], seen: Seen) -> list[tuple[str, ...]]:
-    waves = []
-    while left:
-        ordered = in_order(cluster, left, seen)
-        wave = together(cluster, goal, ordered[0], ordered, seen)
-        waves.append(tuple(node.name for node in wave))
-        left = [node for node in left if node not in wave]
-    return waves
+def _waves(cluster: Cluster, goal: Goal, left: list[Node], seen: Seen) -> Iterator[tuple[str, ...]]:
+    for stage in stages(cluster, left, seen):
+        waiting = list(stage)
+        while waiting:
+            wave = together(cluster, goal, waiting, seen)
+            yield tuple(node.name for node in wave)
+            waiting = [node for node in waiting if node not in wave]

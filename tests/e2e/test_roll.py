@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,17 +83,35 @@ def once(lab: Lab) -> dict[str, int]:
     return {node.name: 1 for node in lab.cluster.nodes}
 
 
-def test_each_process_is_replaced_once_and_the_cluster_is_whole(lab: Lab) -> None:
-    """An undisturbed roll: all nodes in the document, none more than once, and nothing broken after it."""
+@pytest.fixture(scope="module")
+def undisturbed(lab: Lab) -> tuple[dict[str, Any], dict[str, int]]:
+    """Roll everything once, with a canary beside it; return the document, and how often each process began."""
     before = lab.beginnings()
     done = lab.fab.must("restart", "--json")
-    names = [node["node"] for node in done.document["nodes"]]
-    check = done.document["check"]
-    assert (sorted(names), replaced(before, lab.beginnings()), check["exit_code"]) == (
-        sorted(once(lab)),
-        once(lab),
-        0,
-    ), done.err
+    return done.document, replaced(before, lab.beginnings())
+
+
+def test_each_process_is_replaced_once(lab: Lab, undisturbed: tuple[dict[str, Any], dict[str, int]]) -> None:
+    """All nodes are in the document with their seconds, and none began more than once."""
+    document, began = undisturbed
+    assert (sorted(node["node"] for node in document["nodes"]), began) == (sorted(once(lab)), once(lab))
+
+
+def test_clients_lose_nothing(undisturbed: tuple[dict[str, Any], dict[str, int]]) -> None:
+    """What the canary wrote while the cluster rolled is there, once and in order, in each broker's partition."""
+    canary = undisturbed[0]["canary"]
+    total = canary["total"]
+    wrong = {
+        name: total[name] for name in ("lost", "unread", "duplicates", "reordered", "refused") if total[name]
+    }
+    acked = [partition["acked"] > 0 for partition in canary["partitions"]]
+    assert (canary["counted"], wrong, acked) == (True, {}, [True] * 3), canary
+
+
+def test_cluster_is_whole_after_the_last_node(undisturbed: tuple[dict[str, Any], dict[str, int]]) -> None:
+    """The check after the roll finds nothing: no partition is behind, and each is led by its preferred leader."""
+    document, _ = undisturbed
+    assert (document["check"]["verdict"], document["leaders"]["left"]) == ("OK", {}), document["check"]
 
 
 def test_killed_roll_goes_on(lab: Lab) -> None:
@@ -133,12 +152,12 @@ def test_broker_that_does_not_come_back_ends_the_roll(lab: Lab) -> None:
     assert changed != text
     try:
         lab.inventory.write_text(changed)
-        broken = lab.fab("deploy", "restart", "--pending")
+        broken = lab.fab("deploy", "restart", "--pending", "--no-canary")
         left = {name: pid for name, pid in lab.pids().items() if name != "node1/broker"}
         shown = lab.fab("status")
     finally:
         lab.inventory.write_text(text)
-    mended = lab.fab("deploy", "restart", "--pending")
+    mended = lab.fab("deploy", "restart", "--pending", "--no-canary")
     kept = {name: pid for name, pid in before.items() if name != "node1/broker"}
     assert (broken.code, "org.example.Missing" in broken.err, "the same command goes on" in broken.err) == (
         1,
@@ -155,12 +174,12 @@ def test_only_what_is_pending_is_restarted(lab: Lab) -> None:
     changed = re.sub(r"(broker:\n +)(id: 2\n)", r"\1properties: {log.cleaner.threads: 2}\n      \2", text)
     try:
         lab.inventory.write_text(changed)
-        lab.fab.must("deploy", "restart", "--pending")
+        lab.fab.must("deploy", "restart", "--pending", "--no-canary")
         again = lab.fab.must("restart", "--pending")
         after = lab.beginnings()
     finally:
         lab.inventory.write_text(text)
-        lab.fab.must("deploy", "restart", "--pending")
+        lab.fab.must("deploy", "restart", "--pending", "--no-canary")
     touched = {name for name, count in replaced(before, after).items() if count}
     assert (touched, "nothing to restart" in again.out) == ({"node2/broker"}, True)
 
@@ -168,7 +187,7 @@ def test_only_what_is_pending_is_restarted(lab: Lab) -> None:
 def test_broker_killed_in_mid_roll_is_brought_back_first(lab: Lab) -> None:
     """Another broker dies while one is down: nothing more is stopped until it serves again."""
     victim = "node3/broker"
-    with lab.fab.start("restart") as roll:
+    with lab.fab.start("restart", "--no-canary") as roll:
         heard(roll, "node1/broker  started")
         os.kill(lab.pid(victim), signal.SIGKILL)
         _, err = roll.communicate(timeout=240)
@@ -181,7 +200,7 @@ def test_broker_that_hangs_is_waited_for(lab: Lab) -> None:
     before = lab.pids()
     os.kill(frozen, signal.SIGSTOP)
     try:
-        with lab.fab.start("restart", "--limit", "node1/broker") as roll:
+        with lab.fab.start("restart", "--limit", "node1/broker", "--no-canary") as roll:
             time.sleep(12)
             meanwhile = lab.pids()
             os.kill(frozen, signal.SIGCONT)
@@ -202,7 +221,9 @@ def test_topic_without_a_spare_replica_is_refused_and_accepted_by_name(lab: Lab)
     try:
         refused = lab.fab("restart", "--limit", "node2/broker")
         kept = lab.pids() == before
-        accepted = lab.fab("restart", "--limit", "node2/broker", "--accept-unavailable", "single")
+        accepted = lab.fab(
+            "restart", "--limit", "node2/broker", "--accept-unavailable", "single", "--no-canary"
+        )
     finally:
         lab.fab.must("topics.delete", "single")
     assert (refused.code, kept, "--accept-unavailable single" in refused.err) == (3, True, True), refused.err

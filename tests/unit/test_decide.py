@@ -1,5 +1,6 @@
 """What a roll does next: its order, its gates, and the laws that hold for every cluster."""
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -178,6 +179,44 @@ def test_a_roll_ends_harms_nothing_and_replaces_each_process_once(world: Rolling
             assert len(world.down) <= width
     assert (isinstance(move, Done), harmed) == (True, [])
     assert world.generation == {name: number + 1 for name, number in before.items()}, down
+
+
+def racked(seed: int, brokers: int, racks: int, partitions: int) -> RollingWorld:
+    """Return a cluster in racks, with three replicas of each partition in different ones, and some slow brokers."""
+    chance = random.Random(seed)
+    cluster = cluster_of(brokers, "isolated", racks)
+    assignment = [
+        tuple(
+            chance.choice(range(rack or racks, brokers + 1, racks)) for rack in chance.sample(range(racks), 3)
+        )
+        for _ in range(partitions)
+    ]
+    slow = {node.id: chance.randint(1, 9) for node in cluster.brokers if chance.random() < 0.1}
+    return RollingWorld(cluster, {"orders": (2, assignment)}, slow=slow)
+
+
+def rolled_by_racks(world: RollingWorld, seed: int) -> tuple[Move, int, list[str]]:
+    """Roll rack by rack while brokers die now and then; return the last move, how many waves there were, and what they cost."""
+    chance, harmed = random.Random(seed), list[str]()
+    goal = world.goal([node.name for node in world.cluster.brokers], rack=True)
+    for _ in range(ENOUGH):
+        move = decide(world.cluster, goal, world.seen())
+        if isinstance(move, Done | Blocked):
+            break
+        world.apply(move)
+        if isinstance(move, Stop):
+            harmed += _harm(world, move.nodes)
+        elif chance.random() < 0.05:
+            world.stop(chance.choice([node for node in world.cluster.brokers if node.name not in world.down]))
+    return move, len(stops(world)), harmed
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_racks_roll_in_few_waves_though_brokers_are_slow_or_die(seed: int) -> None:
+    """Whatever happens meanwhile, a wave costs no partition its minimum, and there are at most three waves a rack."""
+    world = racked(seed, brokers=40, racks=10, partitions=200)
+    move, waves, harmed = rolled_by_racks(world, seed)
+    assert (isinstance(move, Done), waves <= 30, harmed) == (True, True, []), waves
 
 
 @given(worlds(), st.data())
