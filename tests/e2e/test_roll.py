@@ -201,7 +201,7 @@ def test_broker_that_hangs_is_waited_for(lab: Lab) -> None:
     os.kill(frozen, signal.SIGSTOP)
     try:
         with lab.fab.start("restart", "--limit", "node1/broker", "--no-canary") as roll:
-            time.sleep(12)
+            time.sleep(7)
             meanwhile = lab.pids()
             os.kill(frozen, signal.SIGCONT)
             _, err = roll.communicate(timeout=240)

@@ -38,6 +38,8 @@ from kafab.words import few
 AWAITED = "the roll's next move"
 STARTS = 2
 """How often one node is started: once, and once more where it has served and ended then."""
+MINUTES = 120
+"""Seconds from which on a time to go is told in minutes."""
 TRIES = 3
 """How often in a row a move may end without an answer of its host."""
 GO_ON = "the same command goes on; `fab restart --forget` gives the roll up"
@@ -108,6 +110,8 @@ class _Run:
         self._open: dict[str, float] = {}
         """Node -> when it was stopped, or found down: its part is not over yet."""
         self._starts: dict[str, int] = {}
+        self._begun: float | None = None
+        """When the first node was stopped."""
         self._rolled = Rolled(before=found.finished)
         self._recovery = Recovery(self._nodes, world)
         self._catching_up = CatchingUp(cluster, world)
@@ -197,10 +201,22 @@ class _Run:
 
     def _stop(self, nodes: Sequence[Node]) -> None:
         done = len(self._rolled.nodes) + len(self._rolled.before)
+        self._begun = self._begun or self._world.clock.now()
         for number, node in enumerate(nodes, done + 1):
-            self._world.emit(Note(node.name, f"{number} of {len(self._nodes)}: stops"))
+            self._world.emit(Note(node.name, f"{number} of {len(self._nodes)}: stops{self._to_go()}"))
             self._open[node.name] = self._world.clock.now()
         stop_processes(nodes, self._world, Progress("stop", nodes))
+
+    def _to_go(self) -> str:
+        """Return how long the rest will take at the pace so far; "" before the first node is done."""
+        done = len(self._rolled.nodes)
+        left = len(self._nodes) - len(self._rolled.before) - done
+        if not done or self._begun is None:
+            return ""
+        seconds = (self._world.clock.now() - self._begun) / done * left
+        return (
+            f", about {seconds:.0f} s to go" if seconds < MINUTES else f", about {seconds / 60:.0f} min to go"
+        )
 
     def _start(self, nodes: Sequence[Node]) -> None:
         self._guard_again([node for node in nodes if self._starts.get(node.name, 0) == STARTS])
