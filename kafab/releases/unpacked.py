@@ -144,7 +144,7 @@ def _finding(host: Host, compared: Compared | Unknown, archives: Archives) -> Fi
     )
 
 
-_FETCH = "`fab releases.verify` tells what the store here has; `fab releases.fetch` and `fab releases.add` bring the archive that was deployed"
+_FETCH = "`fab releases.verify` tells what the store here has; `fab releases.fetch` or `fab releases.add FILE` brings the archive that was deployed"
 
 
 def _unknown(folder: str, archive: Sequence[Content] | Unknown | None) -> str:

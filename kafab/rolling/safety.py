@@ -245,8 +245,11 @@ def _unblocks(
         return f"more replicas, or a lower {MIN_ISR}"
     behind = [broker for broker in partition.replicas if broker not in partition.isr]
     alive = {*staying, *stopping}
-    if down := [names.get(broker, f"broker {broker}") for broker in behind if broker not in alive]:
-        return f"`fab start` of {', '.join(down)}"
+    down = [broker for broker in behind if broker not in alive]
+    if ours := [names[broker] for broker in down if broker in names]:
+        return f"`fab start --limit {','.join(ours)}`"
+    if down:
+        return f"a start of {', '.join(f'broker {broker}' for broker in down)}, which the inventory does not have"
     if behind:
         return f"{', '.join(names[broker] for broker in behind)} in the ISR, which follows by itself"
     if partition.leader is None:
@@ -316,7 +319,7 @@ def refusal_of(dangers: Sequence[Danger], stopping: Mapping[int, str], flag: str
     )
     return Unsafe(
         f"stopping {', '.join(stopping.values())} would cost {plural(len(dangers), 'partition')} of {plural(len(topics), 'topic')}:{shown}{more}",
-        hint=f"{mend}stopping the whole cluster (no --limit) needs no override; `fab can-stop` names every partition; {flag} overrides",
+        hint=f"{mend}stopping the whole cluster (no --limit) needs no override; `fab can-stop {','.join(stopping.values())}` names every partition; {flag} overrides",
     )
 
 

@@ -65,7 +65,7 @@ def _two_replicas(cosmos: Cosmos) -> None:
 @pytest.mark.parametrize(
     ("change", "names", "subject", "unblocks"),
     [
-        (_dead, ["node1/broker"], "orders-0", "`fab start` of node2/broker"),
+        (_dead, ["node1/broker"], "orders-0", "`fab start --limit node2/broker`"),
         (_two_replicas, ["node1/broker"], "pairs-0", "more replicas, or a lower min.insync.replicas"),
         (lambda _: None, ["node1/broker", "node2/broker"], "orders-0", "fewer brokers at once"),
         (lambda c: c.kafka.lead("orders", 0, None), ["node1/broker"], "orders-0", "an election"),

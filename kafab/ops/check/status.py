@@ -208,20 +208,25 @@ def _controller(node: Node, leader: Leader) -> str:
 def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
     """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
     desired, observed = look(cluster, cluster.nodes, world)
-    processes = tuple(_finding(node_status(desired, wanted, observed)) for wanted in desired.nodes)
+    silent = any(isinstance(found, Unknown) for found in observed.values())
+    processes = tuple(_finding(node_status(desired, wanted, observed), silent) for wanted in desired.nodes)
     return (*processes, judge_storage(cluster, observed)) if cluster.kraft else processes
 
 
-def _finding(line: NodeStatus) -> Finding:
+def _finding(line: NodeStatus, silent: bool) -> Finding:
+    """Judge a node by its line; with a ``silent`` host beside it a start of the whole cluster would be refused."""
     evidence = line.document
     if line.state == "UNKNOWN":
         return Finding("process", line.node.name, Severity.UNKNOWN, line.reason, evidence)
     if line.state != "running":
-        return Finding("process", line.node.name, Severity.CRIT, line.state, evidence, hint="fab start")
+        only = f" --limit {line.node.name}" if silent else ""
+        return Finding(
+            "process", line.node.name, Severity.CRIT, line.state, evidence, hint=f"fab start{only}"
+        )
     if line.configuration != "as deployed":
         hint = {
             "restart pending": f"fab restart --limit {line.node.name}",
-            "edited by hand": "fab plan shows the difference",
+            "edited by hand": "`fab plan` shows the difference",
         }
         return Finding(
             "process",
