@@ -27,6 +27,8 @@ class Finding:
     detail: str
     evidence: Mapping[str, object] = field(default_factory=dict)
     hint: str | None = None
+    caused_by: tuple[str, ...] = ()
+    """The subjects of the findings that explain all of it."""
 
 
 @dataclass(frozen=True)

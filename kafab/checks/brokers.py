@@ -212,12 +212,10 @@ def _min_isr(
     checks = ("partitions.under-min-isr", "partitions.at-min-isr")
     if isinstance(configs, Unknown):
         return tuple(Finding(check, cluster.name, UNKNOWN, configs.reason) for check in checks)
-    spare = {
-        p: len(p.isr) - _effective(cluster, p, configs[p.topic]) for p in partitions if p.topic in configs
-    }
-    under = [p for p, more in spare.items() if more < 0]
+    left = {p: spare(cluster, p, configs[p.topic]) for p in partitions if p.topic in configs}
+    under = [p for p, more in left.items() if more < 0]
     # Where there is one broker, the last replica is also the only one there can be.
-    at = [p for p, more in spare.items() if more == 0 and len(cluster.brokers) > 1]
+    at = [p for p, more in left.items() if more == 0 and len(cluster.brokers) > 1]
     return (
         count(
             checks[0],
@@ -229,9 +227,11 @@ def _min_isr(
     )
 
 
-def _effective(cluster: Cluster, partition: Partition, config: Mapping[str, ConfigEntry]) -> int:
+def spare(cluster: Cluster, partition: Partition, config: Mapping[str, ConfigEntry]) -> int:
+    """Return how many in-sync replicas more than min.insync.replicas a partition has; below zero acks=all is refused."""
     wanted = int(config["min.insync.replicas"].value or 1)
-    return min(wanted, len(partition.replicas)) if cluster.version >= MIN_ISR_CAPPED else wanted
+    lowest = min(wanted, len(partition.replicas)) if cluster.version >= MIN_ISR_CAPPED else wanted
+    return len(partition.isr) - lowest
 
 
 def _replication_factor(cluster: Cluster, metadata: Metadata, count: _Counted) -> Finding:

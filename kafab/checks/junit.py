@@ -35,6 +35,7 @@ def _case(suite: ET.Element, name: str, finding: Finding) -> None:
         [
             f"{finding.severity}: {finding.detail}",
             *([f"hint: {finding.hint}"] if finding.hint else []),
+            *([f"caused by: {', '.join(finding.caused_by)}"] if finding.caused_by else []),
             json.dumps(dict(finding.evidence), indent=2, default=str),
         ]
     )

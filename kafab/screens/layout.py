@@ -12,7 +12,7 @@ from typing import TypeAlias
 from kafab.errors import KafabError, Unreachable
 from kafab.events import Waiting
 from kafab.findings import Report, Severity
-from kafab.screens.rows import rows
+from kafab.screens.rows import Row, named, rows
 from kafab.unknown import Unknown
 
 Paint: TypeAlias = Callable[[str, str], str]
@@ -44,6 +44,7 @@ _SHOWN = {
     for code in range(0x2070)
     if _CONTROL.match(chr(code))
 }
+_INDENT = "  "
 _GAP = "  "
 _WITHIN_A_NAME = re.compile(r"(?<!,) (?!\(|and )")
 _NAMES_WIDE, _NAMES_NARROW = 50, 15  # the most and the least columns of names where there are many
@@ -115,11 +116,38 @@ def table(
 def report(
     found: Report, paint: Paint = plain, *, columns_wide: int | None = None, each: bool = False
 ) -> str:
-    """Return a report as a table, the worst last, the hints below it, and one line of counts at the end.
+    """Return a report as a table, the worst last, what follows from a node's loss, the hints, and one line of counts.
 
     What many nodes say alike is one row (see `kafab.screens.rows`); ``each`` gives every finding its own.
     """
-    folded = rows(found.findings, each=each)
+    own = rows((item for item in found.findings if not item.caused_by), each=each, among=found.findings)
+    parts = [_table_of_rows(own, paint, columns_wide)] if own else []
+    for causes in dict.fromkeys(item.caused_by for item in found.findings if item.caused_by):
+        follow = rows(
+            (item for item in found.findings if item.caused_by == causes), each=each, among=found.findings
+        )
+        below = _table_of_rows(follow, paint, columns_wide and columns_wide - len(_INDENT), head=False)
+        parts += [_root(found, causes), textwrap.indent(below, _INDENT)]
+    parts += [f"hint: {hint}" for hint in dict.fromkeys(row.hint for row in own) if hint]
+    return "\n".join([*parts, _summary(found, paint)])
+
+
+def _root(found: Report, causes: Sequence[str]) -> str:
+    """Return the line above what follows from the loss of these nodes: who is gone, and since what was said of it."""
+    said = {item.subject: item.detail for item in found.findings if item.check == "process"}
+    gone = {name: said.get(name, "is gone") for name in causes}
+    alike: dict[str, list[str]] = {}
+    for name, detail in gone.items():
+        alike.setdefault(detail, []).append(name)
+    told = "; ".join(
+        f"{named(names)} {'is' if len(names) == 1 else 'are'} gone ({why})" for why, names in alike.items()
+    )
+    return f"root: {told}, and from that follows:"
+
+
+def _table_of_rows(
+    folded: Sequence[Row], paint: Paint, columns_wide: int | None, *, head: bool = True
+) -> str:
     checks = max((len(row.check) for row in folded), default=0)
     wide = _NAMES_WIDE
     if columns_wide is not None:
@@ -129,11 +157,8 @@ def report(
         (severity_text(row.severity, paint), row.check, in_column(row.subject, wide), row.detail)
         for row in folded
     ]
-    parts = (
-        [table(("SEVERITY", "CHECK", "SUBJECT", "DETAIL"), lines, columns_wide=columns_wide)] if lines else []
-    )
-    parts += [f"hint: {hint}" for hint in dict.fromkeys(row.hint for row in folded) if hint]
-    return "\n".join([*parts, _summary(found, paint)])
+    text = table(("SEVERITY", "CHECK", "SUBJECT", "DETAIL"), lines, columns_wide=columns_wide)
+    return text if head else text.partition("\n")[2]
 
 
 def in_column(names: str, wide: int) -> list[str]:
@@ -173,6 +198,7 @@ def report_document(found: Report) -> dict[str, object]:
                 "detail": item.detail,
                 "evidence": dict(item.evidence),
                 "hint": item.hint,
+                "caused_by": list(item.caused_by),
             }
             for item in found.findings
         ],

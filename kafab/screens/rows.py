@@ -60,13 +60,19 @@ class Row:
         return hints[0] + more if hints else None
 
 
-def rows(findings: Iterable[Finding], *, each: bool = False) -> tuple[Row, ...]:
-    """Return the findings as rows, the worst last; ``each`` gives every finding a row of its own."""
+def rows(
+    findings: Iterable[Finding], *, each: bool = False, among: Iterable[Finding] = ()
+) -> tuple[Row, ...]:
+    """Return the findings as rows, the worst last; ``each`` gives every finding a row of its own.
+
+    ``among``: all findings of the report, where these are a part of them; a row counts the subjects of all.
+    """
     every = tuple(findings)
     groups: dict[object, list[Finding]] = {}
     subjects: dict[tuple[str, str], set[str]] = {}
     for at, finding in enumerate(every):
         groups.setdefault(at if each else _alike(finding), []).append(finding)
+    for finding in among or every:
         subjects.setdefault((finding.check, _kind(finding)), set()).add(finding.subject)
     made = [Row(tuple(group), len(subjects[group[0].check, _kind(group[0])])) for group in groups.values()]
     return tuple(sorted(made, key=lambda row: row.severity))

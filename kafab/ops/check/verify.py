@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 from kafab.checks import brokers, controllers, ensemble, listeners
+from kafab.checks.causes import with_causes
+from kafab.cluster.metadata import Metadata
 from kafab.cluster.own_topics import is_own
 from kafab.cluster.seen import Seen, everything
 from kafab.findings import Finding, Report
@@ -55,7 +57,7 @@ def verify(
     if election:
         move = controller_election.election if cluster.kraft else ensemble_election.election
         findings.append(move(cluster, live, world))
-    return Report(cluster.name, tuple(findings))
+    return Report(cluster.name, with_causes(cluster, findings, seen, _partitions(cluster, seen)))
 
 
 def settled(cluster: Cluster, world: World) -> Report:
@@ -73,15 +75,23 @@ def settled(cluster: Cluster, world: World) -> Report:
 
 def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
     """Judge what was seen; asks nothing."""
-    view = brokers.choose_view(_first_to_be_right(cluster, seen), seen.views)
-    partitions = brokers.without(view, is_own)
+    view = _view(cluster, seen)
     return (
         *(_judge_controllers if cluster.kraft else _judge_ensemble)(cluster, seen),
         *listeners.judge_listeners(cluster, seen.listeners, seen.views),
         *brokers.judge_log_dirs(cluster, seen.log_dirs),
-        *brokers.judge_partitions(cluster, partitions, seen.configs),
+        *brokers.judge_partitions(cluster, _partitions(cluster, seen), seen.configs),
         probes.judge_leftovers(cluster, view, at),
     )
+
+
+def _view(cluster: Cluster, seen: Seen) -> Metadata | Unknown:
+    return brokers.choose_view(_first_to_be_right(cluster, seen), seen.views)
+
+
+def _partitions(cluster: Cluster, seen: Seen) -> Metadata | Unknown:
+    """Return the view of the partitions that are judged: all but those of kafab's own topics."""
+    return brokers.without(_view(cluster, seen), is_own)
 
 
 def _judge_controllers(cluster: Cluster, seen: Seen) -> tuple[Finding, ...]:
