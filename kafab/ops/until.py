@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from kafab.errors import Failed
+from kafab.errors import Failed, KafabError, OutcomeUnknown
 from kafab.events import Waiting
 from kafab.ops.world import World
-from kafab.rolling.readiness import Missing
+from kafab.rolling.readiness import Missing, unanswered
 
 LOOK_EVERY = 0.1
 WATCH_EVERY = 1.0
@@ -57,10 +57,16 @@ def wait(
     watch: Callable[[], object] | None = None,
     every: float = LOOK_EVERY,
 ) -> None:
-    """Look until nothing is missing. Raises Failed at the deadline with what each node lacked, or what `watch` raises."""
+    """Look until nothing is missing. Raises what `not_passed` returns at the deadline, or what `watch` raises."""
     missing = until(look, what, limit, world, watch=watch, every=every)
     if missing:
-        raise Failed(late(what, limit, missing), hint="`fab status` and `fab logs NODE` tell more")
+        raise not_passed(missing, late(what, limit, missing))
+
+
+def not_passed(missing: Missing, told: str, *, first: str = "") -> KafabError:
+    """Return the end of a gate: OutcomeUnknown where only answers were missing, else Failed. ``first`` begins the hint."""
+    kind = OutcomeUnknown if unanswered(missing) else Failed
+    return kind(told, hint=f"{first}`fab status` and `fab logs NODE` tell more")
 
 
 def late(what: str, limit: timedelta, missing: Missing) -> str:

@@ -16,6 +16,24 @@ from kafab.words import few, plural
 Missing: TypeAlias = Mapping[str, str]
 """Node name -> what is still missing; empty when the gate is passed."""
 
+
+class Unanswered(str):
+    """What is missing because nobody answered: it may be there, and this machine alone does not hear of it."""
+
+    __slots__ = ()
+
+
+def with_more(text: str, more: str) -> str:
+    """Return what is missing with these words behind it, and Unanswered still where it was."""
+    told = f"{text}{more}"
+    return Unanswered(told) if isinstance(text, Unanswered) else told
+
+
+def unanswered(missing: Missing) -> bool:
+    """True where answers are all that is missing."""
+    return bool(missing) and all(isinstance(text, Unanswered) for text in missing.values())
+
+
 SERVING_MODES = frozenset({"leader", "follower", "observer", "standalone"})
 LEADING_MODES = frozenset({"leader", "standalone"})
 
@@ -23,7 +41,9 @@ LEADING_MODES = frozenset({"leader", "standalone"})
 def ensemble(cluster: Cluster, awaited: Sequence[Node], seen: Seen) -> Missing:
     """Judge ZooKeeper: the awaited servers and a majority serve, under one leader."""
     members, size = seen.ensemble.members, len(cluster.zookeepers)
-    missing = {node.name: m.reason for node in awaited if isinstance(m := members[node.name], Unknown)}
+    missing: dict[str, str] = {
+        node.name: Unanswered(m.reason) for node in awaited if isinstance(m := members[node.name], Unknown)
+    }
     modes = [member.mode for member in members.values() if not isinstance(member, Unknown)]
     serving = sum(mode in SERVING_MODES for mode in modes)
     leaders = sum(mode in LEADING_MODES for mode in modes)
@@ -31,17 +51,19 @@ def ensemble(cluster: Cluster, awaited: Sequence[Node], seen: Seen) -> Missing:
         # A server that nobody could ask may be the leader: it is named, and counts as neither serving nor missing.
         silent = [f"{name}: {m.reason}" for name, m in members.items() if isinstance(m, Unknown)]
         text = f"{serving} of {size} servers, {leaders} leaders"
-        missing[cluster.name] = "; ".join([f"{text} among those that answer" if silent else text, *silent])
+        told = "; ".join([f"{text} among those that answer" if silent else text, *silent])
+        enough = leaders <= 1 and serving + len(silent) > size // 2
+        missing[cluster.name] = Unanswered(told) if silent and enough else told
     return missing
 
 
 def controllers_know_a_leader(awaited: Sequence[Node], seen: Seen) -> Missing:
     """Judge KRaft, first half: each awaited controller names a leader."""
-    missing = {}
+    missing: dict[str, str] = {}
     for node in awaited:
         leader = seen.controllers.leaders[node.name]
         if isinstance(leader, Unknown):
-            missing[node.name] = leader.reason
+            missing[node.name] = Unanswered(leader.reason)
         elif leader is None:
             missing[node.name] = "knows no leader yet"
     return missing
@@ -55,7 +77,7 @@ def leader_is_agreed(cluster: Cluster, awaited: Sequence[Node], seen: Seen) -> M
         # A leader that this machine alone does not reach is one all the same.
         unheard = f"; controller {few(leaders)} is named, and may lead unheard from here" if leaders else ""
         size = plural(len(cluster.controllers), "controller")
-        return {cluster.name: f"no leader among {size}: {state.reason}{unheard}"}
+        return {cluster.name: Unanswered(f"no leader among {size}: {state.reason}{unheard}")}
     return {
         node.name: f"names {named}, the leader is {state.leader}"
         for node in awaited
@@ -67,7 +89,7 @@ def old_sessions(brokers: Sequence[Node], seen: Seen) -> Missing:
     """Judge ZooKeeper: no session of an earlier process holds the id of one of these brokers."""
     sessions = seen.ensemble.sessions
     if isinstance(sessions, Unknown):
-        return {"ZooKeeper": sessions.reason}
+        return {"ZooKeeper": Unanswered(sessions.reason)}
     return {
         broker.name: f"id {broker.id} is still registered as "
         f"{', '.join(map(str, sessions[broker.id].endpoints))}, until zookeeper.session.timeout.ms has passed"
@@ -81,14 +103,14 @@ def own_lack(cluster: Cluster, broker: Node, seen: Seen) -> str:
     view = seen.views.get(broker.id, NOT_ASKED)
     if cluster.kraft:
         if isinstance(view, Unknown):
-            return view.reason
+            return Unanswered(view.reason)
         # Clients, and so this view, are told of unfenced brokers only.
         return "" if broker.id in view.brokers else "answers, and is fenced still"
     sessions = seen.ensemble.sessions
     if not isinstance(sessions, Unknown) and broker.id not in sessions:
         return "not registered"
     if isinstance(view, Unknown):
-        return f"registered, and silent on {broker.endpoint}: {view.reason}"
+        return Unanswered(f"registered, and silent on {broker.endpoint}: {view.reason}")
     return "knows no controller yet" if view.controller is None else ""
 
 
@@ -100,7 +122,7 @@ def peers_lack(cluster: Cluster, broker: Node, awaited: Sequence[Node], seen: Se
     """
     view = seen.views.get(broker.id, NOT_ASKED)
     if isinstance(view, Unknown):
-        return view.reason
+        return Unanswered(view.reason)
     others = [node.name for node in awaited if node.id not in view.brokers]
     if others:
         return f"does not name {', '.join(others)} to its clients yet"
@@ -122,7 +144,7 @@ def brokers(cluster: Cluster, awaited: Sequence[Node], started: Sequence[Node], 
     if not cluster.kraft:
         for answer in (seen.ensemble.sessions, seen.ensemble.controller):
             if isinstance(answer, Unknown):
-                return {cluster.name: answer.reason}
+                return {cluster.name: Unanswered(answer.reason)}
     missing = {node.name: lack for node in awaited if (lack := own_lack(cluster, node, seen))}
     if not missing:
         missing = {node.name: lack for node in started if (lack := peers_lack(cluster, node, awaited, seen))}

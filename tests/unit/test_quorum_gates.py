@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kafab.errors import Failed
+from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note, Waiting
 from kafab.ops.run import controller_gates
 from kafab.testing.fleet import FakeClock
@@ -49,7 +49,9 @@ def test_controller_that_is_down_is_not_waited_for(isolated: Cosmos) -> None:
 def test_awaited_controller_must_answer(isolated: Cosmos) -> None:
     """One that was started and does not answer is waited for, though the others have elected a leader."""
     isolated.kafka.voters.stop(103)
-    with pytest.raises(Failed, match=r"KRaft quorum: not within 120 s:\n  node3/controller: .*refused"):
+    with pytest.raises(
+        OutcomeUnknown, match=r"KRaft quorum: not within 120 s:\n  node3/controller: .*refused"
+    ):
         controller_gates.elected(isolated.cluster, isolated.cluster.controllers, isolated.world)
 
 
@@ -64,7 +66,7 @@ def test_late_controller_is_waited_for(isolated: Cosmos) -> None:
 def test_majority_that_is_gone_is_no_leader(isolated: Cosmos) -> None:
     """A follower of Kafka 4 names the last leader for ever: without an answer of the leader itself there is none."""
     isolated.kafka.voters.frozen = {101, 102}
-    with pytest.raises(Failed, match=r"small: no leader among 3 controllers: no controller leads"):
+    with pytest.raises(OutcomeUnknown, match=r"small: no leader among 3 controllers: no controller leads"):
         controller_gates.elected(isolated.cluster, isolated.cluster.controllers[2:], isolated.world)
 
 
@@ -117,7 +119,7 @@ def test_broker_that_ran_before_and_is_cut_off_fails_nothing(isolated: Cosmos) -
 def test_broker_that_stays_silent_is_told_as_it_is(isolated: Cosmos) -> None:
     """The new process registers under the old one's id: after any sensible session its silence is a fault of its own."""
     isolated.kafka.frozen = {2}
-    with pytest.raises(Failed, match=r"node2/broker: .*did not answer") as caught:
+    with pytest.raises(OutcomeUnknown, match=r"node2/broker: .*did not answer") as caught:
         controller_gates.unfenced(
             isolated.cluster, isolated.cluster.brokers, isolated.world, started=["node2/broker"]
         )
@@ -192,7 +194,9 @@ def test_recovery_beyond_the_deadline_is_left_alone(isolated: Cosmos) -> None:
     """A broker whose process runs and does not serve in time is told as running, with how to go on (fault 15)."""
     isolated.kafka.frozen = {2}
     isolated.kafka.fence(2)
-    with pytest.raises(Failed, match=r"node2/broker: .*; its process runs and was left alone") as caught:
+    with pytest.raises(
+        OutcomeUnknown, match=r"node2/broker: .*; its process runs and was left alone"
+    ) as caught:
         controller_gates.unfenced(
             isolated.cluster, isolated.cluster.brokers, isolated.world, started=["node2/broker"]
         )
@@ -224,5 +228,5 @@ def test_brokers_without_a_leader_do_not_pass(isolated: Cosmos, monkeypatch: pyt
     """Brokers that serve under controllers without a leader are no whole cluster."""
     world = isolated.world
     monkeypatch.setattr(world.controllers, "describe", lambda **_: Unknown("no controller leads"))
-    with pytest.raises(Failed, match=r"brokers to serve: not within 300 s:\n  small: no controller leads"):
+    with pytest.raises(OutcomeUnknown, match=r"brokers to serve: not within 300 s:\n  small: no controller leads"):
         controller_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=())

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kafab.errors import Failed
+from kafab.errors import Failed, OutcomeUnknown
 from kafab.ops.until import LOOK_EVERY, WATCH_EVERY, until, wait
+from kafab.rolling.readiness import Unanswered, with_more
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from tests.conftest import cluster_in
@@ -72,3 +73,17 @@ def test_a_gate_that_is_late_tells_what_each_node_lacks(world: FakeWorld) -> Non
         Failed, match=r"the broker to serve: not within 300 s:\n  broker-1: is not registered"
     ):
         wait(lambda: LACK, "the broker to serve", LIMIT, world)
+
+
+def test_nothing_but_answers_missing_is_unknown(world: FakeWorld) -> None:
+    """A node that nobody could ask may serve by now: exit code 5, as `status` has it, and not that of a failure."""
+    silent = {"broker-1": with_more(Unanswered("did not answer within 2 s"), "; its old session")}
+    with pytest.raises(OutcomeUnknown, match="did not answer within 2 s; its old session"):
+        wait(lambda: silent, "the broker to serve", LIMIT, world)
+
+
+def test_an_answer_among_what_is_missing_is_a_failure(world: FakeWorld) -> None:
+    """One node that says what it lacks decides: waiting for the silent one would not mend it."""
+    mixed = {"broker-1": Unanswered("did not answer within 2 s"), "broker-2": "is fenced"}
+    with pytest.raises(Failed):
+        wait(lambda: mixed, "the broker to serve", LIMIT, world)

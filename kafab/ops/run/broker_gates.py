@@ -9,13 +9,12 @@ from datetime import timedelta
 
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.seen import Ask, Seen
-from kafab.errors import Failed
 from kafab.events import Note
 from kafab.hosts.supervisor import State
 from kafab.model import Cluster, Node
 from kafab.ops.run.gates import ASK, LOOK_AT_HOSTS_EVERY, Recovery, Watch
 from kafab.ops.see import see
-from kafab.ops.until import late, until
+from kafab.ops.until import late, not_passed, until
 from kafab.ops.world import World
 from kafab.rolling import readiness
 from kafab.rolling.readiness import Missing
@@ -60,7 +59,7 @@ def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started:
 def until_served(
     look: Callable[[], Missing], brokers: Sequence[Node], world: World, started: Collection[str]
 ) -> None:
-    """Look until every broker serves. Raises Failed at the deadline; a process that still runs then is left alone."""
+    """Look until every broker serves. Raises what `not_passed` returns at the deadline; a process that still runs then is left alone."""
     watch = Watch(brokers, world, {broker.name for broker in brokers} - set(started))
     recovery = Recovery(brokers, world)
     missing = until(
@@ -81,7 +80,7 @@ def until_served(
         for name, text in missing.items()
     }
     on = "run `fab start` again to go on waiting; " if running else ""
-    raise Failed(late(SERVE, REGISTERED_LIMIT, lines), hint=f"{on}`fab status` and `fab logs NODE` tell more")
+    raise not_passed(missing, late(SERVE, REGISTERED_LIMIT, lines), first=on)
 
 
 def settle(

@@ -12,7 +12,7 @@ from kafab.ops.see import see
 from kafab.ops.until import wait
 from kafab.ops.world import World
 from kafab.rolling import readiness
-from kafab.rolling.readiness import Missing
+from kafab.rolling.readiness import Missing, Unanswered
 from kafab.unknown import Unknown
 from kafab.words import plural
 
@@ -59,11 +59,12 @@ def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started
         waiting = {node.name for node in ours if node.id in silent}
         if missing:
             return {
-                name: f"{text}; {OLD_SESSION}" if name in waiting else text for name, text in missing.items()
+                name: readiness.with_more(text, f"; {OLD_SESSION}") if name in waiting else text
+                for name, text in missing.items()
             }
         seen = seen.later(see(cluster, world, LEADER))
         state = seen.controllers.state
-        return {cluster.name: state.reason} if isinstance(state, Unknown) else {}
+        return {cluster.name: Unanswered(state.reason)} if isinstance(state, Unknown) else {}
 
     until_served(look, brokers, world, started)
     since = world.clock.now()

@@ -20,7 +20,7 @@ from kafab.ops.see import reports, see
 from kafab.ops.until import LOOK_EVERY, WATCH_EVERY, wait
 from kafab.ops.world import World
 from kafab.rolling import readiness
-from kafab.rolling.readiness import Missing
+from kafab.rolling.readiness import Missing, Unanswered
 from kafab.words import plural
 
 ASK = timedelta(seconds=2)
@@ -145,7 +145,7 @@ class Recovery:
                 name: recovering(answer.log) for name, answer in answers.items() if isinstance(answer, Report)
             }
         return {
-            name: f"{text}: it {words}" if (words := self._words.get(name)) else text
+            name: readiness.with_more(text, f": it {words}") if (words := self._words.get(name)) else text
             for name, text in missing.items()
         }
 
@@ -193,7 +193,7 @@ def steady(
         seen = watch.alive()
         for node in nodes:
             if node.name not in seen:
-                return {node.name: f"{node.host.name} does not answer"}
+                return {node.name: Unanswered(f"{node.host.name} does not answer")}
         passed = world.clock.now() - since
         return {} if passed >= enough.total_seconds() else {cluster.name: f"they serve since {passed:.0f} s"}
 
@@ -245,7 +245,7 @@ def gone(nodes: Sequence[Node], world: World, stopped: Callable[[str], None]) ->
 def _still_there(node: Node, report: Report | None, others_gone: bool) -> str:
     host = node.host.name
     if report is None:
-        return f"{host} does not answer"
+        return Unanswered(f"{host} does not answer")
     if report.frozen:
         return f"pid {report.detail} is frozen and cannot end: `kill -CONT {report.detail}` on {host} lets it go on"
     if node.combined and others_gone:
