@@ -92,10 +92,13 @@ class Fleet(Protocol):
     def follow(self, host: str, script: Script) -> Iterator[bytes]:
         """Yield output as it comes until the script ends or the iterator is closed (which ends it over there)."""
 
-    def hold(self, host: str, script: Script) -> AbstractContextManager[Outcome]:
+    def hold(
+        self, host: str, script: Script, last: Callable[[], str] | None = None
+    ) -> AbstractContextManager[Outcome]:
         """Start a script whose stdin stays open for the length of the block; yields its first line of output.
 
         When the block ends, or this process dies, its stdin is closed. It is how a lock lives as long as its owner.
+        Where the block ends, the script reads before that what ``last`` returns by then, as one line.
         """
 
     def host_key(self, host: str) -> str | Unknown:

@@ -6,6 +6,7 @@ Adapters are imported when they are first used: a `plan` never pays for the Kafk
 import getpass
 import os
 import platform
+import secrets
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import cache, cached_property
@@ -21,6 +22,7 @@ from kafab.lab.kinds import Kind, Lab, chosen_kind
 from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.model import Cluster, Supervisor
+from kafab.ops.world import Operator
 from kafab.ports import (
     Brokers,
     Canaries,
@@ -55,6 +57,8 @@ class Session:
     ) -> None:
         self.cluster = cluster
         self.emit = emit
+        self.arguments = ""
+        """The arguments of the task that runs, for the history."""
         self._sudo_password = sudo_password
         self._accept_new_host_keys = accept_new_host_keys
 
@@ -140,6 +144,16 @@ class Session:
         from kafab.adapters.machine.clock import SystemClock
 
         return SystemClock()
+
+    def operator(self, command: str) -> Operator:
+        """Return who begins a command now. One task may begin several: each is a run of its own."""
+        return Operator(
+            secrets.token_hex(8),
+            getpass.getuser(),
+            platform.node(),
+            f"{command.partition(' ')[0]} {self.arguments}".strip(),
+            datetime.now(timezone.utc),
+        )
 
     def owner(self, command: str) -> str:
         """Return who holds a lock, for the operator who meets it."""

@@ -10,6 +10,7 @@ from . import (
     canary,
     cluster,
     destroy,
+    history,
     inventory,
     lab,
     leaders,
@@ -41,7 +42,7 @@ def summary(command: Task[Any]) -> str:
 
 def _namespace() -> Collection:
     tree = Collection(commands)
-    for module in (cluster, rolling, canary, verify, preflight, destroy, remote):
+    for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
     for module in (inventory, lab, leaders, releases, topics):

@@ -6,13 +6,15 @@ refuses the two Fabric flags that would do harm.
 """
 
 import functools
+import inspect
 import logging
 import os
+import shlex
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, overload
 
@@ -69,6 +71,7 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
     def run(context: Context, *args: Any, **kwargs: Any) -> None:
         # A chain ends with an error: whoever asked any task of it for JSON reads that.
         json = bool(kwargs.get("json")) or "--json" in before_dashes(sys.argv)
+        CHAIN.arguments = _typed(body, kwargs, options.get("positional", ()))
         with by_operations():
             code = _guarded(lambda: _called(body, context, *args, **kwargs), json=json)
         if code:
@@ -86,6 +89,22 @@ def before_dashes(argv: Sequence[str]) -> Sequence[str]:
 def after_dashes(argv: Sequence[str]) -> Sequence[str]:
     """Return the words behind ``--``, each of them whole."""
     return argv[argv.index("--") + 1 :] if "--" in argv else ()
+
+
+def _typed(body: Callable[..., int | None], given: Mapping[str, Any], positional: Sequence[str]) -> str:
+    """Return the arguments that differ from what a task takes without them, as they are typed; how it prints is left out."""
+    from kafab.config.masking import without_secrets
+
+    words = []
+    for name, parameter in inspect.signature(body).parameters.items():
+        value = given.get(name, parameter.default)
+        if name in ("json", "_context") or value in (parameter.default, None):
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        for each in value if isinstance(value, list | tuple) else (value,):
+            word = without_secrets(str(each))
+            words += [word] if name in positional else [flag] if each is True else [flag, word]
+    return shlex.join(words)
 
 
 def _called(body: Callable[..., int | None], context: Context, *args: Any, **kwargs: Any) -> int:

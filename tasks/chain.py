@@ -26,6 +26,8 @@ class Chain:
         """What `--prompt-for-sudo-password` was answered with."""
         self.lab = "lab"
         """The name of the lab that this command line made, or the name that a lab has where none is given."""
+        self.arguments = ""
+        """The arguments of the task that runs, as somebody would type them; without values that are secret."""
         self._session: Session | None = None
         self._console: Console | None = None
         atexit.register(self.close)
@@ -81,6 +83,7 @@ class Chain:
                 sudo_password=self.sudo_password,
                 accept_new_host_keys=self._accept_new_host_keys,
             )
+        self._session.arguments = self.arguments
         return self._session
 
     def forget(self) -> None:

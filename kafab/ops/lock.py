@@ -21,6 +21,7 @@ from kafab.command import Cmd, Result, Script
 from kafab.errors import Failed, Locked, Unreachable
 from kafab.events import Note
 from kafab.model import Cluster, Host, Supervisor
+from kafab.ops import history
 from kafab.ops.world import World
 from kafab.shell.frame import framed
 from kafab.shell.layout import LOCK
@@ -31,10 +32,11 @@ LOOK_TIMEOUT = timedelta(seconds=10)
 
 
 class Held:
-    """The lock while it is held; made by `operating`."""
+    """The lock while it is held; made by `operating`. ``run`` is what the history will say of what is done meanwhile."""
 
-    def __init__(self, cluster: Cluster, world: World, owner: str) -> None:
-        self._cluster, self._world, self._owner = cluster, world, owner
+    def __init__(self, cluster: Cluster, world: World, command: str) -> None:
+        self._cluster, self._world, self._owner = cluster, world, world.owner(command)
+        self.run = history.begun(cluster, world, command)
         self._stacks: dict[Host, ExitStack] = {}
 
     @property
@@ -90,9 +92,14 @@ class Held:
             )
 
     def close(self) -> None:
-        """Let go of it."""
-        for stack in self._stacks.values():
-            stack.close()
+        """Let go of it. Each of its hosts gets the line of the history with that, the others that were touched before."""
+        self.run.over = True
+        try:
+            if self._stacks:
+                self.run.write(besides=self._stacks)
+        finally:
+            for stack in self._stacks.values():
+                stack.close()
 
     def _take(self, places: Sequence[Host], enough: int | None = None) -> dict[str, str]:
         """Take it on these hosts, one after another, until there are enough; return those that do not answer."""
@@ -102,14 +109,15 @@ class Held:
                 break
             stack = ExitStack()
             root = host.supervisor is Supervisor.SYSTEMD
-            script = hold(host.paths.run, self._owner, root=root)
-            outcome = stack.enter_context(self._world.fleet.hold(host.name, script))
+            script = hold(host.paths.run, self._owner, root=root, line=self.run.began.line)
+            outcome = stack.enter_context(self._world.fleet.hold(host.name, script, self.run.last_words))
             if isinstance(outcome, Unknown):
                 silent[host.name] = outcome.reason
                 stack.close()
                 continue
             self._stacks[host] = stack
-            _check(self._cluster, host, outcome)
+            if reason := _check(self._cluster, host, outcome):
+                self.run.unwritten(host.name, reason)
         return silent
 
 
@@ -119,21 +127,28 @@ def operating(cluster: Cluster, world: World, command: str, *, strict: bool = Tr
 
     ``strict`` insists on a majority. Raises Locked with the other owner, Unreachable where too few hosts answer.
     """
-    held = Held(cluster, world, world.owner(command))
+    held = Held(cluster, world, command)
     try:
         held.take() if strict else held.take_what_answers()
         yield held
+    except BaseException as error:
+        held.run.failed(error)
+        raise
     finally:
         held.close()
 
 
-def hold(run: PurePosixPath, owner: str, *, root: bool) -> Script:
-    """Return the script that takes the lock in this folder and holds it; ``root`` insists that the folder is root's alone."""
-    call = Cmd("lock", run, owner, "root" if root else "")
-    return framed(("rooted", "alive", "let_go", "lock"), call, timeout=TIMEOUT)
+def hold(run: PurePosixPath, owner: str, *, root: bool, line: str) -> Script:
+    """Return the script that takes the lock in this folder and holds it; ``root`` insists that the folder is root's alone.
+
+    Once it has the lock it adds ``line`` to the history in that folder, and at its end the last line that it is told.
+    """
+    call = Cmd("lock", run, owner, "root" if root else "", line)
+    return framed(("rooted", "alive", "history", "let_go", "lock"), call, timeout=TIMEOUT)
 
 
-def _check(cluster: Cluster, host: Host, outcome: Result) -> None:
+def _check(cluster: Cluster, host: Host, outcome: Result) -> str:
+    """Return why the history could not be written, mostly "". Raises where the lock was not given."""
     word, _, detail = outcome.text.strip().partition(" ")
     if word == "held":
         pid, _, who = detail.partition(" ")
@@ -150,6 +165,7 @@ def _check(cluster: Cluster, host: Host, outcome: Result) -> None:
         raise Failed(
             f"{host.name}: the lock could not be taken: {outcome.err.strip() or outcome.text.strip()}"
         )
+    return detail
 
 
 def _taken(cluster: Cluster, host: Host, pids: str, said: str) -> Locked:

@@ -1,5 +1,7 @@
 """What every operation works with: the ports, each made when it is first used."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from kafab.events import Emit
@@ -15,6 +17,18 @@ from kafab.ports import (
     Topics,
     ZooKeeper,
 )
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who runs a command, from where, since when; ``run`` tells this run of it from every other."""
+
+    run: str
+    user: str
+    machine: str
+    command: str
+    """The command with the arguments that it was given."""
+    at: datetime
 
 
 class World(Protocol):
@@ -66,6 +80,9 @@ class World(Protocol):
     @property
     def emit(self) -> Emit:
         """Where events go."""
+
+    def operator(self, command: str) -> Operator:
+        """Return who begins this command now."""
 
     def owner(self, command: str) -> str:
         """Return who holds a lock for this command: who, from where, with what, since when."""

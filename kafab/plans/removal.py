@@ -37,6 +37,7 @@ from kafab.shell.layout import (
     DROP_IN,
     GONE,
     HELD,
+    HISTORY,
     INCOMING,
     LOCK,
     LOST_AND_FOUND,
@@ -44,6 +45,7 @@ from kafab.shell.layout import (
     META_PROPERTIES,
     MYID,
     NEW,
+    OLDER,
     ROLL,
 )
 from kafab.words import plural
@@ -362,15 +364,17 @@ class _OneHost:
         if journal in self._names(run) and not self._left:
             self._add(RemoveFiles(self.host.name, run, (journal,), note="a roll is not finished"))
             self.gone.add(run / journal)
-        # The lock's file means nothing once the lock is released; only then its folder is removed.
-        self.gone.add(self.host.paths.run / LOCK)
+        # The lock's file means nothing once the lock is released; only then its folder is removed, with the history of a
+        # cluster that is no more.
+        self.gone |= {self.host.paths.run / name for name in (LOCK, HISTORY, OLDER)}
         candidates = dict.fromkeys((*own, *new, *roots(self.host)))
         for path in sorted(candidates, key=lambda path: -len(path.parts)):
             place = self.there.places.get(path)
             if place is None or place.kind != "folder" or path in self.gone or self.there.mounted(path):
                 continue
             if all(path / name in self.gone for name in place.names):
-                self._add(RemoveFolder(self.host.name, path))
+                besides = (HISTORY, OLDER) if path == self.host.paths.run else ()
+                self._add(RemoveFolder(self.host.name, path, besides=besides))
                 self.gone.add(path)
 
     def _names(self, folder: PurePosixPath) -> frozenset[str]:

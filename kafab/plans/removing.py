@@ -123,6 +123,8 @@ class RemoveFolder(_Step):
     """A folder that is empty, or will be."""
 
     title, what = "folder", "folder"
+    besides: tuple[str, ...] = field(default=(), kw_only=True)
+    """Files that go with it: what is written there until the lock is let go."""
 
 
 Removal: TypeAlias = (

@@ -20,6 +20,10 @@ LOCK: Final = "lock"
 """The file that the operators lock."""
 ROLL: Final = ".roll"
 """What stands behind a cluster's name in the name of the journal of its unfinished roll."""
+HISTORY: Final = "history"
+"""What was done with the cluster, a line a command."""
+OLDER: Final = "history.1"
+"""What `HISTORY` was before it had its full size."""
 
 # In a node's run folder
 PROCESS: Final = "process"

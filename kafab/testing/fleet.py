@@ -81,6 +81,8 @@ class FakeFleet:
         self.sent: list[tuple[str, bytes]] = []
         self.held: list[str] = []
         """Hosts on which a script is being held now."""
+        self.told: list[tuple[str, str]] = []
+        """Host, and the last line that a script was told which was held there."""
         self.greets: dict[str, str] = {}
         """Host -> what its login prints before each script."""
         self.closed = False
@@ -135,8 +137,10 @@ class FakeFleet:
         return iter([outcome.out] if outcome.out else [])
 
     @contextmanager
-    def hold(self, host: str, script: Script) -> Generator[Outcome, None, None]:
-        """Yield the first line of the output; ``held`` names the host meanwhile."""
+    def hold(
+        self, host: str, script: Script, last: Callable[[], str] | None = None
+    ) -> Generator[Outcome, None, None]:
+        """Yield the first line of the output; ``held`` names the host meanwhile, ``told`` has what it was told last."""
         outcome = _kept(self._outcome(host, script))
         if isinstance(outcome, Result) and b"\n" in outcome.out:
             outcome = Result(0, outcome.out.partition(b"\n")[0] + b"\n", "")
@@ -145,6 +149,8 @@ class FakeFleet:
             yield outcome
         finally:
             self.held.remove(host)
+            if last:
+                self.told.append((host, last()))
 
     def host_key(self, host: str) -> str | Unknown:
         """Return a key that names the host."""

@@ -1,10 +1,11 @@
 """All ports together, faked: what an operation is given in a test."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from kafab.events import Emit, silent
-from kafab.ops.world import World
+from kafab.ops.world import Operator, World
 from kafab.ports import (
     Brokers,
     Canaries,
@@ -41,6 +42,8 @@ class FakeWorld:
     canaries: Canaries = field(default_factory=FakeCanaries)
     clock: Clock = field(default_factory=FakeClock)
     emit: Emit = silent
+    runs: int = 0
+    """How many commands an operator has begun."""
 
     @classmethod
     def of(cls, kafka: FakeKafka, admin: FakeAdmin | None = None, **ports: Any) -> "FakeWorld":
@@ -60,6 +63,12 @@ class FakeWorld:
             "store": FakeStore.for_cluster(kafka.cluster),
         }
         return cls(**made | ports)
+
+    def operator(self, command: str) -> Operator:
+        """Return the same operator at the time of the clock; the runs are numbered."""
+        self.runs += 1
+        at = datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=self.clock.now())
+        return Operator(f"run{self.runs}", "ann", "desk", command, at)
 
     def owner(self, command: str) -> str:
         """Return who holds a lock."""

@@ -105,11 +105,11 @@ State = Callable[[Cosmos], object]
     [
         (_host_down_and_nothing_runs, "start", ["start --limit node1,node2"]),
         (_broker_down, "stop --limit node1/broker --yes", ["start", "can-stop node1/broker"]),
-        (_broker_down, "restart --limit node1/broker --yes", ["start", "can-stop node1/broker"]),
+        (_broker_down, "restart --at-once --limit node1/broker --yes", ["start", "can-stop node1/broker"]),
         (_server_down, "stop --limit node1/zookeeper --yes", ["start"]),
         (_broker_down, "verify --read-only", ["start"]),
         (_host_down, "verify --read-only", ["start --limit node2/broker"]),
-        (_interrupted, "restart --yes", ["start", "status"]),
+        (_interrupted, "restart --at-once --yes", ["start", "status"]),
     ],
 )
 def test_hint_names_what_to_type(shell: Shell, state: State, line: str, typed: list[str]) -> None:
@@ -127,7 +127,7 @@ def test_hint_names_what_to_type(shell: Shell, state: State, line: str, typed: l
         (_server_down, "stop --limit node1/zookeeper --yes"),
         (_broker_down, "verify --read-only"),
         (_host_down, "verify --read-only"),
-        (_interrupted, "restart --yes"),
+        (_interrupted, "restart --at-once --yes"),
     ],
 )
 def test_hint_works_where_it_is_printed(shell: Shell, state: State, line: str) -> None:

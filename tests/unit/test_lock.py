@@ -22,14 +22,18 @@ WAIT = 10
 
 
 @contextmanager
-def contender(run: Path, owner: str, *, root: bool = False) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def contender(
+    run: Path, owner: str, *, root: bool = False, last: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a shell that tries to take the lock; yields it and its first line. Its stdin is closed at the end."""
-    text = hold(PurePosixPath(run), owner, root=root).text
+    text = hold(PurePosixPath(run), owner, root=root, line=f"{owner} begins").text
     with subprocess.Popen(
         ["sh", "-euc", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as shell:
         assert shell.stdout is not None
         yield shell, shell.stdout.readline().strip()
+        if last and shell.stdin:
+            shell.stdin.write(last)
 
 
 def began(pid: int) -> str:
@@ -74,7 +78,7 @@ def test_of_many_at_once_one_wins(tmp_path: Path, before: str | None) -> None:
     """Eight operators at the same moment, also over a file that was left behind: exactly one is locked in."""
     if before:
         (tmp_path / "lock").write_text(before)
-    text = hold(PurePosixPath(tmp_path), "one of many", root=False).text
+    text = hold(PurePosixPath(tmp_path), "one of many", root=False, line="").text
     shells = [
         subprocess.Popen(["sh", "-euc", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(8)
@@ -237,3 +241,21 @@ def test_lock_that_is_lost_stops_its_holder(cosmos: Cosmos) -> None:
         cosmos.lock = "held 12 bob on desk"
         with pytest.raises(Locked, match="is being changed by bob on desk"):
             held.check()
+
+
+def test_lock_begins_and_ends_a_line_of_the_history(tmp_path: Path) -> None:
+    """What is done under the lock is remembered with its taking and, whole lines only, with its release."""
+    with contender(tmp_path, "ann", last="ann ends\n") as (shell, _), contender(tmp_path, "bob"):
+        pass
+    shell.wait(WAIT)
+    with contender(tmp_path, "cleo", last="cut o") as (shell, _):
+        pass
+    shell.wait(WAIT)
+    assert (tmp_path / "history").read_text().splitlines() == ["ann begins", "ann ends", "cleo begins"]
+
+
+def test_history_that_cannot_be_written_keeps_nobody_out(tmp_path: Path) -> None:
+    """The lock is given all the same, with the reason beside it."""
+    (tmp_path / "history").mkdir()
+    with contender(tmp_path, "ann") as (_, answer):
+        assert answer == f"locked {tmp_path}/history is a link or no file"

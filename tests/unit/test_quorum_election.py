@@ -70,7 +70,9 @@ class Hosts:
         if script.called("lock"):
             self._happens("lock")
             return Result(0, f"{self.lock}\n".encode(), "")
-        answers = [self._call(*map(str, call.words[:2])) for call in script.calls]
+        answers = [
+            self._call(*map(str, call.words[:2])) for call in script.calls if call.words[0] != "remember"
+        ]
         return Result(0, "".join(answers).encode(), "")
 
     def _call(self, call: str, name: str) -> str:

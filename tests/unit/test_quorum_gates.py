@@ -228,5 +228,7 @@ def test_brokers_without_a_leader_do_not_pass(isolated: Cosmos, monkeypatch: pyt
     """Brokers that serve under controllers without a leader are no whole cluster."""
     world = isolated.world
     monkeypatch.setattr(world.controllers, "describe", lambda **_: Unknown("no controller leads"))
-    with pytest.raises(OutcomeUnknown, match=r"brokers to serve: not within 300 s:\n  small: no controller leads"):
+    with pytest.raises(
+        OutcomeUnknown, match=r"brokers to serve: not within 300 s:\n  small: no controller leads"
+    ):
         controller_gates.unfenced(isolated.cluster, isolated.cluster.brokers, world, started=())

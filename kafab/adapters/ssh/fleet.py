@@ -132,7 +132,9 @@ class SshFleet:
         return _followed(self._links[host], started)
 
     @contextmanager
-    def hold(self, host: str, script: Script) -> Generator[Outcome, None, None]:
+    def hold(
+        self, host: str, script: Script, last: Callable[[], str] | None = None
+    ) -> Generator[Outcome, None, None]:
         """Run a script for the length of the block. Its first line must come within 30 s; its timeout is not used.
 
         Yields a Result with that line, or with the exit code and errors of a script that ended without one.
@@ -147,6 +149,9 @@ class SshFleet:
             finally:
                 # The script sees the end of its stdin; what it then does (let go of a lock) is done when we go on.
                 with suppress(paramiko.SSHException, OSError, EOFError):
+                    if last:
+                        started.channel.settimeout(GRACE_SECONDS)
+                        started.channel.sendall(f"{last()}\n".encode())
                     started.channel.shutdown_write()
                 started.channel.status_event.wait(GRACE_SECONDS)
 

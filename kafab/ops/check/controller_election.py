@@ -43,8 +43,10 @@ def election(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
             CHECK, cluster.name, WARN, f"not run: {only} is the only controller, so no other one can lead"
         )
     try:
-        with operating(cluster, world, "verify --election"):
-            return _moved(cluster, live, world)
+        with operating(cluster, world, "verify --election") as held:
+            found = _moved(cluster, live, world)
+            held.run.result = f"{found.severity.value}: {found.detail}"
+            return found
     except Interrupted:
         raise
     except Locked as error:

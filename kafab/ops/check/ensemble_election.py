@@ -29,8 +29,10 @@ def election(cluster: Cluster, live: Sequence[Node], world: World) -> Finding:
     without a leader that had one. UNKNOWN where another operator holds the lock. For KRaft see `quorum_election`.
     """
     try:
-        with operating(cluster, world, "verify --election"):
-            return _forced(cluster, live, world)
+        with operating(cluster, world, "verify --election") as held:
+            found = _forced(cluster, live, world)
+            held.run.result = f"{found.severity.value}: {found.detail}"
+            return found
     except KafabError as error:
         return Finding(CHECK, cluster.name, UNKNOWN, f"not run: {error.message}", hint=error.hint)
 

@@ -102,7 +102,8 @@ def _removal(step: Removing) -> Cmd:
         case RemoveRun() | RemoveLogs():
             return Cmd("remove_tree", step.path, step.user or "")
         case RemoveLink() | RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder():
-            return Cmd(f"remove_{step.what}", step.path)
+            besides = step.besides if isinstance(step, RemoveFolder) else ()
+            return Cmd(f"remove_{step.what}", step.path, *besides)
 
 
 def _put(file: RenderedFile) -> Cmd:

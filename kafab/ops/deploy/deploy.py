@@ -14,7 +14,7 @@ from kafab.events import Note
 from kafab.model import Cluster
 from kafab.ops.check.preflight import blocking, preflight
 from kafab.ops.deploy.executor import execute
-from kafab.ops.deploy.fates import Fate, HostResult, raise_unless_done
+from kafab.ops.deploy.fates import Fate, HostResult, not_done, raise_unless_done
 from kafab.ops.held import guard_held
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
@@ -110,14 +110,17 @@ def deploy(
     sent = {step.artifact for step in plan.steps if isinstance(step, InstallRelease)}
     if sent:
         refuse_damaged(world.store, sent)
-    with operating(cluster, world, "deploy", strict=False):
+    with operating(cluster, world, "deploy", strict=False) as held:
         # Another operator may have finished between the look and the lock.
         plan = _compare(desired, world, anew=anew, accepted=accepted, first=False)
         plan = plan.named(storage.uuid(os.urandom(16)))
         world.emit(Note(cluster.name, plan.counts))
+        held.run.about([cluster.host(step.host) for step in plan.steps], steps=plan.steps)
         results = execute(plan, cluster, world.fleet, world.emit)
         if any(result.fate is Fate.UNKNOWN for result in results.values()):
             results = _look_again(desired, world.fleet, results, accepted)
+        if error := not_done("deploy", results):
+            held.run.failed(error)
     return Deployed(plan, results)
 
 

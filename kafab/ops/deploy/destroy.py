@@ -15,7 +15,7 @@ from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.hosts.remains import HostRemains, observation, parse
 from kafab.model import Cluster, Host, Node
 from kafab.ops.deploy.executor import execute
-from kafab.ops.deploy.fates import Fate, HostResult, raise_unless_done, worst
+from kafab.ops.deploy.fates import Fate, HostResult, not_done, raise_unless_done, worst
 from kafab.ops.lock import operating
 from kafab.ops.observing import observe
 from kafab.ops.world import World
@@ -74,13 +74,16 @@ def destroy(cluster: Cluster, limit: str | None, world: World, agreed: Removals,
     """
     if not agreed:
         return Destroyed(agreed, {})
-    with operating(cluster, world, "destroy", strict=False):
+    with operating(cluster, world, "destroy", strict=False) as held:
         found = prepare(cluster, limit, world, data=data)
         _guard_agreed(found, agreed)
         last = [step for step in found.steps if _waits_for_the_lock(cluster, step)]
         first = [step for step in found.steps if step not in last]
+        held.run.about([cluster.host(name) for name in found.hosts], steps=first)
         results = execute(_stage(found, first), cluster, world.fleet, world.emit)
         results = _seen(cluster, limit, world, results, data=data)
+        if error := not_done("destroy", results):
+            held.run.failed(error)
     if worst(results.values()) is Fate.DONE:
         after = execute(_stage(found, last), cluster, world.fleet, world.emit)
         results |= _seen(cluster, limit, world, after, data=data)

@@ -54,11 +54,17 @@ def table(results: Mapping[str, HostResult]) -> str:
 
 def raise_unless_done(what: str, results: Mapping[str, HostResult], *, hint: str) -> None:
     """Raise Failed or OutcomeUnknown with the fate of every host, unless all are done."""
+    if error := not_done(what, results, hint=hint):
+        raise error
+
+
+def not_done(what: str, results: Mapping[str, HostResult], *, hint: str = "") -> KafabError | None:
+    """Return what `raise_unless_done` would raise."""
     fate = worst(results.values())
     if fate is Fate.DONE:
-        return
+        return None
     error: type[KafabError] = OutcomeUnknown if fate is Fate.UNKNOWN else Failed
-    raise error(f"the {what} is not complete:\n{table(results)}", hint=hint)
+    return error(f"the {what} is not complete:\n{table(results)}", hint=hint)
 
 
 def worst(results: Iterable[HostResult]) -> Fate:

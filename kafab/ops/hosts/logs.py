@@ -30,10 +30,10 @@ def node_named(cluster: Cluster, name: str) -> Node:
     return nodes[0]
 
 
-def line_count(text: str) -> int:
-    """Read ``--lines``. Raises UsageError for anything but a number."""
+def line_count(text: str, flag: str = "--lines") -> int:
+    """Read how many lines are to be shown. Raises UsageError for anything but a number."""
     if not (text.isascii() and text.isdecimal()):
-        raise UsageError(f"found --lines {text}; expected a number like 50")
+        raise UsageError(f"found {flag} {text}; expected a number like 50")
     return int(text)
 
 

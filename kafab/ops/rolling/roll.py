@@ -85,6 +85,10 @@ def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolle
             # Another operator has begun or ended a roll between the look and the lock.
             found = prepare(cluster, asked, world)
         rolled = _Run(cluster, asked, found, held, world).begin() if found.goal.replaced else Rolled()
+        if rolled.canary:
+            total = rolled.canary.total
+            gap = round(total.longest_gap.total_seconds(), 1)
+            held.run.figures |= {"acked": total.acked, "lost": total.lost, "longest gap in s": gap}
         rolled.report = settled(cluster, world)
         # Until then the same command goes on: whoever ends this program now has not seen what the check found.
         if found.begun or found.goal.replaced:
@@ -116,6 +120,7 @@ class _Run:
         self._recovery = Recovery(self._nodes, world)
         self._catching_up = CatchingUp(cluster, world)
         self._canary = Companion(cluster, asked, world)
+        held.run.about(self._nodes, restarted=self._rolled.nodes)
 
     def begin(self) -> Rolled:
         """Make sure that the goal outlives this program, and make the moves."""

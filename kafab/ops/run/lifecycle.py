@@ -54,7 +54,8 @@ def start(
                 keep(cluster, nodes, world)
         return ()
     progress = Progress("start", nodes)
-    with interruptible(progress.text), operating(cluster, world, "start"):
+    with interruptible(progress.text), operating(cluster, world, "start") as held:
+        held.run.about(nodes, started=progress.done)
         return _start_held(cluster, limit, world, progress, anew=anew, accepted=accepted)
 
 
@@ -87,7 +88,8 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
     if not running(cluster, nodes, world):
         return ()
     progress = Progress("stop", nodes)
-    with interruptible(progress.text_of_stop), operating(cluster, world, "stop", strict=not unsafe):
+    with interruptible(progress.text_of_stop), operating(cluster, world, "stop", strict=not unsafe) as held:
+        held.run.about(nodes, stopped=progress.done)
         return _stop_held(cluster, world, progress, unsafe=unsafe)
 
 
@@ -133,7 +135,8 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     guard_voters(cluster, facts, world)
     stopping, starting = Progress("stop", nodes), Progress("start", nodes)
     try:
-        with operating(cluster, world, "restart", strict=not unsafe):
+        with operating(cluster, world, "restart", strict=not unsafe) as held:
+            held.run.about(nodes, stopped=stopping.done, started=starting.done)
             with interruptible(stopping.text_of_stop):
                 _stop_held(cluster, world, stopping, unsafe=unsafe)
             with interruptible(starting.text):

@@ -1,9 +1,9 @@
-# Takes the lock of the operators, and holds it; needs rooted, alive and let_go.
+# Takes the lock of the operators, and holds it; needs rooted, alive, history and let_go.
 # Composed by ops.lock.
 # shellcheck disable=SC1007  # the value is empty, as the blank says
 # shellcheck disable=SC2086  # the words are split on purpose
 
-lock() {  # RUN OWNER ROOT: a ROOT of "root" insists that nobody else can change the folder
+lock() {  # RUN OWNER ROOT LINE: a ROOT of "root" insists that nobody else can change the folder; LINE begins the history of what is done under it
   file=$1/lock
   if [ "$3" = root ] && ! why=$(rooted "$1"); then
     echo "unfit $1 holds the lock, and root keeps it only where it alone can write:" $why
@@ -28,11 +28,14 @@ lock() {  # RUN OWNER ROOT: a ROOT of "root" insists that nobody else can change
     return
   fi
   read -r stat < "/proc/$$/stat"
-  owner=$2
+  run=$1 owner=$2 root=$3 line=$4
   set -- ${stat##*) }
   printf '%s %s %s\n' "$$" "${20}" "$owner" > "$file"
-  echo locked
+  # The history is no reason to keep an operator out.
+  why=$(remember "$run" "$root" "$line") || :
+  echo locked $why
   let_go
+  [ -z "$last" ] || remember "$run" "$root" "$last" > /dev/null || :
   : > "$file"
 }
 still() {  # RUN OWNER: whether it is still held for this owner

@@ -30,14 +30,17 @@ mounted_below() {
   return 1
 }
 remove_files() { enter "$1"; shift; rm -f -- "$@"; }
-remove_folder() {  # an empty one, but for the file of a lock that nobody holds
+remove_folder() {  # PATH [NAME...]: an empty one, but for the file of a lock that nobody holds, and files of these names
   { [ ! -L "$1" ] && [ -d "$1" ]; } || return 0
   if plain "$1/lock"; then
     exec 9>> "$1/lock"
     flock -n 9 || return 0
     rm -f -- "$1/lock"
   fi
-  rmdir -- "$1"
+  path=$1
+  shift
+  for name; do rm -f -- "$path/$name"; done
+  rmdir -- "$path"
 }
 remove_link() { [ ! -L "$1" ] || rm -f -- "$1"; }
 remove_tree() {  # PATH USER: rm does not follow links

@@ -23,7 +23,7 @@ SECRET = "what only root may know"
 VICTIM = "/etc/cron.d/kafab-victim"
 RUN, DATA, LOGS = "/var/lib/kafka/run", "/var/lib/kafka", "/var/log/kafka"
 ROOTS = (
-    *(f"{RUN}/{name}" for name in ("lock", "broker", "broker.kafab-new")),
+    *(f"{RUN}/{name}" for name in ("lock", "history", "history.1", "broker", "broker.kafab-new")),
     *(f"{RUN}/broker/{name}" for name in ("process", "process.new", "process.asked", "begun", "begun.new", "starting")),
     *(f"/etc/kafka/broker{name}" for name in (".kafab-new", "/launch", "/record", "/launch.kafab-new", "/.deployed")),
     *(f"/opt/kafka/{name}" for name in ("current-broker", "current-broker.kafab-new", ".incoming/x.part")),
