@@ -17,6 +17,7 @@ from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
 from scripts.benches.running import JVM, free_ports, libs, starts
 
 VERSION = "4.3.1"
+SESSION_MS = 6000
 
 
 class ByHand:
@@ -26,11 +27,11 @@ class ByHand:
         self._folder = folder
         self._libs = libs
         ports = free_ports(6)
-        self._brokers = [Endpoint("127.0.0.1", port) for port in ports[:3]]
+        self.brokers = [Endpoint("127.0.0.1", port) for port in ports[:3]]
         controllers = [Endpoint("127.0.0.1", port) for port in ports[3:]]
         cluster_id = uuid(b"0123456789abcdef")
         voters = ",".join(f"{n}@{at}:{directory_id(cluster_id, n)}" for n, at in enumerate(controllers, 1))
-        for number, (broker, controller) in enumerate(zip(self._brokers, controllers, strict=True), 1):
+        for number, (broker, controller) in enumerate(zip(self.brokers, controllers, strict=True), 1):
             listeners = f"PLAINTEXT://{broker},CONTROLLER://{controller}"
             self._file(number).write_text(
                 f"process.roles=broker,controller\nnode.id={number}\nlisteners={listeners}\n"
@@ -38,6 +39,8 @@ class ByHand:
                 "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
                 f"controller.quorum.bootstrap.servers={','.join(map(str, controllers))}\n"
                 f"log.dirs={folder / f'node-{number}'}\n"
+                # That of labs: a broker that comes back is refused until its old session has ended.
+                f"broker.session.timeout.ms={SESSION_MS}\n"
                 "offsets.topic.replication.factor=3\ntransaction.state.log.replication.factor=3\n"
             )
             words = [
@@ -58,17 +61,26 @@ class ByHand:
     def start(self) -> float:
         """Start all three and return the seconds until each answers and knows all of them, unfenced."""
         started = time.monotonic()
-        self._running = [self._java("kafka.Kafka", str(self._file(number))) for number in (1, 2, 3)]
-        admin = ClientsAdmin(self._brokers)
+        self._running = [self._start_node(number) for number in (1, 2, 3)]
+        admin = ClientsAdmin(self.brokers)
         try:
             while time.monotonic() - started < DEADLINE:
-                views = [admin.metadata(at, timeout=timedelta(seconds=2)) for at in self._brokers]
+                views = [admin.metadata(at, timeout=timedelta(seconds=2)) for at in self.brokers]
                 if all(not isinstance(view, Unknown) and len(view.brokers) == 3 for view in views):
                     return time.monotonic() - started
                 time.sleep(0.02)
         finally:
             admin.close()
         sys.exit(f"three JVMs by hand did not serve within {DEADLINE:.0f} s: see {self._folder}")
+
+    def _start_node(self, number: int) -> subprocess.Popen[bytes]:
+        return self._java("kafka.Kafka", str(self._file(number)))
+
+    def restart(self, number: int) -> None:
+        """Let one node end, and start it again; the first one is number 0."""
+        self._running[number].terminate()
+        self._running[number].wait(timeout=DEADLINE)
+        self._running[number] = self._start_node(number + 1)
 
     def stop(self) -> None:
         """End what was started."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
+from kafab.model import Endpoint
 from scripts.benches.labs import Lab, lab
 from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
 
@@ -31,6 +32,7 @@ class ByHand:
             ports[start : start + 3] for start in (0, 3, 6, 9)
         )
         self._running: list[list[subprocess.Popen[bytes]]] = []
+        self.brokers = [Endpoint("127.0.0.1", port) for port in self._broker]
         self._write()
 
     def _write(self) -> None:
@@ -65,7 +67,7 @@ class ByHand:
             self._java("64m", "org.apache.zookeeper.server.quorum.QuorumPeerMain", f"zookeeper-{n}.cfg")
             for n in range(3)
         ]
-        brokers = [self._java("256m", "kafka.Kafka", f"broker-{n}.properties") for n in range(3)]
+        brokers = [self._start_broker(n) for n in range(3)]
         self._running = [brokers, zookeepers]
         client = KazooClient(",".join(f"127.0.0.1:{port}" for port in self._client), timeout=10)
         client.start(timeout=60)
@@ -81,6 +83,16 @@ class ByHand:
             client.stop()
             client.close()
         sys.exit(f"six JVMs by hand did not register within {DEADLINE:.0f} s: see {self._folder}")
+
+    def _start_broker(self, number: int) -> subprocess.Popen[bytes]:
+        return self._java("256m", "kafka.Kafka", f"broker-{number}.properties")
+
+    def restart(self, number: int) -> None:
+        """Let one broker end, and start it again."""
+        brokers = self._running[0]
+        brokers[number].terminate()
+        brokers[number].wait(timeout=DEADLINE)
+        brokers[number] = self._start_broker(number)
 
     def _java(self, heap: str, main: str, file: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{file}.log").open("ab") as log:

@@ -9,6 +9,7 @@ from scripts.benches import deploys, servers
 from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
 from scripts.benches.planning import inventory, plan
+from scripts.benches.rolling import roll, roll_kraft
 from scripts.benches.running import start, verify
 from scripts.benches.starting import listing
 
@@ -19,6 +20,8 @@ ROWS: Mapping[str, Measurement] = {
     "first-deploy": deploys.first_deploy,
     "start": start,
     "start-kraft": start_kraft,
+    "roll": roll,
+    "roll-kraft": roll_kraft,
     "verify": verify,
     "inventory-300": inventory,
     "plan-300": plan,
