@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,42 @@ def interruptible(state: Callable[[], str]) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted\n{state()}", hint=AGAIN) from None
+
+
+class Deferred:
+    """Whether Ctrl-C has come since `deferred` began."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def safe_point(self) -> None:
+        """Stop here where that was asked for. Raises KeyboardInterrupt."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def deferred(told: Callable[[], object]) -> Iterator[Deferred]:
+    """Let the first Ctrl-C in the block wait for its next safe point; ``told`` says so, and another one is at once.
+
+    Where the signal is not Python's own matter (in a thread, or ignored) nothing is changed.
+    """
+    found = Deferred()
+
+    def first(_number: int, _frame: object) -> None:
+        found.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        told()
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield found
+        return
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield found
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def at_once() -> None:

@@ -38,7 +38,8 @@ def show_deployed(console: Console, plan: Plan) -> None:
 
 def _left(plan: Plan) -> list[str]:
     """Return what a deploy does not change: processes, and what others have added to a unit."""
-    pending = [f"restart pending: {', '.join(plan.restart_pending)}"] if plan.restart_pending else []
+    names = ", ".join(plan.restart_pending)
+    pending = [f"restart pending, `fab restart --pending`: {names}"] if names else []
     return [*pending, *(f"in effect, and not kafab's: {place}" for place in plan.foreign)]
 
 

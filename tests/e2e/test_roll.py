@@ -141,6 +141,18 @@ def heard(roll: "subprocess.Popen[str]", words: str) -> list[str]:
     pytest.fail(f"{words!r} was not said:\n{''.join(lines)}")
 
 
+def test_ctrl_c_waits_for_the_node_that_is_down(lab: Lab) -> None:
+    """The first one lets the node come back and then ends with 130; nothing is left stopped, and the roll can be given up."""
+    with lab.fab.start("restart", "--no-canary") as roll:
+        heard(roll, ": stops")
+        os.kill(roll.pid, signal.SIGINT)
+        _, err = roll.communicate(timeout=120)
+    states = {node["state"] for node in lab.fab("status", "--json").document["nodes"]}
+    given_up = lab.fab.must("restart", "--forget")
+    assert (roll.returncode, "left as they were" in err, states) == (130, True, {"running"}), err
+    assert "gave up the roll" in given_up.out
+
+
 def test_broker_that_does_not_come_back_ends_the_roll(lab: Lab) -> None:
     """A bad property: the roll stops there, the others are left, and once it is mended the same command ends it."""
     text, before = lab.inventory.read_text(), lab.pids()

@@ -12,7 +12,7 @@ from kafab.canary.figures import Figures
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
 from kafab.events import Note
 from kafab.findings import Report
-from kafab.interruption import interruptible
+from kafab.interruption import Deferred, deferred, interruptible
 from kafab.model import Cluster, Node, Role
 from kafab.ops.check.verify import settled
 from kafab.ops.held import keep
@@ -113,6 +113,9 @@ class _Run:
         self._nodes = [node for node in cluster.nodes if node.name in found.goal.replaced]
         self._open: dict[str, float] = {}
         """Node -> when it was stopped, or found down: its part is not over yet."""
+        self._down: set[str] = set()
+        """Nodes that were stopped, or found down, and are not known to serve again."""
+        self._ctrl_c = Deferred()
         self._starts: dict[str, int] = {}
         self._begun: float | None = None
         """When the first node was stopped."""
@@ -132,7 +135,7 @@ class _Run:
             owner, goal = world.owner("restart"), self._goal
             entry = Journal(owner, asked.limit, asked.pending, goal.replaced, goal.behind)
             journals.write(self._cluster, entry, world)
-        with interruptible(self._text):
+        with interruptible(self._text), deferred(self._tell_deferred) as self._ctrl_c:
             try:
                 with self._canary:
                     self._to_the_end()
@@ -167,6 +170,7 @@ class _Run:
 
         def look() -> Missing:
             nonlocal found
+            self._ctrl_c.safe_point()
             seen = see(self._cluster, self._world, questions(self._cluster, self._goal))
             found = decide(self._cluster, self._canary.spared(self._goal), seen)
             if isinstance(found, Stop | Done):
@@ -210,6 +214,7 @@ class _Run:
         for number, node in enumerate(nodes, done + 1):
             self._world.emit(Note(node.name, f"{number} of {len(self._nodes)}: stops{self._to_go()}"))
             self._open[node.name] = self._world.clock.now()
+            self._down.add(node.name)
         stop_processes(nodes, self._world, Progress("stop", nodes))
 
     def _to_go(self) -> str:
@@ -230,9 +235,11 @@ class _Run:
         for node in nodes:
             self._open.setdefault(node.name, self._world.clock.now())
             self._starts[node.name] = self._starts.get(node.name, 0) + 1
+            self._down.add(node.name)
         progress = Progress("start", nodes)
         # In a lab nobody minds what a node costs that ends a moment later; the next look notices it.
         bring_up(self._cluster, facts, self._world, progress, partial=True, steady=not self._cluster.lab)
+        self._down -= {node.name for node in nodes}
 
     def _guard_again(self, nodes: Sequence[Node]) -> None:
         """Refuse to start a node for ever that ends again and again. Raises Failed with the cause."""
@@ -262,13 +269,21 @@ class _Run:
         else:
             self._rolled.leaders = replace(found, moved=(*before, *found.moved))
 
+    def _tell_deferred(self) -> None:
+        names = f"once {few(sorted(self._down))} serves again" if self._down else "at once"
+        self._world.emit(
+            Note(self._cluster.name, f"Ctrl-C: the roll stops {names}; another Ctrl-C stops it now")
+        )
+
     def _text(self) -> str:
         """Return what is done, what was touched and is not, and what was left as it was."""
         done = [*self._rolled.before, *(one.name for one in self._rolled.nodes)]
-        left = [node.name for node in self._nodes if node.name not in done and node.name not in self._open]
+        back = [name for name in self._open if name not in self._down]
+        left = [node.name for node in self._nodes if node.name not in {*done, *self._open, *self._down}]
         words = {
             "finished": done,
-            "stopped, and not known to serve again": self._open,
+            **({"restarted, and not known to be in sync again": back} if back else {}),
+            "stopped, and not known to serve again": sorted(self._down),
             "left as they were": left,
         }
         return "\n".join(
