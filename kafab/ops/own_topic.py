@@ -30,9 +30,8 @@ class Removal:
 
 def removal_command(cluster: Cluster, topics: Sequence[str]) -> str:
     """Return the command line that deletes these topics."""
-    return f"fab on {cluster.source or cluster.name} " + " ".join(
-        f"topics.delete {topic}" for topic in topics
-    )
+    where = cluster.source or cluster.name
+    return f"fab on {where} {' '.join(f'topics.delete {topic}' for topic in topics)}"
 
 
 class OwnTopic:

@@ -177,10 +177,9 @@ def test_unreachable_host_names_the_way_out(ensemble: Cosmos) -> None:
 
 def test_restart_holds_one_lock(ensemble: Cosmos) -> None:
     """Nobody gets in between the stop and the start: the nodes would stay down."""
-    locks: list[float] = []
-    ensemble.on_lock = lambda: locks.append(ensemble.clock.now())
     restart(ensemble.cluster, "node3/broker", ensemble.world, unsafe=False)
-    assert len(locks) == 1
+    locked = [host for host, script in ensemble.fleet.ran if script.called("lock")]
+    assert locked == ["node1", "node2"]
 
 
 def test_what_cannot_be_asked_ends_with_4(ensemble: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:

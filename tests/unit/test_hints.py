@@ -34,7 +34,8 @@ OF_THE_SHELL = re.compile(r"\s\d*[<>].*")
 NODES = {"limit", "node", "nodes", "accept_empty"}
 
 STANDS_FOR = {
-    "' '.join((f'topics.delete {topic}' for topic in old))": "topics.delete one topics.delete two",
+    "where": "prod",
+    "' '.join((f'topics.delete {topic}' for topic in topics))": "topics.delete one topics.delete two",
     "cluster.source or cluster.name": "prod",
     "self._cluster.source or self._cluster.name": "prod",
     "self._name": "kafab-probe-00000000-0000",

@@ -14,7 +14,7 @@ from kafab.hosts.facts import HostFacts, NodeFacts
 from kafab.hosts.observation import observation, parse
 from kafab.hosts.sharing import folders, shared
 from kafab.model import Cluster
-from kafab.ops.run import lifecycle
+from kafab.ops.run import lifecycle, startable
 from kafab.plans.plan import diff, guard_places
 from kafab.plans.state import desire
 from tests.conftest import cluster_in
@@ -103,7 +103,7 @@ def test_second_name_of_a_machine_refuses_a_start(tmp_path: Path, monkeypatch: p
         guard_places(cluster, {name: replace(facts, boot="b", inodes=one) for name, facts in hosts.items()})
 
     one = {PurePosixPath("/"): "2:1"}
-    monkeypatch.setattr(lifecycle, "guard_places", refuse)
+    monkeypatch.setattr(startable, "guard_places", refuse)
     world = Cosmos(twice(tmp_path))
     with pytest.raises(Unsafe):
         lifecycle.start(world.cluster, None, world.world)

@@ -44,8 +44,8 @@ def test_exit_is_told_with_its_cause(cosmos: Cosmos) -> None:
 @pytest.mark.parametrize(
     ("after", "told"),
     [
-        ("running 456 99", r"node2/broker: the process exited \(pid 123\) and was started again as pid 456"),
-        ("running 123 99", r"node2/broker: the process exited \(pid 123\) and was started again as pid 123"),
+        ("running 456 99", r"node2/broker: the process exited \(pid 124\) and was started again as pid 456"),
+        ("running 124 99", r"node2/broker: the process exited \(pid 124\) and was started again as pid 124"),
         (
             "restarting 1 123 77\n| java.io.IOException: gone",
             r"node2/broker: the process exited .*: java.io.IOException: gone",
