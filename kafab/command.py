@@ -82,6 +82,8 @@ class Script:
     timeout: timedelta
     calls: tuple[Cmd, ...] = ()
     """What is called there, in order; without the frame that tells of the end or of each outcome."""
+    changes: bool = False
+    """It changes what runs, and goes on when its connection is cut: Ctrl-C waits for its end, and another one does not."""
 
     def called(self, function: str) -> tuple[Cmd, ...]:
         """Return the calls of a function, in order; none where the script does something else."""

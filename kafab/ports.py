@@ -65,6 +65,8 @@ class Fleet(Protocol):
         A host that cannot be reached, a dropped connection and a passed timeout are Unknown. A non-zero exit
         is a Result. The script travels on stdin of ``env -i PATH=... LC_ALL=C sh`` and is run whole or not at all.
         Output beyond ``command.ANSWER_LIMIT`` is Unknown; longer errors than ``ERRORS_LIMIT`` keep their two ends.
+        Ctrl-C leaves scripts behind and goes on at once; where one of them ``changes`` something, it goes on when all that
+        have begun are over, or with another Ctrl-C.
         """
 
     def stream(

@@ -9,7 +9,7 @@ start time; never by name.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 
@@ -73,7 +73,7 @@ def start(nodes: Sequence[Node]) -> Script:
         Cmd("start", node.name, node.run, node.config / LAUNCH, node.logs, node.unit, *node.ports.values())
         for node in nodes
     ]
-    return _script(nodes, ("holder", "node_start"), calls)
+    return _script(nodes, ("holder", "node_start"), calls, changes=True)
 
 
 def check(nodes: Sequence[Node]) -> Script:
@@ -90,7 +90,8 @@ def loading(nodes: Sequence[Node]) -> Script:
 
 def stop(nodes: Sequence[Node]) -> Script:
     """Ask these nodes of one host to end; each answers stopping or stopped."""
-    return _script(nodes, ("node_stop",), [Cmd("stop", node.name, node.run, node.unit) for node in nodes])
+    calls = [Cmd("stop", node.name, node.run, node.unit) for node in nodes]
+    return _script(nodes, ("node_stop",), calls, changes=True)
 
 
 def archive(nodes: Sequence[Node]) -> Script:
@@ -101,14 +102,20 @@ def archive(nodes: Sequence[Node]) -> Script:
 
 
 def _script(
-    nodes: Sequence[Node], libraries: Sequence[str], calls: Sequence[Cmd], timeout: timedelta = TIMEOUT
+    nodes: Sequence[Node],
+    libraries: Sequence[str],
+    calls: Sequence[Cmd],
+    timeout: timedelta = TIMEOUT,
+    *,
+    changes: bool = False,
 ) -> Script:
     host = nodes[0].host
     kept_by = {Supervisor.PROCESS: _PROCESS, Supervisor.SYSTEMD: _SYSTEMD}[host.supervisor]
     given = {"user": host.user or ""}
     if host.supervisor is Supervisor.SYSTEMD:
         given["making"] = compose(_MAKER, 'maker "$1"')
-    return framed((*_COMMON, *kept_by, *libraries), *calls, timeout=timeout, given=given)
+    script = framed((*_COMMON, *kept_by, *libraries), *calls, timeout=timeout, given=given)
+    return replace(script, changes=changes)
 
 
 def read(outcome: Outcome, nodes: Sequence[Node]) -> dict[str, Report | Unknown]:

@@ -200,8 +200,8 @@ from kafab.adapters.ssh.fleet import SshFleet
 from kafab.command import Script
 from kafab.inventory import load
 hosts = load(Path(sys.argv[1]))[0].hosts
-text = f"touch {sys.argv[2]}/$PPID; {sys.argv[3]}"
-SshFleet(hosts).run({host.name: Script(text, timedelta(seconds=600)) for host in hosts})
+text, changes = f"touch {sys.argv[2]}/$PPID; {sys.argv[3]}", len(sys.argv) > 4
+SshFleet(hosts).run({host.name: Script(text, timedelta(seconds=600), changes=changes) for host in hosts})
 """
 
 
@@ -217,6 +217,26 @@ def test_interrupt_ends_the_process_at_once(lab: LocalLab, tmp_path: Path, waiti
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)  # the scripts have ten minutes
     assert b"KeyboardInterrupt" in errors
+
+
+def test_interrupt_waits_for_scripts_that_change_something(lab: LocalLab, tmp_path: Path) -> None:
+    """What has begun on the hosts is over when the process ends, and with it the lock: nothing starts a node behind it."""
+    begun, over = tmp_path / "begun", tmp_path / "over"
+    begun.mkdir()
+    over.mkdir()
+    work = f"until [ -e {tmp_path}/go ]; do sleep 0.1; done; touch {over}/$PPID"
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING, lab.inventory, begun, work, "changes"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert until(lambda: len(list(begun.iterdir())) == HOSTS, 60)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)  # no proof: one that does not wait has most likely ended by then
+        (tmp_path / "go").touch()
+        process.communicate(timeout=60)
+    assert len(list(over.iterdir())) == HOSTS
 
 
 def test_callback_that_raises_ends_the_call(ssh: SshFleet, waiting: str) -> None:

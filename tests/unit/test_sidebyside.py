@@ -1,12 +1,12 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from kafab.adapters.ssh.faults import LinkError
-from kafab.adapters.ssh.sidebyside import WORKERS, Job, side_by_side
+from kafab.adapters.ssh.sidebyside import FINISHES, LEFT, WORKERS, Job, side_by_side
 from kafab.events import Event, Note
 from kafab.unknown import Unknown
 
@@ -140,3 +140,62 @@ def test_exception_of_a_call_handed_over_frees_its_thread() -> None:
     with pytest.raises(LookupError):
         side_by_side({"a": talk}, abort=lambda _name: None)
     assert ended.wait(10)
+
+
+def interrupted(work: dict[str, Callable[[Job], str]], times: int, *, to_the_end: bool = True) -> list[str]:
+    """Do the work, with Ctrl-C at each of the first outcomes; return what happened, in order."""
+    seen: list[str] = []
+
+    def each(name: str, _outcome: object) -> None:
+        seen.append(name)
+        if len(seen) - sum(text in (FINISHES, LEFT) for text in seen) <= times:
+            raise KeyboardInterrupt
+
+    def emit(event: Event) -> None:
+        assert isinstance(event, Note)
+        seen.append(event.text)
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(work, abort=seen.append, each=each, emit=emit, to_the_end=to_the_end)
+    return seen
+
+
+def test_ctrl_c_waits_for_what_changes_something() -> None:
+    """A host that is at work is waited for, and said to be; then the interruption goes on."""
+    go = threading.Event()
+
+    def late(_job: Job) -> str:
+        go.wait(10)
+        return "done"
+
+    def quick(_job: Job) -> str:
+        threading.Timer(0.2, go.set).start()
+        return "done"
+
+    assert interrupted({"quick": quick, "late": late}, 1) == ["quick", FINISHES, "late"]
+
+
+def test_second_ctrl_c_leaves_at_once(stuck: threading.Event) -> None:
+    """Whoever does not want to wait is told what goes on without him."""
+
+    def late(_job: Job) -> str:
+        stuck.wait()
+        return "done"
+
+    def slow(_job: Job) -> str:
+        time.sleep(0.2)
+        return "done"
+
+    work: dict[str, Callable[[Job], str]] = {"quick": lambda _job: "done", "slow": slow, "late": late}
+    assert interrupted(work, 2) == ["quick", FINISHES, "slow", LEFT, "late"]
+
+
+def test_ctrl_c_waits_for_no_look(stuck: threading.Event) -> None:
+    """What only looks is left at once."""
+
+    def late(_job: Job) -> str:
+        stuck.wait()
+        return "done"
+
+    work: dict[str, Callable[[Job], str]] = {"quick": lambda _job: "done", "late": late}
+    assert interrupted(work, 1, to_the_end=False) == ["quick", "late"]

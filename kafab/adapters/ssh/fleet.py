@@ -61,6 +61,7 @@ class SshFleet:
         emit: Emit = silent,
     ) -> None:
         self._dialer = Dialer(accept_new_host_keys=accept_new_host_keys, emit=emit)
+        self._emit = emit
         self._links = {host.name: Link(host, self._dialer) for host in hosts}
         self._shell = Shell("", become=become, password=sudo_password)
 
@@ -80,6 +81,8 @@ class SshFleet:
         return self._beside(
             {name: partial(_run, self._links[name], self._shell, script) for name, script in scripts.items()},
             each=each,
+            emit=self._emit,
+            to_the_end=any(script.changes for script in scripts.values()),
         )
 
     def stream(
@@ -180,11 +183,12 @@ class SshFleet:
         *,
         each: Callable[[str, Outcome], None] | None = None,
         emit: Emit = silent,
+        to_the_end: bool = False,
     ) -> dict[str, Outcome]:
         explained: dict[str, Callable[[Job], Outcome]] = {
             name: partial(_explained, self._links[name], call) for name, call in work.items()
         }
-        return side_by_side(explained, abort=self._abort, each=each, emit=emit)
+        return side_by_side(explained, abort=self._abort, each=each, emit=emit, to_the_end=to_the_end)
 
     def _abort(self, host: str) -> None:
         self._links[host].hang_up()

@@ -7,17 +7,21 @@ would keep kafab from ending. Callbacks run in the caller's thread, so they need
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from kafab.adapters.ssh.faults import LinkError
-from kafab.events import Emit, Event, silent
+from kafab.events import Emit, Event, Note, silent
 from kafab.unknown import Unknown
+from kafab.words import few
 
 T = TypeVar("T")
 
 WORKERS = 64
+FINISHES = "Ctrl-C waits for what has begun there, and keeps the lock until then; another Ctrl-C ends at once"
+LEFT = "left at work: nodes may still start or stop there, while another operator may have the lock"
 _IDLE_SECONDS = 60.0
 _CONCLUDE_SECONDS = 5.0
 
@@ -94,37 +98,55 @@ def side_by_side(
     abort: Callable[[str], None],
     each: Callable[[str, T | Unknown], None] | None = None,
     emit: Emit = silent,
+    to_the_end: bool = False,
 ) -> dict[str, T | Unknown]:
     """Do each host's work in up to 64 threads; return the outcomes in the order of ``work``.
 
     A host past its deadline is Unknown, and ``abort`` is called to free the thread that waits for it. On Ctrl-C, or
-    when a callback raises, all hosts still at work are aborted and the exception goes on at once.
+    when a callback raises, all hosts still at work are aborted and the exception goes on at once. With ``to_the_end``
+    Ctrl-C waits until the hosts at work are done, and only another one aborts them; no other host begins then.
     """
-    crew = _Crew(work, abort)
-    done: dict[str, Any] = {}
+    crew = _Crew(work, abort, each, emit)
     try:
         crew.start(min(WORKERS, len(work)))
-        while len(done) < len(work):
-            for job, message in crew.news(done):
-                if isinstance(message, _Handed):
-                    message.call()
-                    job.taken()
-                elif not isinstance(message, _Done):
-                    emit(message)
-                elif job.name not in done:
-                    done[job.name] = message.outcome
-                    if each:
-                        each(job.name, message.outcome)
-    except BaseException:
-        crew.give_up(done)
+        crew.collect(work)
+    except KeyboardInterrupt:
+        begun = crew.begin_no_more()
+        if to_the_end and (left := crew.at_work(begun)):
+            _wait_on(crew, begun, left, emit)
+        crew.give_up()
         raise
-    return {name: done[name] for name in work}
+    except BaseException:
+        crew.give_up()
+        raise
+    return {name: crew.done[name] for name in work}
+
+
+def _wait_on(crew: "_Crew", begun: Collection[str], left: Sequence[str], emit: Emit) -> None:
+    """Wait for the hosts that are at work. Raises KeyboardInterrupt at once where it comes again."""
+    emit(Note(few(left), FINISHES))
+    try:
+        crew.collect(begun)
+    except KeyboardInterrupt:
+        emit(Note(few(crew.at_work(begun)), LEFT))
+        raise
+    finally:
+        crew.give_up()
 
 
 class _Crew:
-    """The threads, what they still have to do, and what they report."""
+    """The threads, what they still have to do, and what they report; ``done`` has the outcomes."""
 
-    def __init__(self, work: Mapping[str, Callable[[Job], Any]], abort: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        work: Mapping[str, Callable[[Job], Any]],
+        abort: Callable[[str], None],
+        each: Callable[[str, Any], None] | None,
+        emit: Emit,
+    ) -> None:
+        self.done: dict[str, Any] = {}
+        self._each = each
+        self._emit = emit
         self._messages: SimpleQueue[_Message] = SimpleQueue()
         self._jobs = [Job(name, call, self._messages) for name, call in work.items()]
         self._todo = deque(self._jobs)
@@ -133,6 +155,24 @@ class _Crew:
     def start(self, count: int) -> None:
         for _ in range(count):
             threading.Thread(target=self._work, name="kafab-ssh", daemon=True).start()
+
+    def collect(self, names: Collection[str]) -> None:
+        """Take what the threads report until these hosts are done."""
+        while self.at_work(names):
+            for job, message in self.news(self.done):
+                if isinstance(message, _Handed):
+                    message.call()
+                    job.taken()
+                elif not isinstance(message, _Done):
+                    self._emit(message)
+                elif job.name not in self.done:
+                    self.done[job.name] = message.outcome
+                    if self._each:
+                        self._each(job.name, message.outcome)
+
+    def at_work(self, names: Collection[str]) -> list[str]:
+        """Return which of these hosts are not done."""
+        return [name for name in names if name not in self.done]
 
     def news(self, done: Container[str]) -> list[_Message]:
         """Wait for the next report, or for the next deadline to pass: then abort who is late."""
@@ -151,10 +191,18 @@ class _Crew:
             return [(job, _Done(Unknown(job.limit))) for job in late]
         return [(job, message)]
 
-    def give_up(self, done: Container[str]) -> None:
+    def begin_no_more(self) -> list[str]:
+        """Let no other host begin; return those that have."""
+        waiting: set[str] = set()
+        while self._todo:
+            with suppress(IndexError):  # a thread took the last one
+                waiting.add(self._todo.popleft().name)
+        return [job.name for job in self._jobs if job.name not in waiting]
+
+    def give_up(self) -> None:
         self._todo.clear()
         for job in self._jobs:
-            if job.name not in done:
+            if job.name not in self.done:
                 job.give_up()
                 self._abort(job.name)
 

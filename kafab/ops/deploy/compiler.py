@@ -1,7 +1,7 @@
 """What each step of a plan calls on its host, and one script of the steps of one host."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import PurePath
 
@@ -57,7 +57,8 @@ def compile_steps(steps: Sequence[Scripted]) -> Script:
     """Return one script for one host: each step says how it came out, and none is taken after a failure."""
     parts = [_part(step) for step in steps]
     libraries = [name for part in parts for name in part.libraries]
-    return numbered(libraries, *(part.call for part in parts), timeout=max(part.limit for part in parts))
+    script = numbered(libraries, *(part.call for part in parts), timeout=max(part.limit for part in parts))
+    return replace(script, changes=True)
 
 
 # A step type without an arm of its own is an error of the type check, here and below: a return would be missing.
