@@ -19,6 +19,8 @@ class KafabError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.stopped: tuple[str, ...] = ()
+        """The nodes that the command has stopped, and that are not known to run again."""
 
 
 class Failed(KafabError):

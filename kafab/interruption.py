@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from kafab.errors import Interrupted
@@ -13,12 +13,17 @@ AGAIN = "the same command again observes and goes on"
 
 
 @contextmanager
-def interruptible(state: Callable[[], str]) -> Iterator[None]:
-    """Turn Ctrl-C in the block into Interrupted with what ``state`` says by then: what is done, what is not."""
+def interruptible(state: Callable[[], str], stopped: Callable[[], Iterable[str]] = tuple) -> Iterator[None]:
+    """Turn Ctrl-C in the block into Interrupted with what ``state`` says by then: what is done, what is not.
+
+    ``stopped`` names the nodes that are down by then and ran before, see `KafabError.stopped`.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted\n{state()}", hint=AGAIN) from None
+        error = Interrupted(f"interrupted\n{state()}", hint=AGAIN)
+        error.stopped = tuple(stopped())
+        raise error from None
 
 
 class Deferred:

@@ -206,7 +206,10 @@ def report_document(found: Report) -> dict[str, object]:
 
 
 def error_document(error: KafabError) -> dict[str, object]:
-    """Return an error as a JSON document, ``kafab.error/1``; ``hosts`` are the reasons of those that did not answer."""
+    """Return an error as a JSON document, ``kafab.error/1``.
+
+    ``hosts`` are the reasons of those that did not answer, ``stopped`` the nodes that the command has left stopped.
+    """
     return {
         "schema": "kafab.error/1",
         "error": type(error).__name__,
@@ -214,6 +217,7 @@ def error_document(error: KafabError) -> dict[str, object]:
         "message": error.message,
         "hint": error.hint,
         "hosts": error.reasons if isinstance(error, Unreachable) else {},
+        "stopped": list(error.stopped),
     }
 
 

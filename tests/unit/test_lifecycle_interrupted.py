@@ -8,6 +8,7 @@ import pytest
 from kafab.command import Outcome, Script
 from kafab.errors import Interrupted, KafabError
 from kafab.ops.run.lifecycle import restart, start, stop
+from kafab.screens.layout import error_document
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
@@ -68,7 +69,7 @@ def test_interrupted_restart_names_the_way_up(stopping: Cosmos) -> None:
 
 
 def test_failed_restart_says_what_it_stopped(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that falls silent between the stop and the start: its broker is told as stopped already."""
+    """A host that falls silent between the stop and the start: its broker is told as stopped already, to programs, too."""
 
     def run(scripts: Mapping[str, Script], **_: object) -> Mapping[str, Outcome]:
         if any(script.called("start") for script in scripts.values()):
@@ -81,4 +82,5 @@ def test_failed_restart_says_what_it_stopped(cosmos: Cosmos, monkeypatch: pytest
     with pytest.raises(KafabError) as caught:
         restart(cosmos.cluster, "node1/broker", cosmos.world, unsafe=True)
     told = "  stopped by this restart, not known to be started again: node1/broker"
-    assert caught.value.message.splitlines()[-1] == told
+    found = error_document(caught.value)["stopped"]
+    assert (caught.value.message.splitlines()[-1], found) == (told, ["node1/broker"])

@@ -75,12 +75,13 @@ def test_interrupted_roll_goes_on_with_the_rest(cosmos: Cosmos, moves: int) -> N
 
 
 def test_interrupted_roll_says_what_is_done(cosmos: Cosmos) -> None:
-    """The message names what is finished, what was touched, and what was left."""
+    """The message names what is finished, what was touched, and what was left; programs get what was stopped."""
     cosmos.ctrl_c = 3
     with pytest.raises(Interrupted) as caught:
         rolled(cosmos)
     first, second = cosmos.of("stop")[:2]
-    assert f"finished: {first}\n  stopped, and not known to serve again: {second}" in caught.value.message
+    told = f"finished: {first}\n  stopped, and not known to serve again: {second}" in caught.value.message
+    assert (told, caught.value.stopped) == (True, (second,))
 
 
 def test_another_roll_is_refused_while_one_is_unfinished(cosmos: Cosmos) -> None:

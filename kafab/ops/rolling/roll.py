@@ -135,7 +135,7 @@ class _Run:
             owner, goal = world.owner("restart"), self._goal
             entry = Journal(owner, asked.limit, asked.pending, goal.replaced, goal.behind)
             journals.write(self._cluster, entry, world)
-        with interruptible(self._text), deferred(self._tell_deferred) as self._ctrl_c:
+        with interruptible(self._text, lambda: self._open), deferred(self._tell_deferred) as self._ctrl_c:
             try:
                 with self._canary:
                     self._to_the_end()
@@ -144,6 +144,7 @@ class _Run:
                     self._rolled.canary, self._rolled.absent = self._canary.finish()
             except KafabError as error:
                 error.message += f"\n{self._text()}"
+                error.stopped = tuple(self._open)
                 error.hint = f"{error.hint}; {GO_ON}" if error.hint else GO_ON
                 raise
         keep(self._cluster, self._nodes, world)

@@ -88,9 +88,16 @@ def stop(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) -> 
     if not running(cluster, nodes, world):
         return ()
     progress = Progress("stop", nodes)
-    with interruptible(progress.text_of_stop), operating(cluster, world, "stop", strict=not unsafe) as held:
-        held.run.about(nodes, stopped=progress.done)
-        return _stop_held(cluster, world, progress, unsafe=unsafe)
+    try:
+        with (
+            interruptible(progress.text_of_stop),
+            operating(cluster, world, "stop", strict=not unsafe) as held,
+        ):
+            held.run.about(nodes, stopped=progress.done)
+            return _stop_held(cluster, world, progress, unsafe=unsafe)
+    except KafabError as error:
+        error.stopped = tuple(progress.done)
+        raise
 
 
 def _stop_held(cluster: Cluster, world: World, progress: Progress, *, unsafe: bool) -> tuple[str, ...]:
@@ -144,9 +151,17 @@ def restart(cluster: Cluster, limit: str | None, world: World, *, unsafe: bool) 
     except Interrupted as error:
         # The same command again would stop what has come up by then.
         hint = "`fab start` brings up what was stopped; `fab status` shows what runs"
-        raise Interrupted(error.message, hint=hint) from None
+        told = Interrupted(error.message, hint=hint)
+        told.stopped = _down(stopping, starting)
+        raise told from None
     except KafabError as error:
         # What fails between the two leaves nodes down that ran before: nothing else says which.
-        if down := [name for name in stopping.done if name not in starting.done]:
+        if down := _down(stopping, starting):
             error.message += f"\n  stopped by this restart, not known to be started again: {', '.join(down)}"
+            error.stopped = down
         raise
+
+
+def _down(stopping: Progress, starting: Progress) -> tuple[str, ...]:
+    """Return what a restart has stopped and not started again."""
+    return tuple(name for name in stopping.done if name not in starting.done)
