@@ -110,6 +110,18 @@ def end(process: "subprocess.Popen[str]", sign: signal.Signals, limit: float = 1
     return process.communicate(timeout=limit)
 
 
+def waits(process: "subprocess.Popen[str]", sign: signal.Signals) -> str:
+    """Send a signal to a command, and return what it says until it waits for what has begun on the hosts."""
+    os.killpg(process.pid, sign)
+    assert process.stderr is not None
+    told = ""
+    while "another Ctrl-C ends at once" not in told:
+        line = process.stderr.readline()
+        assert line, told
+        told += line
+    return told
+
+
 @dataclass(frozen=True)
 class Told:
     """What a command said on stderr from a moment on, each line with its second since then."""

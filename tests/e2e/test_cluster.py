@@ -390,6 +390,15 @@ def test_stop_leaves_no_process(lab: Lab) -> None:
     assert (left, states) == ([], {"stopped"})
 
 
+def test_history_has_what_was_done(lab: Lab) -> None:
+    """The start that has just ended is the last row, of all three hosts, with its figures; every row before has an end, too."""
+    found = lab.fab.must("history", "--last", "100", "--json").document["commands"]
+    last, ends = found[-1], {each["exit_code"] is None for each in found}
+    told = (last["command"], last["exit_code"], last["figures"], last["hosts"])
+    started = {"started": len(lab.cluster.nodes)}
+    assert (told, ends) == (("start", 0, started, ["node1", "node2", "node3"]), {False})
+
+
 def test_lab_down_leaves_nothing(lab: Lab) -> None:
     """After lab.down no java and no sshd of the lab is left, nor its folder."""
     pids = [*lab.pids().values(), *_sshds(lab)]

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.docker_faults import end, gate, listen, must_soon, needs_packet_filter, network
+from tests.docker_faults import gate, listen, must_soon, needs_packet_filter, network, waits
 from tests.docker_hosts import DockerLab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker_host")]  # one host for both modules
@@ -69,10 +69,12 @@ def test_black_hole_while_a_start_waits(last: str, stopped: DockerLab) -> None:
 
 
 def test_sigterm_is_an_orderly_end(stopped: DockerLab) -> None:
-    """SIGTERM ends a start as Ctrl-C does: exit code 130, where it was, how to go on, and the lock is free."""
-    with gate(stopped, "node1", "systemctl", START) as reached, stopped.fab.start("start") as process:
-        reached()
-        _, err = end(process, signal.SIGTERM)
+    """SIGTERM ends a start as Ctrl-C does, once what has begun is over: 130, where it was, how to go on, and the lock is free."""
+    with stopped.fab.start("start") as process:
+        with gate(stopped, "node1", "systemctl", START) as reached:
+            reached()
+            waits(process, signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
     again = must_soon(stopped.fab, "start").err
     expected = {"asked to start: node1/zookeeper", "left as they were: node1/broker"}
     missing = expected - {line.strip() for line in err.splitlines()}
