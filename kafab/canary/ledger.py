@@ -50,13 +50,13 @@ class Written:
         """Take an acknowledgement; ``latency`` in seconds since the record was sent.
 
         An offset that was given out before is proof of a loss: what was acknowledged there is in the log no more. An offset
-        below 0 is one that the broker did not tell.
+        below 0 is one that the broker did not tell. The first record opens the client's connections, so its time is no figure.
         """
         if self.acked and self._answered is not None:
             self._longest_gap = max(self._longest_gap, now - self._answered)
+            self.latencies.take(latency)
         self._answered = now
         self.acked.add(number)
-        self.latencies.take(latency)
         if offset >= 0:
             self._overwritten += max(self._last_offset - offset + 1, 0)
             self._last_offset = offset

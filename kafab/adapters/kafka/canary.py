@@ -126,15 +126,32 @@ class Writer:
         logger.addHandler(Refusals(written))
         self._logger = logger
         self._producer = self._made()
-        began, step = time.monotonic(), perch.every.total_seconds() / len(written)
-        self._due = [began + step * number for number in range(len(written))]
+        self._due: list[float] = []
         self._next = 0
+
+    @property
+    def ready(self) -> bool:
+        """True once each partition has acknowledged a record."""
+        return all(partition.acked for partition in self._written)
+
+    def begin(self, until: float) -> None:
+        """Send each partition its first record, which opens the connections; then wait for the acknowledgements."""
+        if not self._due:
+            with suppress(KafkaException):
+                # Asked for by name, metadata brings the producer its connections at once, not at its next half second.
+                self._producer.list_topics(self._perch.topic, timeout=until - time.monotonic())
+            for number in range(len(self._written)):
+                self._send(number, time.monotonic())
+        while not self.ready and (left := until - time.monotonic()) > 0:
+            self._producer.poll(left)
+        # The steps of two partitions lie apart.
+        began, step = time.monotonic(), self._perch.every.total_seconds() / len(self._written)
+        self._due = [began + step * number for number in range(len(self._written))]
 
     def write(self, until: float) -> None:
         """Send what is due until then, and take acknowledgements as they come."""
         every = self._perch.every.total_seconds()
         while (now := time.monotonic()) < until:
-            # In even steps over all partitions: the due times of two of them differ.
             wait = self._due[self._next] - now
             if wait > 0:
                 self._producer.poll(min(wait, until - now))
@@ -348,8 +365,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, orders.finish)
     perch = orders.perch()
     written = [Written() for _ in perch.leaders]
-    began = time.monotonic()
     writer, follower = Writer(perch, written), Follower(perch)
+    began = time.monotonic()
 
     def now() -> Figures:
         return figures(
@@ -363,6 +380,10 @@ def main() -> None:
         )
 
     try:
+        while not orders.ended.is_set() and not writer.ready:
+            writer.begin(time.monotonic() + TELL_EVERY)
+            began = time.monotonic()
+            tell(now())
         while not orders.ended.is_set():
             writer.write(time.monotonic() + TELL_EVERY)
             tell(now())
