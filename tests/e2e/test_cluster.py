@@ -368,6 +368,15 @@ def test_what_speaks_against_a_stop_is_told_beforehand(lab: Lab) -> None:
     assert (spared.code, refused.code, subjects) == (0, 3, {"ZooKeep", "single-"})
 
 
+def test_canary_loses_nothing(lab: Lab) -> None:
+    """On a whole cluster every broker's records come back once and in order, and the topic is gone."""
+    document = lab.fab.must("canary", "--for", "3s", "--json").document
+    total, acked = document["total"], [row["acked"] for row in document["partitions"]]
+    broken = {total[name] for name in ("lost", "unread", "duplicates", "reordered")}
+    assert (document["verdict"], document["counted"], broken, min(acked) > 0) == ("OK", True, {0}, True)
+    assert document["topic"] not in lab.fab.must("topics.list").out
+
+
 def test_second_operator_is_refused(lab: Lab) -> None:
     """While one command changes the cluster, another one ends with 6 and names it."""
     with lab.fab.start("restart", "--limit", "node2/broker") as first:

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from kafab.adapters.kafka.canaries import CanaryProcesses
 from kafab.adapters.kafka.controllers import KraftControllers
+from kafab.canary.verdict import judge
 from kafab.cluster.metadata import Member, TopicSpec
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Node, Role
+from kafab.ops.canary import beside
 from kafab.ops.check.verify import verify
 from kafab.unknown import Unknown
 from tests.kafka_by_hand import KafkaByHand, until
@@ -157,3 +160,27 @@ def test_after_all_that_the_cluster_is_healthy(running: KafkaByHand) -> None:
     told = {f.check for f in report.findings if f.severity is not OK}
     assert told <= {"partitions.preferred-leader"}
     assert report.exit_code == 0
+
+
+def test_a_canary_turns_red_where_acknowledged_records_are_lost(running: KafkaByHand) -> None:
+    """Min ISR 1 and unclean election: the leader that alone acknowledged is killed, and its followers lead without its records."""
+    first, *others = (running.node(Role.BROKER, number) for number in (1, 2, 3))
+    world = by_hand(running.cluster, running.admin, running.zookeeper, KraftControllers([], []))
+    world.canaries = CanaryProcesses()
+    weak = {"min.insync.replicas": "1", "unclean.leader.election.enable": "true"}
+    with beside(running.cluster, world) as canary:
+        assert running.admin.alter_configs(canary.topic, weak) is None
+        for node in others:
+            running.stop(node)
+        running.wait_until_agreed(*others)
+        alone = canary.figures().total.acked
+        until(lambda: canary.figures().total.acked > alone + 100, "acknowledgements of the last broker")
+        running.signal(first, signal.SIGKILL)
+        running.processes.pop(first.name).wait()
+        running.start(others)
+        until(lambda: canary.figures().total.lost > 0, "offsets that are given out again")
+        running.start([first])
+        running.wait_until_healthy()
+        found = canary.finish()
+    assert (found.counted, found.total.lost > 0, found.total.unread) == (True, True, 0)
+    assert judge(found).exit_code == 1
