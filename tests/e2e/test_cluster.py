@@ -377,6 +377,20 @@ def test_canary_loses_nothing(lab: Lab) -> None:
     assert document["topic"] not in lab.fab.must("topics.list").out
 
 
+def test_canary_whose_owner_is_killed_takes_its_topic_away(lab: Lab) -> None:
+    """After kill -9 of the command its canary ends by itself, and its topic is gone."""
+    with lab.fab.start("canary", "--for", "5m") as process:
+        assert process.stderr
+        topic = re.search(r"kafab-canary-\S+\b", process.stderr.readline())
+        assert topic
+        next(line for line in process.stderr if "acknowledged, longest gap" in line)
+        process.kill()
+    deadline = time.monotonic() + 60
+    while topic[0] in lab.fab.must("topics.list").out:
+        assert time.monotonic() < deadline, f"{topic[0]} is still there"
+        time.sleep(0.5)
+
+
 def test_second_operator_is_refused(lab: Lab) -> None:
     """While one command changes the cluster, another one ends with 6 and names it."""
     with lab.fab.start("restart", "--limit", "node2/broker") as first:

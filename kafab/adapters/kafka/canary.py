@@ -396,9 +396,9 @@ def main() -> None:
         final = now()
     finally:
         writer.close()
-        follower.close()
         if orders.orphaned:
             _remove(perch)
+        follower.close()
     reader = Reader(perch, written)
     try:
         ended = reader.read(lambda: tell(final))
