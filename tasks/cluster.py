@@ -68,7 +68,7 @@ def plan(
     cluster = session.cluster
     anew, accepted = _anew(cluster, new_ensemble), _accepted(cluster, accept_empty)
     _, found = make_plan(cluster, limit, session, anew=anew, accepted=accepted)
-    show_plan(console, found)
+    show_plan(console, cluster, found)
     return 10 if found and detailed_exitcode else 0
 
 

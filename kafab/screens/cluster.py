@@ -8,24 +8,31 @@ from kafab.model import Cluster
 from kafab.ops.check.status import NodeStatus
 from kafab.plans.plan import Plan
 from kafab.plans.steps import WriteFile
+from kafab.plans.updates import updates
 from kafab.screens.console import Console
 from kafab.words import few
 
 DIGEST_SHOWN = 12
 
 
-def show_plan(console: Console, plan: Plan) -> None:
-    """Write a plan: its steps by stage, files as a diff, one summary line, the digest."""
-    lines = []
+def show_plan(console: Console, cluster: Cluster, plan: Plan) -> None:
+    """Write a plan: its steps by stage, files as a diff, which properties need a restart, one summary line, the digest."""
+    lines, changed = [], updates(cluster, plan)
     for stage in plan.stages:
         lines.append(console.paint(stage.name, "bold"))
         for step in stage.steps:
             lines.append(f"  {step.subject}: {step}")
             if isinstance(step, WriteFile) and step.diff:
                 lines += [f"    {line}" for line in console.diff(step.diff).splitlines()]
+    lines += [f"{update.node}: {update.text}" for update in changed]
     lines += _left(plan)
     lines.append(f"{plan.summary} (plan {plan.digest[:DIGEST_SHOWN]})")
-    console.data(plan.document | {"summary": plan.summary, "digest": plan.digest}, "\n".join(lines))
+    told = [
+        {"node": one.node, "property": one.name, "update_mode": one.mode, "restart": one.restart}
+        for one in changed
+    ]
+    document = plan.document | {"properties": told, "summary": plan.summary, "digest": plan.digest}
+    console.data(document, "\n".join(lines))
 
 
 def show_deployed(console: Console, plan: Plan) -> None:

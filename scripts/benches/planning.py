@@ -86,8 +86,9 @@ def _child() -> None:
         file.write_text(
             f"kafka: {{version: {VERSION}}}\nhosts:\n{''.join(map(_host, range(1, 301)))}", "utf-8"
         )
-        _, found = make_plan(load(file)[0], None, world)
-        show_plan(Console(out=nowhere), found)
+        cluster = load(file)[0]
+        _, found = make_plan(cluster, None, world)
+        show_plan(Console(out=nowhere), cluster, found)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     scale = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     cpu = usage.ru_utime + usage.ru_stime
