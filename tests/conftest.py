@@ -55,6 +55,25 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture
+def signals_given_back() -> Iterator[None]:
+    """Let the boundary of a task take Ctrl-C and SIGTERM for the length of a test only."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _signals_are_as_before() -> Iterator[None]:
+    """Fail a module that leaves another handler of Ctrl-C behind: commands that later tests start would never get it."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    after = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
+    assert after is before
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     """Fail a module that leaves a thread behind: it would work on under the tests of other modules."""

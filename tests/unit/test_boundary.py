@@ -1,6 +1,5 @@
 """The boundary between kafab's errors and the shell: what a task's end says."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from json import loads as json_of
@@ -14,14 +13,7 @@ from kafab.interruption import interruptible
 from tasks.boundary import task
 from tasks.chain import CHAIN
 
-
-@pytest.fixture(autouse=True)
-def _signals_are_given_back() -> Iterator[None]:
-    """Let the boundary take Ctrl-C and SIGTERM for the length of a test only."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals_given_back")
 
 
 @contextmanager
@@ -84,6 +76,7 @@ def test_error_is_a_document_where_one_was_asked_for(capsys: pytest.CaptureFixtu
         "message": "1 host did not answer:\n  node3: timed out",
         "hint": "is it up?",
         "hosts": {"node3": "timed out"},
+        "stopped": [],
     }
 
 

@@ -16,6 +16,8 @@ from tasks.chain import CHAIN
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 
+pytestmark = pytest.mark.usefixtures("signals_given_back")
+
 QUOTED = re.compile(r"`fab ([^`]*)`|(?<=hint: )fab (.*)")
 FLAGS = re.compile(r"`(--[^`]*)`")
 
