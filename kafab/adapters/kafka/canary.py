@@ -21,8 +21,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from kafab.adapters.kafka.clients import TopicChanges
 from kafab.canary.figures import Figures, document
 from kafab.canary.ledger import Group, Read, Written, counted, figures
+from kafab.errors import Failed
 from kafab.ports import Perch
 
 TELL_EVERY = 0.25
@@ -408,11 +410,9 @@ def main() -> None:
 
 
 def _remove(perch: Perch) -> None:
-    from confluent_kafka.admin import AdminClient
-
-    with suppress(KafkaException):
-        for answer in AdminClient(_common(perch), logger=_LOG).delete_topics([perch.topic]).values():
-            answer.result(timeout=30)
+    # Nobody is left who could be told of a refusal.
+    with suppress(Failed):
+        TopicChanges(perch.bootstrap).delete(perch.topic)
 
 
 def _common(perch: Perch) -> dict[str, str | int | float | bool]:
