@@ -65,6 +65,10 @@ class Written:
         """Take note of a record that the producer gave up."""
         self._refused[kind] += 1
 
+    def give_up(self, kind: str) -> None:
+        """Take note that no answer will come about any record that is under way."""
+        self._refused[kind] += self._sent - len(self.acked) - self._refused.total()
+
     def retry(self, kind: str) -> None:
         """Take note of a broker's refusal after which the producer tries again."""
         self._retried[kind] += 1

@@ -115,6 +115,14 @@ def test_a_gap_that_is_open_counts() -> None:
     assert (found.longest_gap, found.open_gap) == (timedelta(seconds=8), timedelta(seconds=8))
 
 
+def test_what_is_given_up_is_under_way_no_more() -> None:
+    """Records without an answer are refused once their producer is gone, so nothing is waited for."""
+    made = written([0, 1])
+    made.give_up("FATAL")
+    found = made.counts(9.0)
+    assert (found.in_flight, found.refused, found.open_gap) == (0, {"FATAL": 39}, timedelta())
+
+
 def test_nothing_under_way_is_no_gap() -> None:
     """Where every record is answered, time that passes is no gap."""
     made = Written()

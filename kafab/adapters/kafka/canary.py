@@ -32,6 +32,7 @@ COMMIT_EVERY_MS = 250
 DELIVERY_LIMIT_MS = 120_000
 """delivery.timeout.ms: the default of Java's producer. Until then a record is sent again and again."""
 FLUSH_LIMIT = 30.0
+LEAVE_LIMIT = 5.0
 SETTLED_AFTER = 5.0
 """Seconds that a partition's end must have been read up to and stood still before what is missing is lost. After a leader's
 change the high watermark, which a reader does not pass, may be behind what was acknowledged for a moment (KIP-207)."""
@@ -145,7 +146,7 @@ class Writer:
             for number in range(len(self._written)):
                 self._send(number, time.monotonic())
         while not self.ready and (left := until - time.monotonic()) > 0:
-            self._producer.poll(left)
+            self._poll(left)
         # The steps of two partitions lie apart.
         began, step = time.monotonic(), self._perch.every.total_seconds() / len(self._written)
         self._due = [began + step * number for number in range(len(self._written))]
@@ -156,7 +157,7 @@ class Writer:
         while (now := time.monotonic()) < until:
             wait = self._due[self._next] - now
             if wait > 0:
-                self._producer.poll(min(wait, until - now))
+                self._poll(min(wait, until - now))
                 continue
             self._send(self._next, now)
             # Missed steps are not made up for: after a silence the pace is the one before.
@@ -165,11 +166,10 @@ class Writer:
 
     def flush(self, limit: float) -> None:
         """Wait for what is under way."""
-        self._producer.flush(limit)
-
-    def close(self) -> None:
-        """Give up what is still under way, without a word in the books."""
-        self._producer.purge()
+        try:
+            self._producer.flush(limit)
+        except KafkaException:
+            self._begin_anew()
 
     def _send(self, partition: int, now: float) -> None:
         written, topic = self._written[partition], self._perch.topic
@@ -187,7 +187,7 @@ class Writer:
             written.refuse(_name(error.args[0]))
             if error.args[0].fatal() or _name(error.args[0]) == "FATAL":
                 self._begin_anew()
-        self._producer.poll(0)
+        self._poll(0)
 
     def _answered(self, partition: int, number: int) -> Callable[[KafkaError | None, Any], None]:
         def take(error: KafkaError | None, message: Any) -> None:
@@ -199,10 +199,22 @@ class Writer:
 
         return take
 
+    def _poll(self, limit: float) -> None:
+        try:
+            self._producer.poll(limit)
+        except KafkaException:
+            # The client raises here what is fatal to it, and nothing else.
+            self._begin_anew()
+
     def _begin_anew(self) -> None:
-        # An idempotent producer that cannot keep its promise any more says so, and takes nothing from then on.
-        self._producer.purge()
-        self._producer.flush(1)
+        """Go on with another producer: one that cannot keep the promise of idempotence any more takes nothing from then on.
+
+        So it is after an unclean election, where the brokers miss what came before (OUT_OF_ORDER_SEQUENCE_NUMBER).
+        """
+        with suppress(KafkaException):
+            self._producer.flush(1)
+        for written in self._written:
+            written.give_up("FATAL")
         self._producer = self._made()
 
     def _made(self) -> Producer:
@@ -227,13 +239,13 @@ class Follower:
         self.group = Group()
         self._perch = perch
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._follow)
+        self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Leave the group and end."""
+        """Leave the group and end; a group without a coordinator cannot be left, and is not waited for."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(LEAVE_LIMIT)
 
     def _follow(self) -> None:
         consumer = Consumer(
@@ -397,7 +409,6 @@ def main() -> None:
             tell(now())
         final = now()
     finally:
-        writer.close()
         if orders.orphaned:
             _remove(perch)
         follower.close()
