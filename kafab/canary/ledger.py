@@ -87,7 +87,7 @@ class Written:
             self._sent,
             acked,
             lost=min(self._overwritten, acked),
-            refused=dict(self._refused),
+            refused=dict(+self._refused),
             retried=dict(self._retried),
             # A silence before the first acknowledgement is the client's start.
             longest_gap=timedelta(seconds=max(self._longest_gap, open_gap if acked else 0.0)),

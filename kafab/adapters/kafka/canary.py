@@ -33,6 +33,7 @@ DELIVERY_LIMIT_MS = 120_000
 """delivery.timeout.ms: the default of Java's producer. Until then a record is sent again and again."""
 FLUSH_LIMIT = 30.0
 LEAVE_LIMIT = 5.0
+"""Seconds that the consumer has to leave its group."""
 SETTLED_AFTER = 5.0
 """Seconds that a partition's end must have been read up to and stood still before what is missing is lost. After a leader's
 change the high watermark, which a reader does not pass, may be behind what was acknowledged for a moment (KIP-207)."""
