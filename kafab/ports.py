@@ -21,6 +21,7 @@ from kafab.cluster.metadata import (
     QuorumState,
     Registration,
     ReplicaState,
+    Setting,
     TopicSpec,
 )
 from kafab.command import Outcome, Script
@@ -184,6 +185,16 @@ class Brokers(Protocol):
 
         Only a topic that no broker that answers knows is left out.
         """
+
+    def broker_configs(
+        self,
+        broker: int,
+        at: Endpoint,
+        keys: Sequence[str] | None = None,
+        *,
+        timeout: timedelta = timedelta(seconds=5),
+    ) -> Mapping[str, Setting] | Unknown:
+        """Ask the broker of that id at ``at`` for its running configuration: all properties, or those of ``keys`` that it has."""
 
     def log_dirs(
         self, at: Endpoint, *, timeout: timedelta = timedelta(seconds=5)

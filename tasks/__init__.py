@@ -9,6 +9,7 @@ from invoke.tasks import Task
 from . import (
     canary,
     cluster,
+    config,
     destroy,
     history,
     inventory,
@@ -45,7 +46,7 @@ def _namespace() -> Collection:
     for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
-    for module in (inventory, lab, leaders, releases, topics):
+    for module in (config, inventory, lab, leaders, releases, topics):
         tree.add_collection(Collection.from_module(module))
     return tree
 

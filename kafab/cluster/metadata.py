@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 
 from kafab.model import Endpoint
 
@@ -139,6 +140,45 @@ class ConfigEntry:
     value: str | None
     is_default: bool
     is_sensitive: bool = False
+
+
+class Source(Enum):
+    """Where a broker has the value of a property from (DescribeConfigsResponse.ConfigSource), the first wins."""
+
+    BROKER = ("dynamic, this broker", 2)
+    CLUSTER = ("dynamic, all brokers", 3)
+    FILE = ("file at its start", 4)
+    DEFAULT = ("default", 5)
+    OTHER = ("other", 0)
+
+    def __init__(self, words: str, code: int) -> None:
+        self.words, self.code = words, code
+
+    @property
+    def dynamic(self) -> bool:
+        """True where it was set in the running cluster, and outlives restarts."""
+        return self in (Source.BROKER, Source.CLUSTER)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A value that one of the places has for a property; ``name`` may be a synonym (log.retention.ms, log.retention.hours)."""
+
+    name: str
+    value: str | None
+    source: Source
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A property of a running broker; ``value`` is None where Kafka's is null, and of a secret always."""
+
+    name: str
+    value: str | None
+    source: Source
+    is_sensitive: bool = False
+    places: tuple[Running, ...] = ()
+    """Every place that has a value, the one in force first."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,13 @@ from kafab.cluster.metadata import (
     Metadata,
     Produced,
     ReplicaState,
+    Running,
+    Setting,
+    Source,
     TopicSpec,
 )
+from kafab.config.catalogue.definitions import catalogue
+from kafab.config.properties import broker_properties
 from kafab.errors import Failed
 from kafab.model import Endpoint
 from kafab.testing.kafka import FakeKafka
@@ -69,6 +74,39 @@ class FakeAdmin:
             own = (ConfigEntry(name, value, False) for name, value in self._kafka.configs[topic].items())
             entries = {default.name: default} | {entry.name: entry for entry in own}
             found[topic] = {name: entries[name] for name in entries if keys is None or name in keys}
+        return found
+
+    def broker_configs(
+        self,
+        broker: int,
+        at: Endpoint,
+        keys: Sequence[str] | None = None,
+        *,
+        timeout: timedelta = timedelta(seconds=5),
+    ) -> Mapping[str, Setting] | Unknown:
+        """What was set dynamically, and the file of the broker's start; of the defaults, those of the catalogue."""
+        if isinstance(seen := self.metadata(at, timeout=timeout), Unknown):
+            return seen
+        kafka = self._kafka
+        node = next(node for node in kafka.cluster.brokers if node.id == broker)
+        static = kafka.started_with.get(broker, broker_properties(kafka.cluster, node))
+        known = catalogue(kafka.cluster.version).known
+        defaults = {name: one.default for name, one in known.items() if one.default is not None}
+        found = {}
+        for name in known if keys is None else [key for key in keys if key in known]:
+            secret = known[name].type == "password"
+            places = tuple(
+                Running(name, None if secret else values[name], source)
+                for source, values in (
+                    (Source.BROKER, kafka.dynamic.get(broker, {})),
+                    (Source.CLUSTER, kafka.dynamic.get(None, {})),
+                    (Source.FILE, static),
+                    (Source.DEFAULT, defaults),
+                )
+                if name in values
+            )
+            first = places[0] if places else Running(name, None, Source.DEFAULT)
+            found[name] = Setting(name, first.value, first.source, secret, places)
         return found
 
     def log_dirs(

@@ -49,6 +49,10 @@ class FakeKafka:
     """Broker -> the controller in its copy of the metadata, where that is an old one."""
     offline: dict[int, set[str]] = field(default_factory=dict)
     """Broker -> those of its log directories that it has taken offline."""
+    dynamic: dict[int | None, dict[str, str]] = field(default_factory=dict)
+    """Broker, None for all of them -> what was set in the running cluster."""
+    started_with: dict[int, dict[str, str]] = field(default_factory=dict)
+    """Broker -> the properties of the file that it was started with, where they are not the inventory's."""
     outdated: dict[int, tuple[Partition, ...]] = field(default_factory=dict)
     """Broker -> the partitions in its copy of the metadata, where that is an old one."""
 

@@ -17,7 +17,7 @@ from kafab.adapters.kafka.zookeeper import (
     parse_srvr,
     parse_synced_followers,
 )
-from kafab.cluster.metadata import Controller, Member, Metadata, Produced, TopicSpec
+from kafab.cluster.metadata import Controller, Member, Metadata, Produced, Source, TopicSpec
 from kafab.errors import Failed
 from kafab.findings import Severity
 from kafab.model import Endpoint
@@ -216,6 +216,17 @@ def test_a_broker_tells_its_log_directories(kafka: World) -> None:
     assert [[*answer.values()] for answer in answers.values() if not isinstance(answer, Unknown)] == [
         [None]
     ] * 3
+
+
+def test_a_broker_tells_what_it_runs_with(kafka: World) -> None:
+    """It tells of each property where the value is from: its file or Kafka's default."""
+    node = kafka.cluster.brokers[0]
+    found = kafka.admin.broker_configs(node.id, node.endpoint, ["broker.id", "num.io.threads", "nosuch"])
+    assert not isinstance(found, Unknown)
+    assert {name: (one.value, one.source) for name, one in found.items()} == {
+        "broker.id": ("1", Source.FILE),
+        "num.io.threads": ("8", Source.DEFAULT),
+    }
 
 
 def _equal(kafka: World, topic: str) -> bool:

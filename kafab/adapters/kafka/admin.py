@@ -4,15 +4,22 @@ The two Kafka libraries complement each other (docs/decisions): kafka-python can
 DescribeLogDirs, librdkafka writes records the way production clients do. Each is imported when it is first needed.
 """
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, Produced, ReplicaState, TopicSpec
+from kafab.cluster.metadata import (
+    ConfigEntry,
+    Metadata,
+    Partition,
+    Produced,
+    ReplicaState,
+    Setting,
+    TopicSpec,
+)
+from kafab.cluster.values import same
 from kafab.model import Endpoint
 from kafab.unknown import Unknown
 
@@ -73,6 +80,16 @@ class ClientsAdmin:
         if isinstance(answer, Unknown) and partial:
             return {name: entries for found in partial for name, entries in found.items()}
         return answer
+
+    def broker_configs(
+        self, broker: int, at: Endpoint, keys: Sequence[str] | None = None, *, timeout: timedelta = _TIMEOUT
+    ) -> dict[str, Setting] | Unknown:
+        """Ask the broker at ``at`` alone: no other one knows its static configuration."""
+        from kafab.adapters.kafka import configs
+
+        return self._brokers().ask_any(
+            (at,), lambda: configs.request(broker, keys), timeout, read=configs.settings
+        )
 
     def log_dirs(self, at: Endpoint, *, timeout: timedelta = _TIMEOUT) -> dict[str, str | None] | Unknown:
         """Ask the broker at ``at`` alone, for its directories and none of their partitions."""
@@ -348,20 +365,7 @@ def _shows(
 def _is_as_asked(entry: ConfigEntry | None, value: str | None) -> bool:
     if entry is None or entry.is_default:
         return value is None
-    return value is not None and (entry.is_sensitive or _parsed(entry.value or "") == _parsed(value))
-
-
-def _parsed(value: str) -> tuple[Decimal | str, ...]:
-    # Brokers show what they have parsed: 0100 as 100, TRUE as true, "compact, delete" without the blank
-    return tuple(_number_or_word(part.strip()) for part in value.split(","))
-
-
-def _number_or_word(text: str) -> Decimal | str:
-    try:
-        number = Decimal(re.sub(r"(?<=[0-9.])[dDfF]$", "", text))  # Java reads 0.5f and 5d as numbers, too
-    except InvalidOperation:
-        return text.lower()
-    return number if number.is_finite() else text.lower()
+    return value is not None and (entry.is_sensitive or same(entry.value or "", value))
 
 
 def _is_taken(response: Any) -> bool | Unknown:

@@ -1,0 +1,29 @@
+"""What nodes run with: config.show."""
+
+from invoke.context import Context
+
+from .boundary import task
+from .chain import CHAIN
+from .cluster import JSON
+
+
+@task(
+    positional=["node", "key"],
+    help={
+        "node": "a broker, node1/broker",
+        "key": "one property; without it all that are not Kafka's default",
+        "json": JSON,
+    },
+)
+def show(_context: Context, node: str, key: str = "", json: bool = False) -> int:
+    """Show a broker's properties: the value in its file, the value that it runs with, and where that comes from.
+
+    A value that was set dynamically (kafka-configs.sh) wins over the file, also after a restart. Values of secrets are not shown.
+    """
+    from kafab.ops.config import show as run
+    from kafab.screens.config import show_config
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
+    found = run(session.cluster, node, key or None, session)
+    show_config(console, session.cluster, found)
+    return 5 if found.silent else 0
