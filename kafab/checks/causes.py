@@ -231,6 +231,7 @@ def _took_part(loss: _Loss, found: Finding) -> Collection[Node]:
 _OF_A_NODE: Mapping[str, _Explains] = {
     "broker.registered": _registered,
     "broker.log-dirs": _itself,
+    "broker.dynamic-config": _itself,
     "broker.listeners": _itself,
     "controller.agreed": _itself,
     "zookeeper.member": _itself,

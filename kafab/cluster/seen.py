@@ -17,6 +17,7 @@ from kafab.cluster.metadata import (
     Metadata,
     QuorumState,
     Registration,
+    Setting,
 )
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Endpoint, Node
@@ -30,6 +31,8 @@ Views: TypeAlias = Mapping[int, Metadata | Unknown]
 """broker id -> what that broker alone answered."""
 LogDirs: TypeAlias = Mapping[int, Mapping[str, str | None] | Unknown]
 """broker id -> path of each of its log directories -> the error that it is offline with, None where it is online."""
+RunningConfigs: TypeAlias = Mapping[int, Mapping[str, Setting] | Unknown]
+"""broker id -> property -> what that broker runs with, of the properties that can be changed while it runs."""
 ListenerAnswers: TypeAlias = Mapping[Endpoint, Metadata | Unknown]
 """Where a broker was asked, besides kafab's own listener -> what it answered there."""
 
@@ -93,6 +96,7 @@ class Seen:
     configs: Configs = NOT_ASKED
     """Topic -> property -> entry, of the properties that safety needs."""
     log_dirs: LogDirs = field(default_factory=dict)
+    running: RunningConfigs = field(default_factory=dict)
 
     @property
     def known_views(self) -> dict[int, Metadata]:
@@ -147,6 +151,7 @@ class Seen:
             ),
             _newer(self.configs, seen.configs),
             {**self.log_dirs, **seen.log_dirs},
+            {**self.running, **seen.running},
         )
 
 
@@ -190,6 +195,8 @@ class Ask:
     """Brokers through which the KRaft leader is asked to describe the quorum."""
     log_dirs: Collection[Node] = ()
     """Brokers that are asked which of their log directories are offline."""
+    running: Collection[Node] = ()
+    """Brokers that are asked for the values in force of what can be changed without a restart."""
     registrations: bool = False
     controller: bool = False
     """ZooKeeper's ``/controller``, or the KRaft leader's own description of the quorum."""
@@ -222,6 +229,7 @@ def everything(cluster: Cluster) -> Ask:
         views=cluster.brokers,
         listeners=other_listeners(cluster),
         log_dirs=cluster.brokers,
+        running=cluster.brokers,
         voters=cluster.controllers if kraft else cluster.zookeepers,
         reached=cluster.brokers if kraft else (),
         registrations=True,

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeAlias, TypeVar
 from kafab.cluster.metadata import Metadata, QuorumState
 from kafab.cluster.seen import NOT_ASKED, Ask, Configs, ControllerAnswers, EnsembleAnswers, Seen
 from kafab.command import Script
+from kafab.config.catalogue.definitions import catalogue
 from kafab.hosts import supervisor
 from kafab.hosts.supervisor import Report
 from kafab.model import Cluster, Node
@@ -39,6 +40,16 @@ def see(cluster: Cluster, world: World, ask: Ask) -> Seen:
             node.id: pool.submit(world.brokers.log_dirs, node.endpoint, timeout=ask.timeout)
             for node in ask.log_dirs
         }
+        running = {
+            node.id: pool.submit(
+                world.brokers.broker_configs,
+                node.id,
+                node.endpoint,
+                catalogue(cluster.version).changeable,
+                timeout=ask.timeout,
+            )
+            for node in ask.running
+        }
         ensemble = _ensemble(world, Ask() if cluster.kraft else ask, pool)
         controllers = _controllers(world, ask if cluster.kraft else Ask(), pool)
         processes = reports(supervisor.check, ask.processes, world.fleet)
@@ -46,7 +57,8 @@ def see(cluster: Cluster, world: World, ask: Ask) -> Seen:
         configs = _settings(views.values(), ask, world)
         shown = {at: answer.result() for at, answer in others.items()}
         kept = {broker: answer.result() for broker, answer in folders.items()}
-        return Seen(processes, views, shown, ensemble(), controllers(), configs, kept)
+        told = {broker: answer.result() for broker, answer in running.items()}
+        return Seen(processes, views, shown, ensemble(), controllers(), configs, kept, told)
 
 
 class _AtOnce(Executor):
@@ -61,7 +73,7 @@ class _AtOnce(Executor):
 
 def _beside(ask: Ask) -> Executor:
     """Return what asks these questions beside each other."""
-    each = sum(map(len, (ask.views, ask.listeners, ask.voters, ask.reached, ask.log_dirs)))
+    each = sum(map(len, (ask.views, ask.listeners, ask.voters, ask.reached, ask.log_dirs, ask.running)))
     whole = sum((ask.registrations, ask.controller, ask.identity, ask.features))
     questions = each + whole + bool(ask.processes)
     return ThreadPoolExecutor(min(questions, MOST_AT_ONCE)) if questions > 1 else _AtOnce()

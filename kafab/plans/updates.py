@@ -7,14 +7,12 @@ Kafka reads server.properties at its start only. A property whose update mode is
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kafab.config.catalogue.definitions import catalogue
+from kafab.config.catalogue.definitions import READ_ONLY, catalogue
 from kafab.config.properties import parse_properties
 from kafab.config.render import MAIN_FILE
 from kafab.model import Cluster, Role
 from kafab.plans.plan import Plan
 from kafab.plans.steps import WriteFile
-
-READ_ONLY = "read-only"
 
 
 @dataclass(frozen=True)

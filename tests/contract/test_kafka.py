@@ -221,11 +221,11 @@ def test_a_broker_tells_its_log_directories(kafka: World) -> None:
 def test_a_broker_tells_what_it_runs_with(kafka: World) -> None:
     """It tells of each property where the value is from: its file or Kafka's default."""
     node = kafka.cluster.brokers[0]
-    found = kafka.admin.broker_configs(node.id, node.endpoint, ["broker.id", "num.io.threads", "nosuch"])
+    found = kafka.admin.broker_configs(node.id, node.endpoint, ["broker.id", "queued.max.requests", "nosuch"])
     assert not isinstance(found, Unknown)
     assert {name: (one.value, one.source) for name, one in found.items()} == {
         "broker.id": ("1", Source.FILE),
-        "num.io.threads": ("8", Source.DEFAULT),
+        "queued.max.requests": ("500", Source.DEFAULT),
     }
 
 
@@ -258,6 +258,7 @@ def test_a_healthy_cluster_verifies_with_the_same_findings(kafka: World) -> None
         *["controller.agreed"] * 3,
         "cluster.id",
         *["broker.log-dirs"] * 3,
+        *["broker.dynamic-config"] * 3,
         "partitions.offline",
         "partitions.leaderless",
         "partitions.under-replicated",

@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 
 from kafab.model import Version
 
+READ_ONLY = "read-only"
+"""The update mode of what only a restart makes effective."""
+
 Line: TypeAlias = tuple[int, int]
 """A minor line of Kafka, (3, 9)."""
 
@@ -38,7 +41,7 @@ class Definition:
     """The Kafka class that checks it by code which the catalogue cannot hold."""
     importance: str = "low"
     internal: bool = False
-    dynamic: str = "read-only"
+    dynamic: str = READ_ONLY
     """Whether it can be changed without a restart: read-only, per-broker or cluster-wide."""
 
 
@@ -55,6 +58,11 @@ class Catalogue:
     def by_lower_case(self) -> Mapping[str, str]:
         """The names as Kafka spells them, by their lower-case spelling."""
         return {name.lower(): name for name in self.known}
+
+    @cached_property
+    def changeable(self) -> tuple[str, ...]:
+        """The names of the properties that can be changed without a restart."""
+        return tuple(name for name, found in self.known.items() if found.dynamic != READ_ONLY)
 
 
 def catalogue(version: Version) -> Catalogue:

@@ -8,7 +8,7 @@ an election). A cluster with faults is verified to the end: every finding is tol
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
-from kafab.checks import brokers, controllers, ensemble, listeners
+from kafab.checks import brokers, configs, controllers, ensemble, listeners
 from kafab.checks.causes import with_causes
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.own_topics import is_own
@@ -80,6 +80,7 @@ def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
         *(_judge_controllers if cluster.kraft else _judge_ensemble)(cluster, seen),
         *listeners.judge_listeners(cluster, seen.listeners, seen.views),
         *brokers.judge_log_dirs(cluster, seen.log_dirs),
+        *configs.judge_dynamic(cluster, seen.running),
         *brokers.judge_partitions(cluster, _partitions(cluster, seen), seen.configs),
         probes.judge_leftovers(cluster, view, at),
     )
