@@ -224,6 +224,15 @@ class Topics(Protocol):
         """Set (or, with None, reset) single properties, leave the others, and wait until every broker shows it."""
 
 
+class Settings(Protocol):
+    """Changes of what brokers run with. Every method raises Failed when it is refused."""
+
+    def alter_broker_configs(
+        self, broker: int, at: Endpoint, values: Mapping[str, str | None]
+    ) -> Unknown | None:
+        """Set (or, with None, take away) dynamic values of the broker at ``at``, and wait until it tells them."""
+
+
 class Leaders(Protocol):
     """Who leads partitions."""
 

@@ -31,6 +31,7 @@ from kafab.ports import (
     Fleet,
     Leaders,
     Records,
+    Settings,
     Store,
     Topics,
     ZooKeeper,
@@ -108,6 +109,11 @@ class Session:
     @property
     def topics(self) -> Topics:
         """Changes of the cluster's topics."""
+        return self._clients
+
+    @property
+    def settings(self) -> Settings:
+        """Changes of what brokers run with."""
         return self._clients
 
     @property

@@ -48,6 +48,7 @@ def by_hand(
         topics=admin,
         records=admin,
         leaders=admin,
+        settings=admin,
         store=FakeStore.for_cluster(cluster),
         clock=SystemClock(),
     )

@@ -13,6 +13,7 @@ from kafab.ports import (
     Fleet,
     Leaders,
     Records,
+    Settings,
     Store,
     Topics,
     ZooKeeper,
@@ -56,6 +57,10 @@ class World(Protocol):
     @property
     def topics(self) -> Topics:
         """Changes of topics."""
+
+    @property
+    def settings(self) -> Settings:
+        """Changes of what brokers run with."""
 
     @property
     def leaders(self) -> Leaders:

@@ -175,6 +175,21 @@ class FakeAdmin:
         self._kafka.configs[topic] = {name: value for name, value in wanted.items() if value is not None}
         return None
 
+    def alter_broker_configs(
+        self, broker: int, at: Endpoint, values: Mapping[str, str | None]
+    ) -> Unknown | None:
+        """Set and take away dynamic values of one broker, or raise Failed for what only a restart changes."""
+        self.calls.append(("alter_broker_configs", ",".join(values)))
+        if isinstance(seen := self.metadata(at), Unknown):
+            return seen
+        fixed = sorted(values.keys() - set(catalogue(self._kafka.cluster.version).changeable))
+        self._refuse(
+            f"alter broker {broker}", bool(fixed), f"Cannot update these configs dynamically: {fixed}"
+        )
+        wanted = {**self._kafka.dynamic.get(broker, {}), **values}
+        self._kafka.dynamic[broker] = {name: value for name, value in wanted.items() if value is not None}
+        return None
+
     def elect_preferred(
         self, partitions: Sequence[tuple[str, int]]
     ) -> Mapping[tuple[str, int], str] | Unknown:

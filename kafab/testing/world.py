@@ -14,6 +14,7 @@ from kafab.ports import (
     Fleet,
     Leaders,
     Records,
+    Settings,
     Store,
     Topics,
     ZooKeeper,
@@ -38,6 +39,7 @@ class FakeWorld:
     topics: Topics
     records: Records
     leaders: Leaders
+    settings: Settings
     store: Store
     canaries: Canaries = field(default_factory=FakeCanaries)
     clock: Clock = field(default_factory=FakeClock)
@@ -49,7 +51,7 @@ class FakeWorld:
     def of(cls, kafka: FakeKafka, admin: FakeAdmin | None = None, **ports: Any) -> "FakeWorld":
         """Return a world around a cluster: no host is there to be asked, and its release is stored, unless ``ports`` say so.
 
-        ``admin`` stands for brokers, topics, leaders and records.
+        ``admin`` stands for brokers, topics, settings, leaders and records.
         """
         one = admin or FakeAdmin(kafka)
         made: dict[str, Any] = {
@@ -60,6 +62,7 @@ class FakeWorld:
             "topics": one,
             "records": one,
             "leaders": one,
+            "settings": one,
             "store": FakeStore.for_cluster(kafka.cluster),
         }
         return cls(**made | ports)

@@ -229,6 +229,27 @@ def test_a_broker_tells_what_it_runs_with(kafka: World) -> None:
     }
 
 
+def test_a_brokers_value_is_set_and_taken_away(kafka: World) -> None:
+    """What was set is told at once, in front of the other values; without it the value before is in force again."""
+    node = kafka.cluster.brokers[0]
+    seen: list[tuple[str | None, Source]] = []
+    for value in ("11", None):
+        assert kafka.admin.alter_broker_configs(node.id, node.endpoint, {"background.threads": value}) is None
+        found = kafka.admin.broker_configs(node.id, node.endpoint, ["background.threads"])
+        assert not isinstance(found, Unknown)
+        one = found["background.threads"]
+        seen.append((one.value if value else None, one.source))
+    assert seen[0] == ("11", Source.BROKER)
+    assert seen[1][1] is not Source.BROKER
+
+
+def test_a_value_that_needs_a_restart_is_refused(kafka: World) -> None:
+    """A read-only property cannot be set while the broker runs, in Kafka's words."""
+    node = kafka.cluster.brokers[0]
+    with pytest.raises(Failed, match="Cannot update these configs dynamically"):
+        kafka.admin.alter_broker_configs(node.id, node.endpoint, {"queued.max.requests": "600"})
+
+
 def _equal(kafka: World, topic: str) -> bool:
     found = kafka.admin.replicas(topic)
     assert not isinstance(found, Unknown)

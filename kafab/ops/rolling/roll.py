@@ -18,6 +18,7 @@ from kafab.ops.check.verify import settled
 from kafab.ops.held import keep
 from kafab.ops.leaders import Restored, elect
 from kafab.ops.lock import Held, operating
+from kafab.ops.overrides import forget_overrides
 from kafab.ops.rolling.catching_up import CatchingUp
 from kafab.ops.rolling.companion import Companion
 from kafab.ops.run import journal as journals
@@ -148,6 +149,7 @@ class _Run:
                 error.hint = f"{error.hint}; {GO_ON}" if error.hint else GO_ON
                 raise
         keep(self._cluster, self._nodes, world)
+        forget_overrides(self._cluster, self._nodes, world)
         return self._rolled
 
     def _to_the_end(self) -> None:
