@@ -1,10 +1,10 @@
-"""What nodes run with: config.show."""
+"""What nodes run with: config.show and config.apply."""
 
 from invoke.context import Context
 
 from .boundary import task
 from .chain import CHAIN
-from .cluster import JSON
+from .cluster import JSON, LIMIT
 
 
 @task(
@@ -27,3 +27,16 @@ def show(_context: Context, node: str, key: str = "", json: bool = False) -> int
     found = run(session.cluster, node, key or None, session)
     show_config(console, session.cluster, found)
     return 5 if found.silent else 0
+
+
+@task(help={"limit": LIMIT, "json": JSON})
+def apply(_context: Context, limit: str | None = None, json: bool = False) -> None:
+    """Make changed properties effective on running brokers, as far as that needs no restart; else exit 3.
+
+    Writes the brokers' files as deploy does, and sets the values on the running brokers. Where one difference needs a restart nothing is changed.
+    """
+    from kafab.ops.deploy.online import apply as run
+    from kafab.screens.config import show_applied
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
+    show_applied(console, session.cluster, run(session.cluster, limit, session))

@@ -228,6 +228,28 @@ def test_changed_property_reaches_its_nodes_only(lab: Lab) -> None:
     assert (files, pending) == ({"server.properties", ".deployed"}, ["node2/broker"])
 
 
+@pytest.mark.timeout(300)
+def test_dynamic_property_needs_no_restart(lab: Lab) -> None:
+    """A changed property is in force on its running broker; after a restart from the new file its own value is gone."""
+    before, kept = lab.pids(), lab.inventory.read_text()
+    lab.inventory.write_text(with_property(kept, 2, "background.threads: 11"))
+
+    def shown() -> tuple[str, str, str]:
+        document = lab.fab.must("config.show", "node2", "background.threads", "--json").document
+        (line,) = document["properties"]
+        return line["file"], line["running"], line["source"]
+
+    try:
+        done = lab.fab.must("config.apply", "--json").document
+        assert done["set"] == {"node2/broker": {"background.threads": "11"}}
+        assert (shown(), lab.pids()) == (("11", "11", "broker"), before)
+        lab.fab.must("restart", "--limit", "node2/broker")
+        assert shown() == ("11", "11", "file")
+    finally:
+        lab.inventory.write_text(kept)
+        lab.fab.must("deploy", "restart", "--pending", "--no-canary")
+
+
 def test_kcat_produces_and_consumes(lab: Lab) -> None:
     """A client that knows nothing of kafab sees three brokers and reads what it wrote."""
     kcat = shutil.which("kcat")
