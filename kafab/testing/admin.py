@@ -89,7 +89,9 @@ class FakeAdmin:
             return seen
         kafka = self._kafka
         node = next(node for node in kafka.cluster.brokers if node.id == broker)
-        static = kafka.started_with.get(broker, broker_properties(kafka.cluster, node))
+        # Kafka fills one of the two ids with the other, as the file's
+        ids = dict.fromkeys(("broker.id", "node.id"), str(broker))
+        static = ids | kafka.started_with.get(broker, broker_properties(kafka.cluster, node))
         known = catalogue(kafka.cluster.version).known
         defaults = {name: one.default for name, one in known.items() if one.default is not None}
         found = {}
