@@ -15,7 +15,7 @@ from kafab.canary.figures import Counts, Figures
 from kafab.cluster.metadata import TopicSpec
 from kafab.cluster.own_topics import Purpose, own_name
 from kafab.errors import Failed, OutcomeUnknown, Unreachable
-from kafab.events import Note, Waiting
+from kafab.events import Emit, Note, Waiting
 from kafab.findings import Severity
 from kafab.model import Cluster, Node
 from kafab.ops.own_topic import OwnTopic
@@ -44,12 +44,15 @@ _CONFIGS = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes":
 class Canary:
     """A canary at work. Its figures are those of its last word, which is a quarter of a second old where all is well."""
 
-    def __init__(self, cluster: Cluster, absent: tuple[Node, ...], perch: Perch, flight: Flight) -> None:
+    def __init__(
+        self, cluster: Cluster, absent: tuple[Node, ...], perch: Perch, flight: Flight, emit: Emit
+    ) -> None:
         self.topic = perch.topic
         self.absent = absent
         """Brokers of the inventory that were not there at the beginning: the figures prove nothing of them."""
         self._cluster = cluster
         self._flight = flight
+        self._emit = emit
         self._nothing = Figures(
             perch.topic,
             (Counts(),) * len(perch.leaders),
@@ -75,9 +78,15 @@ class Canary:
     def finish(self) -> Figures:
         """Let it flush, read its topic to the end and count; return the final figures.
 
-        Where it cannot be heard out the figures are its last ones, and not ``counted``.
+        Where it cannot be heard out the figures are its last ones, and not ``counted``; a note says why.
         """
-        return self._flight.finish(silence=SILENCE).figures or self._nothing
+        self._emit(Note(self._cluster.name, "canary: reads its topic from the beginning to the end"))
+        heard = self._flight.finish(silence=SILENCE)
+        found = heard.figures or self._nothing
+        if not found.counted:
+            why = heard.ended or _silent(heard)
+            self._emit(Note(self._cluster.name, f"canary: the records are not counted: {why}"))
+        return found
 
     def ready(self) -> Missing:
         """Return what the beginning lacks: an acknowledgement in each partition, and a commit of the group."""
@@ -90,7 +99,11 @@ class Canary:
         names = {node.id: node.name for node in self._cluster.brokers}
         missing = {
             names[leader]: f"no record of {found.topic}-{number} is acknowledged"
-            + (f", refused so far: {verdict.kinds(refusals)}" if (refusals := {**counts.retried}) else "")
+            + (
+                f", refused so far: {verdict.kinds(refusals)}"
+                if (refusals := {**counts.retried, **counts.refused})
+                else ""
+            )
             for number, (leader, counts) in enumerate(zip(found.leaders, found.partitions, strict=True))
             if not counts.acked
         }
@@ -123,7 +136,7 @@ def beside(cluster: Cluster, world: World, *, now: datetime | None = None) -> It
             raise OutcomeUnknown(f"canary: topic {name} was not seen to be created: {created.reason}")
         flight = world.canaries.fly(perch)
         try:
-            canary = Canary(cluster, absent, perch, flight)
+            canary = Canary(cluster, absent, perch, flight, world.emit)
             wait(canary.ready, "the canary begins", READY_LIMIT, world)
             yield canary
         finally:
@@ -148,7 +161,6 @@ def alone(cluster: Cluster, world: World, span: timedelta) -> tuple[Figures, tup
             if canary.well(span).keys() == {cluster.name}:
                 break
             world.clock.sleep(min(TELL_EVERY, (span - elapsed).total_seconds()))
-        world.emit(Note(cluster.name, "canary: reads its topic from the beginning to the end"))
         return canary.finish(), canary.absent
 
 
@@ -161,9 +173,11 @@ def _so_far(found: Figures) -> str:
 def _not_heard(heard: Heard) -> str | None:
     if heard.ended is not None:
         return heard.ended
-    if heard.ago > LATE:
-        return f"its process has told nothing for {heard.ago.total_seconds():.0f} s"
-    return None
+    return _silent(heard) if heard.ago > LATE else None
+
+
+def _silent(heard: Heard) -> str:
+    return f"its process has told nothing for {heard.ago.total_seconds():.0f} s"
 
 
 def _brokers(cluster: Cluster, world: World) -> tuple[tuple[Node, ...], tuple[Node, ...], bool]:

@@ -1,5 +1,6 @@
 """What a canary counts: late is not lost, a record read again is no duplicate, and figures survive their journey."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -158,6 +159,42 @@ def test_figures_survive_their_journey() -> None:
     one = replace(WELL, refused={"MSG_TIMED_OUT": 2}, retried={"Not enough in-sync replicas": 3})
     found = Figures("t", (one, WELL), (2, 1), one, timedelta(seconds=9), EVERY, timedelta(seconds=1), True)
     assert from_document(document(found)) == found
+
+
+COUNTS = st.builds(
+    Counts,
+    *([st.integers(0, 10**9)] * 6),
+    *([st.dictionaries(st.text(), st.integers(0, 10**6), max_size=2)] * 2),
+    *([st.integers(0, 10**8).map(lambda ms: timedelta(milliseconds=ms))] * 2),
+    *([st.none() | st.integers(0, 10**9).map(lambda tenths: timedelta(milliseconds=tenths / 10))] * 3),
+)
+
+
+@given(COUNTS, st.lists(COUNTS, max_size=2), st.booleans())
+def test_any_figures_survive_their_journey(total: Counts, partitions: list[Counts], whole: bool) -> None:
+    """Whatever was counted, what is read from a line is what was written: to a millisecond, latencies to a tenth of one."""
+    leaders = tuple(range(len(partitions)))
+    found = Figures("t", tuple(partitions), leaders, total, timedelta(hours=30), EVERY, None, whole)
+    assert from_document(json.loads(json.dumps(document(found)))) == found
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 9)), max_size=60))
+def test_no_gap_is_longer_than_the_time(steps: list[tuple[int, float]]) -> None:
+    """Whatever a partition does, its gaps fit into the time that has passed, and every record is in one class."""
+    made, now, under_way = Written(), 0.0, list[int]()
+    for kind, seconds in steps:
+        now += seconds
+        if kind < 2:
+            under_way.append(made.send(now))
+        elif under_way and kind == 2:
+            made.ack(under_way.pop(0), made.end, 0.001, now)
+        elif under_way:
+            under_way.pop(0)
+            made.refuse("MSG_TIMED_OUT")
+    found = made.counts(now)
+    assert max(found.longest_gap, found.open_gap) <= timedelta(seconds=now)
+    assert (found.in_flight, found.lost) == (len(under_way), 0)
+    assert under_way or not found.open_gap
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"t/0/x", b"t/1/7", b"u/0/7", b"t/0/07", "t/0/²".encode()])
