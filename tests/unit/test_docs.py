@@ -79,6 +79,19 @@ def test_command_explains_its_options(name: str) -> None:
     assert [option.name for option in deepcopy(namespace[name]).get_arguments() if not option.help] == []
 
 
+def test_options_of_the_reference_can_be_typed() -> None:
+    """Every option in the tables of docs/commands.md is one that the command's parser knows."""
+    contexts = {context.name: context for context in deepcopy(namespace).to_contexts()}
+    unknown, name = list[str](), ""
+    for line in (ROOT / "docs" / "commands.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            name = line[3:]
+        elif option := re.match(r"\| `(--[\w-]+)", line):
+            flags = (*contexts[name].flags, *contexts[name].inverse_flags)
+            unknown += [] if option[1] in flags else [f"{name} {option[1]}"]
+    assert unknown == []
+
+
 @pytest.mark.parametrize(("page", "line"), TYPED)
 def test_command_in_a_document_exists(page: str, line: str) -> None:
     """What a page tells a reader to type is a command with these options, or a script of this checkout."""
