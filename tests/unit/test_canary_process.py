@@ -1,0 +1,89 @@
+"""The canary's process where its producer is broken, or its group's coordinator gone."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from kafab.adapters.kafka import canary
+from kafab.canary.ledger import Written
+from kafab.ports import Perch
+
+PERCH = Perch("127.0.0.1:1", "kafab-canary-0000000a-ab", (1,), timedelta(milliseconds=20))
+
+
+class BreaksAtOnce:
+    """An idempotent producer whose sequence is out of order since records were lost: `poll` says so, as librdkafka's does."""
+
+    made: ClassVar[list["BreaksAtOnce"]] = []
+
+    def __init__(self, config: dict[str, Any], **_named: Any) -> None:
+        self.told: Callable[[KafkaError], None] | None = config.get("error_cb")
+        self.produced: list[bytes] = []
+        self.made.append(self)
+
+    def produce(self, _topic: str, value: bytes, **_named: Any) -> None:
+        """Take a record."""
+        self.produced.append(value)
+
+    def poll(self, _seconds: float) -> None:
+        """Tell the fatal error: to whom it may be told, or by raising it."""
+        if self is not self.made[0]:
+            return
+        error = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "desynchronized", True)
+        if self.told is None:
+            raise KafkaException(error)
+        self.told(error)
+
+    def list_topics(self, _topic: str, timeout: float) -> None:
+        """Know everything."""
+
+    def purge(self) -> None:
+        """Drop what is under way."""
+
+    def flush(self, _seconds: float) -> None:
+        """Wait for nothing."""
+
+
+def test_producer_that_lost_its_sequence_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a fatal error, which follows a loss, the canary goes on with a producer of new: only so can it count the loss."""
+    monkeypatch.setattr(canary, "Producer", BreaksAtOnce)
+    writer = canary.Writer(PERCH, [written := Written()])
+    number = written.send(0.0)
+    written.ack(number, 0, 0.001, 0.0)
+    writer.begin(time.monotonic() + 0.01)
+    writer.write(time.monotonic() + 0.2)
+    assert (len(BreaksAtOnce.made), len(BreaksAtOnce.made[-1].produced) > 1) == (2, True)
+
+
+class NeverCloses:
+    """A consumer whose coordinator is gone."""
+
+    def __init__(self, *_words: Any, **_named: Any) -> None:
+        pass
+
+    def subscribe(self, _topics: list[str]) -> None:
+        """Subscribe."""
+
+    def consume(self, _count: int, _seconds: float) -> list[Any]:
+        """Read nothing."""
+        return []
+
+    def close(self) -> None:
+        """Wait for the coordinator, longer than anybody waits for the canary."""
+        time.sleep(1)
+
+
+def test_nobody_waits_for_a_group_without_a_coordinator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records are counted though the group's consumer does not end."""
+    monkeypatch.setattr(canary, "Consumer", NeverCloses)
+    monkeypatch.setattr(canary, "LEAVE_LIMIT", 0.05)
+    follower = canary.Follower(PERCH)
+    begun = time.monotonic()
+    follower.close()
+    waited = time.monotonic() - begun
+    follower._thread.join()
+    assert waited < 0.9
