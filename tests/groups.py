@@ -11,6 +11,8 @@ LONGEST = (
     "cluster 3.9.2",
     "cluster 2.4.1",
     "docker_lab",
+    "roll zookeeper",
+    "roll combined",
     "tests/e2e/docker/test_faults.py",
     "tests/e2e/docker/test_unmounted.py",
     "docker kraft",
