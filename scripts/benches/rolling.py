@@ -33,7 +33,9 @@ BROKERS = ("node1/broker", "node2/broker", "node3/broker")
 class Rival(Protocol):
     """A cluster of three brokers that is restarted without kafab."""
 
-    brokers: Sequence[Endpoint]
+    @property
+    def brokers(self) -> Sequence[Endpoint]:
+        """Where they listen."""
 
     def start(self) -> float:
         """Start it."""

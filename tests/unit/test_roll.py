@@ -173,6 +173,13 @@ def test_damaged_journal_is_told(cosmos: Cosmos) -> None:
     assert "fab restart --forget" in str(caught.value.hint)
 
 
+def test_damaged_journal_can_be_given_up(cosmos: Cosmos) -> None:
+    """What the hint tells to type takes it away."""
+    cosmos.journals = dict.fromkeys(ALL, "{}")
+    give_up(cosmos.cluster, cosmos.world)
+    assert cosmos.journals == {}
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "null", '{"schema": "kafab.roll/9"}', '{"schema": "kafab.roll/1"}']
 )

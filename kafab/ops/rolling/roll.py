@@ -98,9 +98,16 @@ def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolle
 
 
 def give_up(cluster: Cluster, world: World) -> Journal | None:
-    """Remove the journal of an unfinished roll, and leave all nodes as they are; return what it was."""
+    """Remove the journal of an unfinished roll, and leave all nodes as they are; return what it was.
+
+    One that cannot be read is removed as well, and said. Raises Unreachable where too few hosts answer.
+    """
     with operating(cluster, world, "restart --forget"):
-        found = journals.read(cluster, world)
+        found = None
+        try:
+            found = journals.read(cluster, world)
+        except Failed as error:
+            world.emit(Note(cluster.name, error.message))
         journals.forget(cluster, world)
         return found
 
@@ -136,7 +143,10 @@ class _Run:
             owner, goal = world.owner("restart"), self._goal
             entry = Journal(owner, asked.limit, asked.pending, goal.replaced, goal.behind)
             journals.write(self._cluster, entry, world)
-        with interruptible(self._text, lambda: self._open), deferred(self._tell_deferred) as self._ctrl_c:
+        with (
+            interruptible(self._text, lambda: sorted(self._down)),
+            deferred(self._tell_deferred) as self._ctrl_c,
+        ):
             try:
                 with self._canary:
                     self._to_the_end()
@@ -145,7 +155,7 @@ class _Run:
                     self._rolled.canary, self._rolled.absent = self._canary.finish()
             except KafabError as error:
                 error.message += f"\n{self._text()}"
-                error.stopped = tuple(self._open)
+                error.stopped = tuple(sorted(self._down))
                 error.hint = f"{error.hint}; {GO_ON}" if error.hint else GO_ON
                 raise
         keep(self._cluster, self._nodes, world)
