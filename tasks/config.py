@@ -8,14 +8,14 @@ from .cluster import JSON, LIMIT
 
 
 @task(
-    positional=["node", "key"],
+    positional=["node"],
     help={
         "node": "a broker, node1/broker",
         "key": "one property; without it all that are not Kafka's default",
         "json": JSON,
     },
 )
-def show(_context: Context, node: str, key: str = "", json: bool = False) -> int:
+def show(_context: Context, node: str, key: str | None = None, json: bool = False) -> int:
     """Show a broker's properties: the value in its file, the value that it runs with, and where that comes from.
 
     A value that was set dynamically (kafka-configs.sh) wins over the file, also after a restart. Values of secrets are not shown.
@@ -24,7 +24,7 @@ def show(_context: Context, node: str, key: str = "", json: bool = False) -> int
     from kafab.screens.config import show_config
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    found = run(session.cluster, node, key or None, session)
+    found = run(session.cluster, node, key, session)
     show_config(console, session.cluster, found)
     return 5 if found.silent else 0
 

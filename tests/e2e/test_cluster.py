@@ -235,7 +235,7 @@ def test_dynamic_property_needs_no_restart(lab: Lab) -> None:
     lab.inventory.write_text(with_property(kept, 2, "background.threads: 11"))
 
     def shown() -> tuple[str, str, str]:
-        document = lab.fab.must("config.show", "node2", "background.threads", "--json").document
+        document = lab.fab.must("config.show", "node2", "--key", "background.threads", "--json").document
         (line,) = document["properties"]
         return line["file"], line["running"], line["source"]
 
