@@ -471,6 +471,6 @@ def test_whole_life_in_one_command_line(tmp_path: Path) -> None:
     try:
         done = fab(*chain)
         left = (tmp_path / "labs" / "lab").exists()
-        assert (done.code, "(32 OK)" in done.out, left) == (0, True, False), done.err
+        assert (done.code, "(35 OK)" in done.out, left) == (0, True, False), done.err
     finally:
         fab("lab.down")

@@ -254,7 +254,7 @@ def test_what_a_start_would_die_of_stops_no_broker(running: DockerLab) -> None:
     ):
         running.fab.must("deploy", "--skip-preflight")
         before = pid(running)
-        done = running.fab("restart", "--limit", "node1/broker", "--yes", "--unsafe")
+        done = running.fab("restart", "--at-once", "--limit", "node1/broker", "--yes", "--unsafe")
         after = pid(running)
         told = {word: word in done.err for word in (jar, "/opt/jmx/kafka.yml", folder)}
     running.fab.must("deploy")

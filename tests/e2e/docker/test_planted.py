@@ -179,7 +179,7 @@ def test_run_folder_of_the_version_before_becomes_roots(cluster: DockerLab) -> N
     cluster.fab.must("deploy", "--limit", "node1")
     seen.append(states(cluster))
     looked = cluster.on("node1", LOOK).split()
-    cluster.fab.must("restart", "--limit", "node1/broker", "--unsafe")
+    cluster.fab.must("restart", "--at-once", "--limit", "node1/broker", "--unsafe")
     seen.append(states(cluster))
     pending = ("running", "restart pending")
     assert (seen, started.code) == ([pending, pending, ("running", "as deployed")], 0), told(started)
@@ -219,7 +219,7 @@ def test_process_that_ends_at_once_is_told(cluster: DockerLab) -> None:
     """A process that is gone before it could be recorded leaves a record of a node that has exited, with its log."""
     cluster.on("node1", "mv /opt/kafka/current-broker/libs /opt/kafka/libs-aside")
     try:
-        failed = cluster.fab("restart", "--limit", "node1/broker", "--unsafe")
+        failed = cluster.fab("restart", "--at-once", "--limit", "node1/broker", "--unsafe")
     finally:
         cluster.on("node1", "mv /opt/kafka/libs-aside /opt/kafka/current-broker/libs")
     cluster.fab.must("stop", "--limit", "node1/broker", "--unsafe", "start")
@@ -254,7 +254,7 @@ def test_holder_that_had_it_open_before_is_named(cluster: DockerLab) -> None:
     assert until(lambda: str(cluster.on("node1", written) != ""), "True", 30) == "True"
     pid = cluster.on("node1", written).strip()
     try:
-        refused = cluster.fab("restart", "--limit", "node1/broker", "--unsafe")
+        refused = cluster.fab("restart", "--at-once", "--limit", "node1/broker", "--unsafe")
     finally:
         cluster.on("node1", f"kill {pid}; rm /tmp/held")
     said = (
