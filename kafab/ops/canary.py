@@ -66,6 +66,11 @@ class Canary:
         """Return the last figures. ``total.lost`` above 0 is proof of a loss, also before the records are counted."""
         return self._flight.heard().figures or self._nothing
 
+    @property
+    def ended(self) -> str | None:
+        """Why its process has ended by itself; None where it goes on."""
+        return self._flight.heard().ended
+
     def well(self, gap_budget: timedelta) -> Missing:
         """Return why the canary is not well, by node: a gap is open that is longer than the budget, or it is not heard of."""
         heard = self._flight.heard()

@@ -325,7 +325,8 @@ def test_kafkas_own_tool_passes_its_exit_code_on(with_tools: Lab) -> None:
 def test_shell_of_zookeeper_is_below_the_chroot(with_tools: Lab) -> None:
     """The servers are filled in with the cluster's own path: its brokers' ids are where Kafka has them."""
     done = with_tools.fab.must("tool", "node1/broker", "--", "zookeeper-shell.sh", "ls", "/brokers/ids")
-    assert done.out.splitlines()[-1] == "[1, 2, 3]", done.out + done.err
+    # The shell's own thread may write its "WatchedEvent" between the bracket and the ids.
+    assert done.out.splitlines()[-1].endswith("1, 2, 3]"), done.out + done.err
 
 
 def test_start_after_kill_waits_for_the_old_session(lab: Lab) -> None:

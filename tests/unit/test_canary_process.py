@@ -48,15 +48,30 @@ class BreaksAtOnce:
         """Wait for nothing."""
 
 
-def test_producer_that_lost_its_sequence_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+class BreaksOddly(BreaksAtOnce):
+    """One whose binding lost the exception that a callback had raised."""
+
+    made: ClassVar[list["BreaksAtOnce"]] = []
+
+    def poll(self, _seconds: float) -> None:
+        """Raise what confluent-kafka has raised in a roll."""
+        if self is self.made[0]:
+            raise SystemError("_PyErr_SetObject: exception <class 'str'> is not a BaseException subclass")
+
+
+@pytest.mark.parametrize("broken", [BreaksAtOnce, BreaksOddly])
+def test_producer_that_is_broken_is_replaced(
+    broken: type[BreaksAtOnce], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a fatal error, which follows a loss, the canary goes on with a producer of new: only so can it count the loss."""
-    monkeypatch.setattr(canary, "Producer", BreaksAtOnce)
+    broken.made.clear()
+    monkeypatch.setattr(canary, "Producer", broken)
     writer = canary.Writer(PERCH, [written := Written()])
     number = written.send(0.0)
     written.ack(number, 0, 0.001, 0.0)
     writer.begin(time.monotonic() + 0.01)
     writer.write(time.monotonic() + 0.2)
-    assert (len(BreaksAtOnce.made), len(BreaksAtOnce.made[-1].produced) > 1) == (2, True)
+    assert (len(broken.made), len(broken.made[-1].produced) > 1) == (2, True)
 
 
 class NeverCloses:

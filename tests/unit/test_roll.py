@@ -288,6 +288,14 @@ def test_lost_record_stops_the_roll(cosmos: Cosmos) -> None:
     assert (cosmos.moves, cosmos.canaries.closed == cosmos.canaries.flown) == ([], True)
 
 
+def test_canary_that_ended_is_not_waited_for(cosmos: Cosmos) -> None:
+    """It cannot be well again: the roll stops at once, and what goes on without it is named."""
+    cosmos.canaries.ended = "killed"
+    with pytest.raises(Failed) as caught:
+        rolled(cosmos)
+    assert (cosmos.moves, cosmos.clock.time < 60) == ([], True), caught.value.message
+
+
 def test_roll_waits_until_the_canary_is_well(cosmos: Cosmos) -> None:
     """A silence above the budget pauses it, and it goes on when records are acknowledged again."""
     cosmos.canaries.counts = {2: Counts(sent=9, acked=8, open_gap=timedelta(seconds=6))}

@@ -98,6 +98,14 @@ def read_perch(read: Mapping[str, Any]) -> Perch:
     return Perch(read["bootstrap"], read["topic"], tuple(read["leaders"]), timedelta(seconds=read["every_s"]))
 
 
+BROKEN = (KafkaException, SystemError)
+"""What the client raises where it is of no use any more.
+
+confluent-kafka 2.16.1 has raised a SystemError out of poll and flush in place of the exception that it had kept from a callback
+("exception <class 'str'> is not a BaseException subclass").
+"""
+
+
 class Refusals(logging.Handler):
     """librdkafka's own lines, of which those about a broker's refusal of a batch are counted.
 
@@ -169,7 +177,7 @@ class Writer:
         """Wait for what is under way."""
         try:
             self._producer.flush(limit)
-        except KafkaException:
+        except BROKEN:
             self._begin_anew()
 
     def _send(self, partition: int, now: float) -> None:
@@ -203,7 +211,7 @@ class Writer:
     def _poll(self, limit: float) -> None:
         try:
             self._producer.poll(limit)
-        except KafkaException:
+        except BROKEN:
             # The client raises here what is fatal to it, and nothing else.
             self._begin_anew()
 
@@ -212,7 +220,7 @@ class Writer:
 
         So it is after an unclean election, where the brokers miss what came before (OUT_OF_ORDER_SEQUENCE_NUMBER).
         """
-        with suppress(KafkaException):
+        with suppress(*BROKEN):
             self._producer.flush(1)
         for written in self._written:
             written.give_up("FATAL")

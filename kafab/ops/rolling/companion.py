@@ -48,13 +48,18 @@ class Companion:
         return True
 
     def lacks(self) -> Missing:
-        """Return why the roll has to wait for it. Raises Failed where it has lost a record."""
+        """Return why the roll has to wait for it. Raises Failed where it has lost a record, or has ended."""
         if self._canary is None:
             return {}
         if lost := self._canary.figures().total.lost:
             raise Failed(
                 f"the canary has lost {plural(lost, 'acknowledged record')}: the roll stops here",
                 hint="`fab verify` tells more; nothing else was stopped",
+            )
+        if ended := self._canary.ended:
+            raise Failed(
+                f"the canary has ended by itself, and tells no more what clients meet: {ended}",
+                hint="`fab restart --no-canary` goes on without one",
             )
         return self._canary.well(self._asked.gap_budget)
 
