@@ -160,7 +160,7 @@ def test_next_start_maps_the_archive_of_classes(lab: Lab) -> None:
         # The one at it has the lowest priority: on a machine that is busy it may never come to its end.
         recorded_anew(lab, broker)
         made = archived(broker, ARCHIVE_LIMIT)
-    lab.fab.must("restart", "--limit", "node1/broker")
+    lab.fab.must("restart", "--limit", "node1/broker", "--no-canary")
     maps = Path(f"/proc/{lab.pid('node1/broker')}/maps").read_text()
     assert [str(archive) in maps for archive in made] == [True]
 
@@ -243,7 +243,7 @@ def test_dynamic_property_needs_no_restart(lab: Lab) -> None:
         done = lab.fab.must("config.apply", "--json").document
         assert done["set"] == {"node2/broker": {"background.threads": "11"}}
         assert (shown(), lab.pids()) == (("11", "11", "broker"), before)
-        lab.fab.must("restart", "--limit", "node2/broker")
+        lab.fab.must("restart", "--limit", "node2/broker", "--no-canary")
         assert shown() == ("11", "11", "file")
     finally:
         lab.inventory.write_text(kept)
@@ -349,7 +349,7 @@ def test_broken_property_is_told_with_the_reason(lab: Lab) -> None:
     others = {node: pid for node, pid in lab.pids().items() if node != "node3/broker"}
     try:
         lab.fab.must("deploy")
-        done = lab.fab("restart", "--limit", "node3/broker")
+        done = lab.fab("restart", "--limit", "node3/broker", "--no-canary")
     finally:
         lab.inventory.write_text(text)
         lab.fab.must("deploy", "start")
@@ -416,7 +416,7 @@ def test_canary_whose_owner_is_killed_takes_its_topic_away(lab: Lab) -> None:
 
 def test_second_operator_is_refused(lab: Lab) -> None:
     """While one command changes the cluster, another one ends with 6 and names it."""
-    with lab.fab.start("restart", "--limit", "node2/broker") as first:
+    with lab.fab.start("restart", "--limit", "node2/broker", "--no-canary") as first:
         assert first.stderr is not None
         for line in first.stderr:
             if "stopped" in line:

@@ -151,7 +151,7 @@ def test_restart_by_hand_is_seen(cluster: DockerLab) -> None:
         return cluster.fab("status")
 
     with_property(cluster, "log.retention.hours: 24", pending_then_restarted)
-    cluster.fab.must("deploy", "restart", "--limit", "node3/broker")
+    cluster.fab.must("deploy", "restart", "--limit", "node3/broker", "--no-canary")
     assert states(cluster)["node3/broker"] == ("running", "as deployed")
 
 
@@ -160,7 +160,7 @@ def test_broken_configuration_is_given_up(cluster: DockerLab) -> None:
 
     def broken() -> Done:
         cluster.fab.must("deploy", "--limit", "node3")
-        return cluster.fab("restart", "--limit", "node3/broker")
+        return cluster.fab("restart", "--limit", "node3/broker", "--no-canary")
 
     told = with_property(cluster, "principal.builder.class: org.example.Missing", broken)
     # A minute on hosts of their own; here they share their processors with the other tests.
