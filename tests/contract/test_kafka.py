@@ -1,4 +1,7 @@
-"""The fakes of Kafka and ZooKeeper against the real ones: what holds for one holds for the other."""
+"""The fakes of Kafka and ZooKeeper against the real ones: what holds for one holds for the other.
+
+The file is over 400 lines long because all its tests share one cluster a release, which a module's fixture holds.
+"""
 
 import secrets
 import socket

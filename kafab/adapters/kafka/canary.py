@@ -4,6 +4,8 @@ It is started with its orders as the first line on stdin (a JSON document of `ka
 JSON documents on stdout, a line each. The line ``finish``, or SIGTERM, lets it flush, read its topic from the beginning to
 the end, count, tell the final figures and end. Where stdin ends without that word its owner is gone: it removes its topic
 and ends.
+
+The file is over 400 lines long because it is one program: what writes, follows and reads share its books and its end.
 """
 
 import json
