@@ -132,9 +132,9 @@ def _pair(here: Lab, rival: Rival, runs: int, what: str) -> list[Row]:
 
     try:
         with _topic(mine), _topic(rival.brokers) as admin:
-            here.fab(
-                "restart", "--no-canary"
-            )  # what is made once, such as archives of classes, is there then
+            # Each measured start finds the archives of classes, which a host makes once.
+            running.wait_for_archives(here)
+            here.fab("restart", "--no-canary")
             idle = [(ours(), by_hand(rival, admin)) for _ in range(runs)]
             busy = [
                 (*_under_load(mine, ours), *_under_load(rival.brokers, lambda: by_hand(rival, admin)))

@@ -172,13 +172,13 @@ def starts(here: Lab, rival: Rival, runs: int) -> list[float]:
 
     # The first start makes the data directories and, behind it, the archives of classes; every measured one finds them.
     here.fab("start")
-    _wait_for_archives(here)
+    wait_for_archives(here)
     here.fab("stop", "--yes")
     theirs()
     return alternate(runs, ours, theirs)
 
 
-def _wait_for_archives(here: Lab) -> None:
+def wait_for_archives(here: Lab) -> None:
     """Wait until every node has its archive of classes, which its host makes when it has nothing else to do."""
     deadline = time.monotonic() + DEADLINE
     while not all(list(Path(node.run).glob("classes/*.jsa")) for node in here.cluster.nodes):
