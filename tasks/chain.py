@@ -24,8 +24,8 @@ class Chain:
         self._allow_unknown_properties = False
         self.sudo_password: Secret | None = None
         """What `--prompt-for-sudo-password` was answered with."""
-        self.lab = "lab"
-        """The name of the lab that this command line made, or the name that a lab has where none is given."""
+        self.made: str | None = None
+        """The name of the lab that this command line made."""
         self.arguments = ""
         """The arguments of the task that runs, as somebody would type them; without values that are secret."""
         self._session: Session | None = None
@@ -45,6 +45,13 @@ class Chain:
         self._accept_new_host_keys = accept_new_host_keys
         self._allow_unknown_properties = allow_unknown_properties
         self.session()  # a wrong name or a broken inventory is told before anything runs
+
+    @property
+    def lab(self) -> str:
+        """The name of the lab that is meant where none is given: the one made in this line, the selected one, or ``lab``."""
+        from kafab.inventory.selection import selected_lab
+
+        return self.made or selected_lab(self._wanted, os.environ, here()) or "lab"
 
     @property
     def wanted(self) -> str | None:

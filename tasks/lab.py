@@ -5,7 +5,7 @@ from invoke.context import Context
 from .boundary import task
 from .chain import CHAIN
 
-NAME = "The lab's name; labs of different names stand side by side. Left out: the lab that lab.up made earlier in this line, or lab."
+NAME = "The lab's name; labs of different names stand side by side. Left out: the lab that lab.up made earlier in this line, the one that `on` or KAFAB_CLUSTER names, or lab."
 JSON = "Print one JSON document."
 
 
@@ -48,7 +48,7 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
     chosen = CHAIN.lab if name is None else name
     lab = open_lab(chosen, CHAIN.console().emit, choice("kind", Kind, kind))
     lab.up(wish)
-    CHAIN.lab = chosen
+    CHAIN.made = chosen
     CHAIN.select(str(lab.inventory))
 
 

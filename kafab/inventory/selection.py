@@ -34,6 +34,12 @@ def find_inventory(wanted: str | None, environ: Mapping[str, str], folder: Path)
     )
 
 
+def selected_lab(wanted: str | None, environ: Mapping[str, str], folder: Path) -> str | None:
+    """Return the name of the lab that ``wanted`` or KAFAB_CLUSTER names; None where it names none that is up."""
+    chosen = wanted or environ.get("KAFAB_CLUSTER")
+    return chosen if chosen in _labs(environ) and chosen not in _inventories(folder) else None
+
+
 def _named(
     wanted: str, files: Mapping[str, Path], labs: Mapping[str, Path], folder: Path, *, origin: str = ""
 ) -> Path:

@@ -37,6 +37,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Mad
     monkeypatch.delenv("KAFAB_CLUSTER", raising=False)
     monkeypatch.setattr(CHAIN, "_wanted", None)
     monkeypatch.setattr(CHAIN, "_session", None)
+    monkeypatch.setattr(CHAIN, "made", None)
     return lambda name: MadeLab(tmp_path / "labs" / name / "cluster.yaml")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kafab.errors import UsageError
-from kafab.inventory.selection import find_inventory
+from kafab.inventory.selection import find_inventory, selected_lab
 
 
 class Place:
@@ -140,3 +140,23 @@ def test_nothing_at_all(place: Place) -> None:
         place.find()
     assert caught.value.hint is not None
     assert "inventory.new" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environ", "meant"),
+    [
+        ("first", {}, "first"),
+        (None, {"KAFAB_CLUSTER": "first"}, "first"),
+        ("second", {"KAFAB_CLUSTER": "first"}, None),
+        ("both", {}, None),
+        (None, {}, None),
+    ],
+)
+def test_on_names_the_lab_that_lab_down_ends(
+    place: Place, wanted: str | None, environ: dict[str, str], meant: str | None
+) -> None:
+    """`fab on first lab.down` means the lab `first`; the name of an inventory file of one's own means no lab."""
+    place.lab("first")
+    place.lab("both")
+    place.inventory("both")
+    assert selected_lab(wanted, place.environ | environ, place.folder) == meant
