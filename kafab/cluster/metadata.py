@@ -198,6 +198,6 @@ class Produced:
     """Acknowledged probe records: the offset each got, in send order, and the slowest acknowledgement in seconds."""
 
     offsets: Mapping[int, tuple[int, ...]]
-    """partition -> offsets of its records in send order."""
+    """partition -> offsets of its records in send order; -1 where the broker did not tell."""
     slowest_ack: float
     failed: tuple[str, ...] = ()

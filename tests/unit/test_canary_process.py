@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -72,6 +73,28 @@ def test_producer_that_is_broken_is_replaced(
     writer.begin(time.monotonic() + 0.01)
     writer.write(time.monotonic() + 0.2)
     assert (len(broken.made), len(broken.made[-1].produced) > 1) == (2, True)
+
+
+class AcksWithoutOffset(BreaksAtOnce):
+    """One whose records were in the log before they were sent again: the broker acknowledges them, and tells no offset."""
+
+    made: ClassVar[list["BreaksAtOnce"]] = []
+
+    def produce(self, _topic: str, value: bytes, **named: Any) -> None:
+        """Answer at once, as confluent-kafka does behind DUPLICATE_SEQUENCE_NUMBER."""
+        self.produced.append(value)
+        named["on_delivery"](None, SimpleNamespace(offset=lambda: None, latency=lambda: None))
+
+    def poll(self, _seconds: float) -> None:
+        """Have nothing to tell."""
+
+
+def test_record_that_was_in_the_log_already_is_acknowledged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement without an offset counts as one; it raised in the client's callback, which broke the client."""
+    monkeypatch.setattr(canary, "Producer", AcksWithoutOffset)
+    writer = canary.Writer(PERCH, [written := Written()])
+    writer.begin(time.monotonic() + 0.01)
+    assert (written.counts(time.monotonic()).acked, written.end) == (1, 0)
 
 
 class NeverCloses:

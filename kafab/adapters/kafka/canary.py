@@ -23,7 +23,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from kafab.adapters.kafka.clients import TopicChanges
+from kafab.adapters.kafka.clients import TopicChanges, offset_of
 from kafab.canary.figures import Figures, document
 from kafab.canary.ledger import Group, Read, Written, counted, figures
 from kafab.errors import Failed
@@ -103,8 +103,8 @@ def read_perch(read: Mapping[str, Any]) -> Perch:
 BROKEN = (KafkaException, SystemError)
 """What the client raises where it is of no use any more.
 
-confluent-kafka 2.16.1 has raised a SystemError out of poll and flush in place of the exception that it had kept from a callback
-("exception <class 'str'> is not a BaseException subclass").
+confluent-kafka 2.16.1 raises a SystemError out of poll and flush where a callback has raised what the interpreter itself
+raises, such as a TypeError ("exception <class 'str'> is not a BaseException subclass"). The callbacks here raise nothing.
 """
 
 
@@ -206,7 +206,7 @@ class Writer:
             if error is not None:
                 written.refuse(_name(error))
             else:
-                written.ack(number, message.offset(), message.latency(), time.monotonic())
+                written.ack(number, offset_of(message), message.latency() or 0.0, time.monotonic())
 
         return take
 

@@ -137,6 +137,16 @@ class TopicChanges:
         answer.result(timeout=seconds + 1)
 
 
+def offset_of(message: Any) -> int:
+    """Return the offset that a record has got, -1 where the broker did not tell.
+
+    It does not where an idempotent producer has sent a record again of which only the answer was lost (DUPLICATE_SEQUENCE_NUMBER):
+    it is acknowledged then, and confluent-kafka's ``offset()`` is None.
+    """
+    found = message.offset()
+    return -1 if found is None else int(found)
+
+
 class _Acks:
     """What came back for the records of one topic, as the producer's delivery callbacks tell it."""
 
@@ -150,8 +160,8 @@ class _Acks:
         if error is not None:
             self.failed.append(f"{self.topic}-{message.partition()}: {error.str()}")
             return
-        self.offsets[message.partition()].append(message.offset())
-        self.latencies.append(message.latency())
+        self.offsets[message.partition()].append(offset_of(message))
+        self.latencies.append(message.latency() or 0.0)
 
     def produced(self) -> Produced:
         offsets = {partition: tuple(found) for partition, found in self.offsets.items()}
