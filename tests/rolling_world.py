@@ -4,10 +4,12 @@ Processes end and begin at once. A broker that comes back is in its ISRs again a
 the first replica that is in sync. Whoever led the voters is followed by the next one that runs.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from kafab.cluster.metadata import (
     ConfigEntry,
@@ -24,10 +26,13 @@ from kafab.cluster.seen import ControllerAnswers, EnsembleAnswers, Leader, Seen
 from kafab.hosts.supervisor import Report, State
 from kafab.listeners import Listener, Use, controller_listener
 from kafab.model import Cluster, Host, Node, Role, Version
-from kafab.rolling.decide import Goal, Move, Start, Stop
+from kafab.rolling.decide import Blocked, Done, Goal, Move, Start, Stop, decide
 from kafab.rolling.safety import MIN_ISR
 from kafab.unknown import Unknown
 
+Decide: TypeAlias = Callable[[Cluster, Goal, Seen], Move]
+ENOUGH = 400
+"""Moves and ticks after which a roll of these sizes is taken for one that does not end."""
 CATCH_UP = 2
 """Ticks from a broker's start until its replicas are in sync."""
 
@@ -208,3 +213,49 @@ class RollingWorld:
             for node in self._up(self.cluster.brokers)
         }
         return ControllerAnswers(leaders, {}, state, {}, brokers)
+
+
+def stops(world: RollingWorld) -> list[list[str]]:
+    """Return who was stopped, in order."""
+    return [[node.name for node in move.nodes] for move in world.moves if isinstance(move, Stop)]
+
+
+def harm(world: RollingWorld, stopped: Sequence[Node]) -> list[str]:
+    """Return what these nodes' stop has cost."""
+    gone = {node.id for node in stopped if node.role is Role.BROKER}
+    lost = [
+        partition.name
+        for partition in world.partitions()
+        if gone & set(partition.replicas) and len(partition.isr) < world.topics[partition.topic][0]
+    ]
+    return lost if world.majority else [*lost, "no majority"]
+
+
+def racked(seed: int, brokers: int, racks: int, partitions: int) -> RollingWorld:
+    """Return a cluster in racks, with three replicas of each partition in different ones, and some slow brokers."""
+    chance = random.Random(seed)
+    cluster = cluster_of(brokers, "isolated", racks)
+    assignment = [
+        tuple(
+            chance.choice(range(rack or racks, brokers + 1, racks)) for rack in chance.sample(range(racks), 3)
+        )
+        for _ in range(partitions)
+    ]
+    slow = {node.id: chance.randint(1, 9) for node in cluster.brokers if chance.random() < 0.1}
+    return RollingWorld(cluster, {"orders": (2, assignment)}, slow=slow)
+
+
+def rolled_by_racks(world: RollingWorld, seed: int, decide: Decide = decide) -> tuple[Move, int, list[str]]:
+    """Roll rack by rack while brokers die now and then; return the last move, how many waves there were, and what they cost."""
+    chance, harmed = random.Random(seed), list[str]()
+    goal = world.goal([node.name for node in world.cluster.brokers], rack=True)
+    for _ in range(ENOUGH):
+        move = decide(world.cluster, goal, world.seen())
+        if isinstance(move, Done | Blocked):
+            break
+        world.apply(move)
+        if isinstance(move, Stop):
+            harmed += harm(world, move.nodes)
+        elif chance.random() < 0.05:
+            world.stop(chance.choice([node for node in world.cluster.brokers if node.name not in world.down]))
+    return move, len(stops(world)), harmed

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from scripts.benches import deploys, servers
+from scripts.benches.deciding import decide_300
 from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
 from scripts.benches.planning import inventory, plan
@@ -22,6 +23,7 @@ ROWS: Mapping[str, Measurement] = {
     "start-kraft": start_kraft,
     "roll": roll,
     "roll-kraft": roll_kraft,
+    "decide-300": decide_300,
     "verify": verify,
     "inventory-300": inventory,
     "plan-300": plan,

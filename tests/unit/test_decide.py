@@ -1,20 +1,16 @@
 """What a roll does next: its order, its gates, and the laws that hold for every cluster."""
 
-import random
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafab.model import Node, Role
 from kafab.rolling.decide import Await, Blocked, Done, Goal, Move, Start, Stop, decide
 from kafab.rolling.safety import Spared
-from tests.rolling_world import RollingWorld, cluster_of
+from tests.rolling_world import ENOUGH, RollingWorld, cluster_of, harm, racked, rolled_by_racks, stops
 
 MODES = ("", "combined", "isolated")
-ENOUGH = 400
-"""Moves and ticks after which a roll of these sizes is taken for one that does not end."""
 
 
 def world_of(mode: str, brokers: int = 3, **topics: tuple[int, Sequence[tuple[int, ...]]]) -> RollingWorld:
@@ -30,11 +26,6 @@ def roll(world: RollingWorld, goal: Goal) -> Move:
             return move
         world.apply(move)
     raise AssertionError(f"no end after {ENOUGH} moves: {move}")
-
-
-def stops(world: RollingWorld) -> list[list[str]]:
-    """Return who was stopped, in order."""
-    return [[node.name for node in move.nodes] for move in world.moves if isinstance(move, Stop)]
 
 
 @pytest.mark.parametrize(
@@ -153,17 +144,6 @@ def worlds(draw: st.DrawFn) -> RollingWorld:
     return world
 
 
-def _harm(world: RollingWorld, stopped: Sequence[Node]) -> list[str]:
-    """Return what these nodes' stop has cost."""
-    gone = {node.id for node in stopped if node.role is Role.BROKER}
-    lost = [
-        partition.name
-        for partition in world.partitions()
-        if gone & set(partition.replicas) and len(partition.isr) < world.topics[partition.topic][0]
-    ]
-    return lost if world.majority else [*lost, "no majority"]
-
-
 @given(worlds(), st.integers(1, 3))
 def test_a_roll_ends_harms_nothing_and_replaces_each_process_once(world: RollingWorld, width: int) -> None:
     """Law: no partition under its minimum, no majority lost, no more down than allowed, each process replaced once."""
@@ -175,40 +155,10 @@ def test_a_roll_ends_harms_nothing_and_replaces_each_process_once(world: Rolling
             break
         world.apply(move)
         if isinstance(move, Stop):
-            harmed += _harm(world, move.nodes)
+            harmed += harm(world, move.nodes)
             assert len(world.down) <= width
     assert (isinstance(move, Done), harmed) == (True, [])
     assert world.generation == {name: number + 1 for name, number in before.items()}, down
-
-
-def racked(seed: int, brokers: int, racks: int, partitions: int) -> RollingWorld:
-    """Return a cluster in racks, with three replicas of each partition in different ones, and some slow brokers."""
-    chance = random.Random(seed)
-    cluster = cluster_of(brokers, "isolated", racks)
-    assignment = [
-        tuple(
-            chance.choice(range(rack or racks, brokers + 1, racks)) for rack in chance.sample(range(racks), 3)
-        )
-        for _ in range(partitions)
-    ]
-    slow = {node.id: chance.randint(1, 9) for node in cluster.brokers if chance.random() < 0.1}
-    return RollingWorld(cluster, {"orders": (2, assignment)}, slow=slow)
-
-
-def rolled_by_racks(world: RollingWorld, seed: int) -> tuple[Move, int, list[str]]:
-    """Roll rack by rack while brokers die now and then; return the last move, how many waves there were, and what they cost."""
-    chance, harmed = random.Random(seed), list[str]()
-    goal = world.goal([node.name for node in world.cluster.brokers], rack=True)
-    for _ in range(ENOUGH):
-        move = decide(world.cluster, goal, world.seen())
-        if isinstance(move, Done | Blocked):
-            break
-        world.apply(move)
-        if isinstance(move, Stop):
-            harmed += _harm(world, move.nodes)
-        elif chance.random() < 0.05:
-            world.stop(chance.choice([node for node in world.cluster.brokers if node.name not in world.down]))
-    return move, len(stops(world)), harmed
 
 
 @pytest.mark.parametrize("seed", range(10))
