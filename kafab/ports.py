@@ -70,6 +70,14 @@ class Fleet(Protocol):
         have begun are over, or with another Ctrl-C.
         """
 
+    def together(self, scripts: Mapping[str, Script]) -> dict[str, Outcome]:
+        """Run one script a host, side by side, with a starting line: what stands behind it begins on all hosts at one moment.
+
+        A script comes to its line by printing ``ready`` as the first of its output, which is left out of the outcome, and reads
+        stdin, whose end is the sign to go on. Nobody waits longer than 10 s for another host, nor for a script that ends
+        without a line.
+        """
+
     def stream(
         self,
         scripts: Mapping[str, Script],

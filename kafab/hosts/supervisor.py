@@ -90,8 +90,17 @@ def loading(nodes: Sequence[Node]) -> Script:
 
 def stop(nodes: Sequence[Node]) -> Script:
     """Ask these nodes of one host to end; each answers stopping or stopped."""
+    return _stop(nodes, "")
+
+
+def stop_together(nodes: Sequence[Node]) -> Script:
+    """Ask these nodes of one host to end, for `Fleet.together`: at the same moment as those of other hosts."""
+    return _stop(nodes, "yes")
+
+
+def _stop(nodes: Sequence[Node], together: str) -> Script:
     calls = [Cmd("stop", node.name, node.run, node.unit) for node in nodes]
-    return _script(nodes, ("node_stop",), calls, changes=True)
+    return _script(nodes, ("node_stop",), calls, changes=True, together=together)
 
 
 def archive(nodes: Sequence[Node]) -> Script:
@@ -108,10 +117,11 @@ def _script(
     timeout: timedelta = TIMEOUT,
     *,
     changes: bool = False,
+    **given: str,
 ) -> Script:
     host = nodes[0].host
     kept_by = {Supervisor.PROCESS: _PROCESS, Supervisor.SYSTEMD: _SYSTEMD}[host.supervisor]
-    given = {"user": host.user or ""}
+    given |= {"user": host.user or ""}
     if host.supervisor is Supervisor.SYSTEMD:
         given["making"] = compose(_MAKER, 'maker "$1"')
     script = framed((*_COMMON, *kept_by, *libraries), *calls, timeout=timeout, given=given)

@@ -80,13 +80,18 @@ def _beside(ask: Ask) -> Executor:
 
 
 def reports(
-    script: Callable[[Sequence[Node]], Script], nodes: Collection[Node], fleet: Fleet
+    script: Callable[[Sequence[Node]], Script],
+    nodes: Collection[Node],
+    fleet: Fleet,
+    *,
+    together: bool = False,
 ) -> dict[str, Report | Unknown]:
-    """Run one supervisor script on the hosts of these nodes: node name -> report."""
+    """Run one supervisor script on the hosts of these nodes: node name -> report. ``together``: see `Fleet.together`."""
     if not nodes:
         return {}
     there = by_host(nodes)
-    outcomes = fleet.run({host: script(on) for host, on in there.items()})
+    scripts = {host: script(on) for host, on in there.items()}
+    outcomes = fleet.together(scripts) if together else fleet.run(scripts)
     return {
         name: one for host, on in there.items() for name, one in supervisor.read(outcomes[host], on).items()
     }

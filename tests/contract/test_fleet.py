@@ -110,6 +110,34 @@ def test_host_that_does_not_answer_is_unknown(fleet: Fleet) -> None:
     assert "refused" in reason(outcomes["node4"])
 
 
+def test_what_stands_behind_the_line_waits_for_all_hosts(fleet: Fleet, tmp_path: Path) -> None:
+    """A script that has come to the line goes on when the last host's has come, and a host that is away holds nobody up."""
+    made = tmp_path / "made"
+    line = "echo ready; read -r _ || :"
+    scripts = {
+        "node1": script(f"sleep 0.5; touch {made}; {line}; echo first"),
+        "node2": script(f"{line}; test -e {made}; echo second"),
+        "node4": script(line),
+    }
+    outcomes = fleet.together(scripts)
+    assert (outcomes["node1"], outcomes["node2"]) == (Result(0, b"first\n", ""), Result(0, b"second\n", ""))
+    assert "refused" in reason(outcomes["node4"])
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [("echo out; echo more; exit 3", Result(3, b"out\nmore\n", "")), ("exit 4", Result(4, b"", ""))],
+)
+def test_script_without_a_line_is_run_and_waited_for_no_more(
+    fleet: Fleet, text: str, outcome: Outcome
+) -> None:
+    """Where nothing runs on a host there is nothing to begin at one moment."""
+    outcomes = fleet.together(
+        {"node1": script(text), "node2": script("echo ready; read -r _ || :; echo went")}
+    )
+    assert outcomes == {"node1": outcome, "node2": Result(0, b"went\n", "")}
+
+
 def test_following_an_unreachable_host_raises_unreachable(fleet: Fleet) -> None:
     """An iterator has no place for an Unknown: the host is named in the error."""
     with pytest.raises(Unreachable, match="node4"):

@@ -87,6 +87,17 @@ def test_stop_ends_the_recorded_process(broker: Node, shell: Shell) -> None:
     assert state is State.STOPPED
 
 
+def test_stop_of_several_waits_at_its_line(broker: Node, shell: Shell) -> None:
+    """A process that is to end together with others is asked once the host has said that it is ready."""
+    launch(broker, "sleep 60")
+    shell(supervisor.start([broker]))
+    result = shell(supervisor.stop_together([broker]), b"")
+    assert result.text.splitlines()[0] == "ready"
+    assert (
+        until(lambda: only(shell(supervisor.check([broker])), broker).state, State.STOPPED) is State.STOPPED
+    )
+
+
 def test_frozen_process_is_told(broker: Node, shell: Shell) -> None:
     """A process under SIGSTOP is there, and is not said to run as if nothing were the matter."""
     launch(broker, "sleep 60")

@@ -20,6 +20,7 @@ from kafab.adapters.ssh.frame import NotBegun
 from kafab.adapters.ssh.link import Dialer, Link
 from kafab.adapters.ssh.script import GRACE_SECONDS, Begun, begin, running
 from kafab.adapters.ssh.sidebyside import Job, side_by_side
+from kafab.adapters.ssh.starting import LINE_SECONDS, READY, StartingLine
 from kafab.adapters.ssh.sudo import Shell
 from kafab.adapters.ssh.talk import LOST, STILL, closing, collect, first_line
 from kafab.command import Ends, Outcome, Result, Script, Secret
@@ -81,6 +82,18 @@ class SshFleet:
         return self._beside(
             {name: partial(_run, self._links[name], self._shell, script) for name, script in scripts.items()},
             each=each,
+            emit=self._emit,
+            to_the_end=any(script.changes for script in scripts.values()),
+        )
+
+    def together(self, scripts: Mapping[str, Script]) -> dict[str, Outcome]:
+        """Run one script a host, side by side, with a starting line. See `ports.Fleet`."""
+        line = StartingLine(len(scripts))
+        return self._beside(
+            {
+                name: partial(_run_from_line, self._links[name], self._shell, script, line)
+                for name, script in scripts.items()
+            },
             emit=self._emit,
             to_the_end=any(script.changes for script in scripts.values()),
         )
@@ -208,6 +221,24 @@ def _explained(link: Link, work: Callable[[Job], T | Unknown], job: Job) -> T | 
 def _run(link: Link, shell: Shell, script: Script, job: Job) -> Outcome:
     with running(link, shell, script, job) as begun:
         return collect(begun.output, script.timeout.total_seconds())
+
+
+def _run_from_line(link: Link, shell: Shell, script: Script, line: StartingLine, job: Job) -> Outcome:
+    with line.expected() as come:
+        begun = begin(link, shell, job, script)
+        seconds = script.timeout.total_seconds()
+        job.allow(seconds + LINE_SECONDS + GRACE_SECONDS, f"running a script; {STILL}")
+        with closing(begun.channel):
+            first = first_line(begun.output, seconds)
+            if isinstance(first, Unknown) or not begun.output.out:
+                return first
+            if begun.output.out.startswith(READY):
+                del begun.output.out[: len(READY)]
+                come()
+                line.wait()
+            with suppress(paramiko.SSHException, OSError, EOFError):
+                begun.channel.shutdown_write()
+            return collect(begun.output, seconds)
 
 
 def _listen(link: Link, shell: Shell, script: Script, hear: Hear, job: Job) -> Outcome:

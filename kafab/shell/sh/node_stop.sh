@@ -12,6 +12,7 @@ stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check
       printf '%s %s %s %s asked-to-stop\n' "$pid" "$start" "$release" "$digest" > "$2/process.asked"
       mv -f -- "$2/process.asked" "$2/process"
     }
+    starting_line
     finish "$pid" "$3"
     say stopping "$pid"
   else
@@ -19,4 +20,10 @@ stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check
     say stopped
   fi
   no_archive "$2"
+}
+starting_line() {  # with `together` set: say that all is prepared, and go on at the end of stdin, which comes to all hosts at one moment
+  [ -n "$together" ] || return 0
+  echo ready
+  read -r _ || :
+  together=
 }
