@@ -150,7 +150,7 @@ def small(tmp_path: Path) -> Cluster:
     return cluster_in(tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shell() -> Callable[[Script], Result]:
     """Run a script the way a host would: whole, from stdin, in a bare environment."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -94,3 +95,33 @@ class Lab:
     def place(self, path: str) -> Path:
         """Return a path on the first host."""
         return self.root / "node1" / path
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deploy has left, to be laid out anew for each test: to deploy is most of a test's time.
+
+    Hosts keep their paths, as scripts and links have them in: tests of one worker come one after the other.
+    """
+
+    cluster: Cluster
+    root: Path
+    store: FakeStore
+    shell: Shell
+    _kept: Path
+
+    @classmethod
+    def once(cls, cluster: Cluster, folder: Path, shell: Shell) -> "Deployed":
+        """Deploy to the cluster's hosts, which are below ``folder / "hosts"``, and leave data and logs as if they had run."""
+        root, kept = folder / "hosts", folder / "kept"
+        lab = Lab(cluster, root, shell, one_release(cluster, folder))
+        lab.deploy()
+        lab.fill()
+        shutil.copytree(root, kept, symlinks=True)
+        return cls(cluster, root, lab.store, shell, kept)
+
+    def lab(self) -> Lab:
+        """Return the hosts as they were then; what a test before made of them is gone."""
+        shutil.rmtree(self.root)
+        shutil.copytree(self._kept, self.root, symlinks=True)
+        return Lab(self.cluster, self.root, self.shell, self.store)

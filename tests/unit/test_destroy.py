@@ -19,29 +19,35 @@ from kafab.plans.removing import RemoveData, RemoveFiles
 from kafab.testing.fleet import Fault, Faulty, Handler
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
-from tests.deployed import Lab, Shell, one_release
+from tests.deployed import Deployed, Lab, Shell, one_release
 
 HEX = "ab" * 6
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory, shell: Shell) -> Deployed:
+    """What a deploy leaves on two hosts."""
+    folder = tmp_path_factory.mktemp("two")
+    return Deployed.once(cluster_in(folder / "hosts", 2), folder, shell)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory, shell: Shell) -> Deployed:
+    """What a deploy leaves on one host."""
+    folder = tmp_path_factory.mktemp("one")
+    return Deployed.once(cluster_in(folder / "hosts"), folder, shell)
+
+
 @pytest.fixture
-def lab(tmp_path: Path, shell: Shell) -> Lab:
+def lab(two: Deployed) -> Lab:
     """Two hosts, deployed, with data and logs as if they had run."""
-    cluster = cluster_in(tmp_path / "hosts", 2)
-    made = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
-    made.deploy()
-    made.fill()
-    return made
+    return two.lab()
 
 
 @pytest.fixture
-def single(tmp_path: Path, shell: Shell) -> Lab:
+def single(one: Deployed) -> Lab:
     """One such host."""
-    cluster = cluster_in(tmp_path / "hosts", 1)
-    made = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
-    made.deploy()
-    made.fill()
-    return made
+    return one.lab()
 
 
 def test_destroy_leaves_data_and_logs_and_nothing_else(single: Lab) -> None:

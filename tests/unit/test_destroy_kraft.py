@@ -7,18 +7,24 @@ import pytest
 
 from kafab.errors import Unsafe
 from tests.conftest import cluster_in
-from tests.deployed import Lab, Shell, one_release
+from tests.deployed import Deployed, Lab, Shell
 from tests.storage_tool import StorageTool
 
 
-@pytest.fixture(params=["combined", "isolated"])
-def kraft(request: pytest.FixtureRequest, tmp_path: Path, shell: Shell) -> Lab:
+@pytest.fixture(scope="module", params=["combined", "isolated"])
+def deployed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shell: Shell
+) -> Deployed:
+    """What a deploy leaves on a host in KRaft mode: its nodes are formatted."""
+    folder = tmp_path_factory.mktemp("kraft")
+    cluster = StorageTool(folder).on(cluster_in(folder / "hosts", 1, request.param))
+    return Deployed.once(cluster, folder, shell)
+
+
+@pytest.fixture
+def kraft(deployed: Deployed) -> Lab:
     """A host in KRaft mode, deployed and formatted, as if it had run."""
-    cluster = StorageTool(tmp_path).on(cluster_in(tmp_path / "hosts", 1, request.param))
-    made = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
-    made.deploy()
-    made.fill()
-    return made
+    return deployed.lab()
 
 
 def test_formatted_directories_go_with_the_data(kraft: Lab) -> None:

@@ -26,7 +26,7 @@ from kafab.testing.fleet import FakeFleet
 from tasks.cluster import _accepted
 from tests.conftest import cluster_in
 from tests.cosmos import ALL, Cosmos
-from tests.deployed import Lab, Shell, one_release
+from tests.deployed import Deployed, Lab, Shell
 
 DISK = FileSystem(PurePosixPath("/srv"), "ext4", "/dev/sdb1", "1-2-3")
 ROOT = FileSystem(PurePosixPath("/"), "ext4", "/dev/sda1")
@@ -287,14 +287,17 @@ def test_acceptance_names_nodes(names: str, small: Cluster) -> None:
         _accepted(small, names)
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory, shell: Shell) -> Deployed:
+    """What a deploy leaves on one host."""
+    folder = tmp_path_factory.mktemp("held")
+    return Deployed.once(cluster_in(folder / "hosts"), folder, shell)
+
+
 @pytest.fixture
-def lab(tmp_path: Path, shell: Shell) -> Lab:
+def lab(deployed: Deployed) -> Lab:
     """A host whose nodes were deployed, have run, and were seen with their data."""
-    cluster = cluster_in(tmp_path / "hosts", 1)
-    made = Lab(cluster, tmp_path / "hosts", shell, one_release(cluster, tmp_path))
-    made.deploy()
-    made.fill()
-    return made
+    return deployed.lab()
 
 
 def test_record_is_made_where_a_node_is_seen_with_data(lab: Lab) -> None:
