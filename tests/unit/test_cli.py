@@ -1,5 +1,6 @@
 """What stands behind ``--`` on the command lines of `fab` and `kafab`: both programs as a user starts them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -79,3 +80,20 @@ def test_ignored_ctrl_c_stays_ignored() -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # nothing else runs here
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "goes on\n")
+
+
+@pytest.mark.parametrize(("variable", "told"), [({}, "False"), ({"PYTHONDONTWRITEBYTECODE": "1"}, "True")])
+def test_what_python_compiles_is_kept(variable: dict[str, str], told: str) -> None:
+    """Invoke has nothing kept, and each command would compile kafab again; the user's own word is heard."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    code = "import sys; sys.dont_write_bytecode = True; import fabfile; print(sys.dont_write_bytecode)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=CHECKOUT,
+        env=kept | variable,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == (f"{told}\n", "")
