@@ -171,12 +171,12 @@ class Node:
         """True for what brokers need before they can start: ZooKeeper servers and controllers, combined ones, too."""
         return self.role is not Role.BROKER or self.combined
 
-    @property
+    @cached_property
     def instance(self) -> str:
         """The node's name on its host: ``broker``, or ``broker-4`` beside another broker."""
         return f"{self.role}-{self.id}" if self.numbered else str(self.role)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The node's name in the cluster: ``node1/broker``."""
         return f"{self.host.name}/{self.instance}"

@@ -101,18 +101,14 @@ class RollingWorld:
         replaced = {name: None if name in self.down else f"{self.generation[name]} 7" for name in names}
         return Goal(replaced, **asked)  # type: ignore[arg-type]  # the tests name the goal's own fields
 
-    def isr(self, replicas: Sequence[int]) -> tuple[int, ...]:
-        """Return the replicas that are in sync now."""
-        alive = {node.id for node in self._up(self.cluster.brokers)}
-        return tuple(broker for broker in replicas if broker in alive and broker not in self.behind)
-
     def partitions(self) -> tuple[Partition, ...]:
         """Return every partition as all brokers see it."""
+        in_sync = {node.id for node in self._up(self.cluster.brokers)} - self.behind.keys()
         return tuple(
             Partition(topic, number, next(iter(isr), None), replicas, isr)
             for topic, (_, assignment) in self.topics.items()
             for number, replicas in enumerate(assignment)
-            for isr in [self.isr(replicas)]
+            for isr in [tuple(broker for broker in replicas if broker in in_sync)]
         )
 
     def stop(self, node: Node) -> None:
