@@ -5,28 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from kafab.inventory import load
-from kafab.model import Cluster
-from tests.fab import Fab
+from tests.labs import Lab
 
 
 @dataclass(frozen=True)
-class DockerLab:
+class DockerLab(Lab):
     """A docker lab that is up, and the `fab` whose only cluster it is."""
-
-    fab: Fab
-
-    @property
-    def inventory(self) -> Path:
-        """The lab's inventory, which a test may rewrite if it puts it back."""
-        return self.fab.home / "labs" / "lab" / "cluster.yaml"
-
-    @property
-    def cluster(self) -> Cluster:
-        """The cluster as the inventory says now."""
-        return load(self.inventory)[0]
 
     def container(self, host: str) -> str:
         """Return the name of a host's container, which it keeps for as long as the lab stands."""

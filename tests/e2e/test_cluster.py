@@ -13,18 +13,17 @@ import time
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kafab.inventory import load
-from kafab.model import Cluster, Node
+from kafab.model import Node
 from kafab.ops.check.ensemble_election import CHECK
 from kafab.releases import launchers
 from tests.conftest import cannot_run
 from tests.fab import Fab
+from tests.labs import LocalLab
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
     check_that_clients_stay,
@@ -41,26 +40,8 @@ SESSION_MS = 16_000
 """The brokers' session in ZooKeeper: long enough for a slow machine to meet the old one of a broker that was killed."""
 
 
-@dataclass(frozen=True)
-class Lab:
+class Lab(LocalLab):
     """A lab whose cluster runs when a test begins and when it ends."""
-
-    fab: Fab
-    inventory: Path
-
-    @property
-    def cluster(self) -> Cluster:
-        """The lab's inventory, loaded."""
-        return load(self.inventory)[0]
-
-    def pid(self, node: str) -> int:
-        """Return a node's recorded pid."""
-        run = next(found.run for found in self.cluster.nodes if found.name == node)
-        return int(Path(run / "process").read_text().split()[0])
-
-    def pids(self) -> dict[str, int]:
-        """Return every node's recorded pid."""
-        return {node.name: self.pid(node.name) for node in self.cluster.nodes}
 
     def tree(self) -> dict[str, tuple[int, int]]:
         """Return inode and time of every file on the hosts that a deploy could write."""
@@ -95,15 +76,15 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """Bring three hosts up, deploy, start; and end exactly that again."""
     home = tmp_path_factory.mktemp("home")
     fab = Fab(home)
-    inventory = home / "labs" / "lab" / "cluster.yaml"
+    made = Lab(fab)
     try:
         fab.must("lab.up", "--version", request.param)
-        document = yaml.safe_load(inventory.read_text())
+        document = yaml.safe_load(made.inventory.read_text())
         document["kafka"]["properties"]["zookeeper.session.timeout.ms"] = SESSION_MS
         give_two_listeners(document)
-        inventory.write_text(yaml.safe_dump(document, sort_keys=False))
+        made.inventory.write_text(yaml.safe_dump(document, sort_keys=False))
         fab.must("deploy", "start")
-        yield Lab(fab, inventory)
+        yield made
     finally:
         fab("lab.down")
 

@@ -4,16 +4,14 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 from confluent_kafka import KafkaError, Producer
 
-from kafab.inventory import load
-from kafab.model import Cluster
 from tests.fab import Fab
+from tests.labs import LocalLab
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
     check_that_clients_stay,
@@ -61,22 +59,8 @@ def test_whole_life_in_one_command(words: tuple[str, ...], tmp_path: Path) -> No
     assert not list((tmp_path / "labs").glob("*/cluster.yaml"))
 
 
-@dataclass(frozen=True)
-class Lab:
+class Lab(LocalLab):
     """A lab of 4.3.1 with isolated controllers and a dynamic quorum, whose cluster runs when a test begins and ends."""
-
-    fab: Fab
-    inventory: Path
-
-    @property
-    def cluster(self) -> Cluster:
-        """The lab's inventory, loaded."""
-        return load(self.inventory)[0]
-
-    def pid(self, name: str) -> int:
-        """Return a node's recorded pid."""
-        node = next(found for found in self.cluster.nodes if found.name == name)
-        return int(Path(node.run / "process").read_text().split()[0])
 
     def ids(self) -> set[str]:
         """Return every cluster id that a node's data has."""
@@ -90,14 +74,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Bring three hosts up, with two listeners a broker, deploy, start; and end exactly that again."""
     home = tmp_path_factory.mktemp("home")
     fab = Fab(home)
+    made = Lab(fab)
     try:
         fab.must("lab.up", "--version", "4.3.1", *ISOLATED)
-        inventory = home / "labs" / "lab" / "cluster.yaml"
-        document = yaml.safe_load(inventory.read_text())
+        document = yaml.safe_load(made.inventory.read_text())
         give_two_listeners(document)
-        inventory.write_text(yaml.safe_dump(document, sort_keys=False))
+        made.inventory.write_text(yaml.safe_dump(document, sort_keys=False))
         fab.must("deploy", "start")
-        yield Lab(fab, inventory)
+        yield made
     finally:
         fab("lab.down")
 
