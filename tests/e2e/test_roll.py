@@ -1,5 +1,6 @@
 """A rolling restart on real clusters, undisturbed and disturbed: each process replaced once, and nothing else touched."""
 
+import json
 import os
 import random
 import re
@@ -7,15 +8,21 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
 
-from kafab.inventory import load
 from kafab.model import Cluster, Node, Role
 from tests.fab import Fab
+from tests.labs import LocalLab
+from tests.plain_client import plain_client
 
 pytestmark = pytest.mark.e2e
 SHAPES = {
@@ -26,30 +33,41 @@ SEED, KILLS = 1, 2
 """A roll of three nodes that is killed twice before it stops its last one ends with the third run."""
 
 
-@dataclass(frozen=True)
-class Lab:
+class Lab(LocalLab):
     """A lab whose cluster runs, whole, when a test begins and when it ends."""
-
-    fab: Fab
-    inventory: Path
-
-    @property
-    def cluster(self) -> Cluster:
-        """The lab's inventory, loaded."""
-        return load(self.inventory)[0]
-
-    def pid(self, name: str) -> int:
-        """Return a node's recorded pid."""
-        run = next(node.run for node in self.cluster.nodes if node.name == name)
-        return int(Path(run / "process").read_text().split()[0])
-
-    def pids(self) -> dict[str, int]:
-        """Return every node's recorded pid."""
-        return {node.name: self.pid(node.name) for node in self.cluster.nodes}
 
     def beginnings(self) -> dict[str, int]:
         """Return how often each node's process has begun, by its own log."""
         return {node.name: self._begun(node) for node in self.cluster.nodes}
+
+    def controller(self) -> int:
+        """Return the id of the broker that is the controller, or of the controller that leads."""
+        if not self.cluster.kraft:
+            with zookeeper(self.cluster) as client:
+                return int(json.loads(client.get("/controller")[0])["brokerid"])
+        states = [Path(node.data[0] / "__cluster_metadata-0" / "quorum-state") for node in self.cluster.nodes]
+        newest = max(
+            (json.loads(state.read_text()) for state in states), key=lambda one: int(one["leaderEpoch"])
+        )
+        return int(newest["leaderId"])
+
+    def controller_moved(self) -> int:
+        """Have another broker become the controller; return its id."""
+        before = self.controller()
+        leader = self.pid(f"node{before}/broker")
+        deadline = time.monotonic() + 60
+        while (after := self.controller()) in (before, -1):
+            assert time.monotonic() < deadline
+            if self.cluster.kraft:
+                os.kill(leader, signal.SIGSTOP)
+                time.sleep(0.1)
+            else:
+                with zookeeper(self.cluster) as client, suppress(NoNodeError):
+                    client.delete("/controller")
+                time.sleep(0.5)
+        if self.cluster.kraft:
+            os.kill(leader, signal.SIGCONT)
+        return after
 
     @staticmethod
     def _begun(node: Node) -> int:
@@ -57,10 +75,10 @@ class Lab:
         return Path(node.logs / "server.log").read_text(errors="replace").count(words)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"roll {name}")) for name in SHAPES],
-)
+SHAPED = {name: pytest.param(name, marks=pytest.mark.xdist_group(f"roll {name}")) for name in SHAPES}
+
+
+@pytest.fixture(scope="module", params=SHAPED.values())
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Bring three hosts up with a topic that can spare one replica; and end exactly that again."""
     home = tmp_path_factory.mktemp("home")
@@ -68,7 +86,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     try:
         fab.must("lab.up", *SHAPES[request.param], "deploy", "start")
         fab.must("topics.create", "orders", "--partitions", "6", "--replication-factor", "3")
-        yield Lab(fab, home / "labs" / "lab" / "cluster.yaml")
+        yield Lab(fab)
     finally:
         fab("lab.down")
 
@@ -83,33 +101,111 @@ def once(lab: Lab) -> dict[str, int]:
     return {node.name: 1 for node in lab.cluster.nodes}
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A roll of everything: its document, how often each process began, and what a client that knows nothing of it met."""
+
+    document: dict[str, Any]
+    began: dict[str, int]
+    client: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(lab: Lab) -> tuple[dict[str, Any], dict[str, int]]:
-    """Roll everything once, with a canary beside it; return the document, and how often each process began."""
+def undisturbed(lab: Lab) -> Undisturbed:
+    """Roll everything once, with a canary and a plain client beside it."""
     before = lab.beginnings()
-    done = lab.fab.must("restart", "--json")
-    return done.document, replaced(before, lab.beginnings())
+    with plain_client(lab.cluster.bootstrap, "orders") as client:
+        done = lab.fab.must("restart", "--json")
+        return Undisturbed(done.document, replaced(before, lab.beginnings()), client.end())
 
 
-def test_each_process_is_replaced_once(lab: Lab, undisturbed: tuple[dict[str, Any], dict[str, int]]) -> None:
+def test_each_process_is_replaced_once(lab: Lab, undisturbed: Undisturbed) -> None:
     """All nodes are in the document with their seconds, and none began more than once."""
-    document, began = undisturbed
-    assert (sorted(node["node"] for node in document["nodes"]), began) == (sorted(once(lab)), once(lab))
+    named = sorted(node["node"] for node in undisturbed.document["nodes"])
+    assert (named, undisturbed.began) == (sorted(once(lab)), once(lab))
 
 
-def test_clients_lose_nothing(undisturbed: tuple[dict[str, Any], dict[str, int]]) -> None:
+def test_clients_lose_nothing(undisturbed: Undisturbed) -> None:
     """What the canary wrote while the cluster rolled is there, once and in order, in each broker's partition."""
-    canary = undisturbed[0]["canary"]
+    canary = undisturbed.document["canary"]
     total = canary["total"]
     wrong = {name: total[name] for name in ("lost", "unread", "duplicates", "reordered") if total[name]}
     acked = [partition["acked"] > 0 for partition in canary["partitions"]]
     assert (canary["counted"], wrong, acked) == (True, {}, [True] * 3), canary
 
 
-def test_cluster_is_whole_after_the_last_node(undisturbed: tuple[dict[str, Any], dict[str, int]]) -> None:
+def test_plain_client_loses_nothing(undisturbed: Undisturbed) -> None:
+    """A producer and a consumer of kafka-python's, with its defaults, lose and double nothing, and no record is refused."""
+    found = undisturbed.client
+    assert (found["acked"] > 100, found["lost"], found["duplicates"], found["refused"]) == (
+        True,
+        0,
+        0,
+        {},
+    ), found
+
+
+def test_cluster_is_whole_after_the_last_node(undisturbed: Undisturbed) -> None:
     """The check after the roll finds nothing: no partition is behind, and each is led by its preferred leader."""
-    document, _ = undisturbed
+    document = undisturbed.document
     assert (document["check"]["verdict"], document["leaders"]["left"]) == ("OK", {}), document["check"]
+
+
+@contextmanager
+def zookeeper(cluster: Cluster) -> Iterator[KazooClient]:
+    """Have a client of the cluster's ZooKeeper for the length of the block."""
+    client = KazooClient(cluster.zookeeper_connect)
+    client.start(timeout=30)
+    try:
+        yield client
+    finally:
+        client.stop()
+        client.close()
+
+
+@contextmanager
+def frozen(group: int) -> Iterator[None]:
+    """Stop a command, and whatever it has started, for the length of the block."""
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(group, signal.SIGCONT)
+
+
+@contextmanager
+def topic(lab: Lab, name: str, partitions: int, **configs: str) -> Iterator[str]:
+    """Have a topic of three replicas for the length of the block."""
+    given = [word for key, value in configs.items() for word in ("--config", f"{key}={value}")]
+    shape = ("--partitions", str(partitions), "--replication-factor", "3")
+    lab.fab.must("topics.create", name, *shape, *given)
+    try:
+        yield name
+    finally:
+        lab.fab.must("topics.delete", name)
+
+
+def produce(lab: Lab, name: str, records: int, size: int) -> None:
+    """Write records, and have them acknowledged."""
+    producer = Producer({"bootstrap.servers": lab.cluster.bootstrap, "linger.ms": 5})
+    for number in range(records):
+        producer.produce(name, number.to_bytes(size, "big"))
+        while len(producer) > 5_000:
+            producer.poll(0.1)
+    assert producer.flush(60) == 0
+
+
+def configure(lab: Lab, kind: ResourceType, name: str, configs: Mapping[str, str | None]) -> None:
+    """Set dynamic values, or take away those that are None."""
+    entries = [
+        ConfigEntry(
+            key, value, incremental_operation=AlterConfigOpType.SET if value else AlterConfigOpType.DELETE
+        )
+        for key, value in configs.items()
+    ]
+    admin = AdminClient({"bootstrap.servers": lab.cluster.bootstrap})
+    resource = ConfigResource(kind, name, incremental_configs=entries)
+    admin.incremental_alter_configs([resource])[resource].result(30)
 
 
 def test_killed_roll_goes_on(lab: Lab) -> None:
@@ -129,12 +225,12 @@ def test_killed_roll_goes_on(lab: Lab) -> None:
 
 
 def heard(roll: "subprocess.Popen[str]", words: str) -> list[str]:
-    """Read what a roll says up to a line with these words."""
+    """Read what a roll says up to a line that this pattern is found in."""
     assert roll.stderr is not None
     lines = []
     for line in roll.stderr:
         lines.append(line)
-        if words in line:
+        if re.search(words, line):
             return lines
     pytest.fail(f"{words!r} was not said:\n{''.join(lines)}")
 
@@ -159,14 +255,10 @@ def test_broker_that_does_not_come_back_ends_the_roll(lab: Lab) -> None:
         r"\1properties: {principal.builder.class: org.example.Missing}\n      \2",
         text,
     )
-    assert changed != text
-    try:
-        lab.inventory.write_text(changed)
+    with lab.rewritten(changed):
         broken = lab.fab("deploy", "restart", "--pending", "--no-canary")
         left = {name: pid for name, pid in lab.pids().items() if name != "node1/broker"}
         shown = lab.fab("status")
-    finally:
-        lab.inventory.write_text(text)
     mended = lab.fab("deploy", "restart", "--pending", "--no-canary")
     kept = {name: pid for name, pid in before.items() if name != "node1/broker"}
     assert (broken.code, "org.example.Missing" in broken.err, "the same command goes on" in broken.err) == (
@@ -183,12 +275,11 @@ def test_only_what_is_pending_is_restarted(lab: Lab) -> None:
     text, before = lab.inventory.read_text(), lab.beginnings()
     changed = re.sub(r"(broker:\n +)(id: 2\n)", r"\1properties: {log.cleaner.threads: 2}\n      \2", text)
     try:
-        lab.inventory.write_text(changed)
-        lab.fab.must("deploy", "restart", "--pending", "--no-canary")
-        again = lab.fab.must("restart", "--pending")
-        after = lab.beginnings()
+        with lab.rewritten(changed):
+            lab.fab.must("deploy", "restart", "--pending", "--no-canary")
+            again = lab.fab.must("restart", "--pending")
+            after = lab.beginnings()
     finally:
-        lab.inventory.write_text(text)
         lab.fab.must("deploy", "restart", "--pending", "--no-canary")
     touched = {name for name, count in replaced(before, after).items() if count}
     assert (touched, "nothing to restart" in again.out) == ({"node2/broker"}, True)
@@ -202,6 +293,67 @@ def test_broker_killed_in_mid_roll_is_brought_back_first(lab: Lab) -> None:
         os.kill(lab.pid(victim), signal.SIGKILL)
         _, err = roll.communicate(timeout=240)
     assert (roll.returncode, f"{victim}  started" in err) == (0, True), err
+
+
+@pytest.mark.parametrize("lab", [SHAPED["zookeeper"]], indirect=True)
+def test_broker_that_recovers_its_logs_is_left_alone(lab: Lab) -> None:
+    """A broker killed in mid-roll that reads hundreds of segments anew: the roll says how many logs remain, and begins it once."""
+    victim = lab.node("node3/broker")
+    small = {"segment.bytes": "2000", "segment.index.bytes": "40"}
+    with topic(lab, "segments", 20, **small) as name:
+        produce(lab, name, 40_000, 1000)
+        before = lab.beginnings()
+        with lab.fab.start("restart", "--limit", "node2/broker,node3/broker", "--no-canary") as roll:
+            heard(roll, "node2/broker  started")
+            os.kill(lab.pid(victim.name), signal.SIGKILL)
+            # What it had flushed it need not read again, and here that is all by now.
+            for folder in victim.data:
+                Path(folder / "recovery-point-offset-checkpoint").unlink()
+            _, err = roll.communicate(timeout=300)
+        began = {name: count for name, count in replaced(before, lab.beginnings()).items() if count}
+    assert (roll.returncode, began) == (0, {"node2/broker": 1, victim.name: 1}), err
+    assert re.search(r"node3/broker.* recovers its logs after an unclean stop, \d+ of \d+ remain", err), err
+
+
+@pytest.mark.parametrize("lab", [SHAPED["zookeeper"]], indirect=True)
+def test_replica_that_catches_up_slowly_is_waited_for(lab: Lab) -> None:
+    """Throttled to nothing it ends the roll with the bytes behind; the same command waits while they shrink, and says how long."""
+    before, rate = lab.beginnings(), "follower.replication.throttled.rate"
+    with topic(lab, "slow", 3, **{"follower.replication.throttled.replicas": "*"}) as name:
+        try:
+            configure(lab, ResourceType.BROKER, "1", {rate: "1"})
+            command = ("restart", "--limit", "node1/broker", "--no-canary", "--pause-limit", "12s")
+            with lab.fab.start(*command) as roll:
+                heard(roll, "node1/broker  stopped")
+                produce(lab, name, 40, 500_000)
+                _, stuck = roll.communicate(timeout=240)
+            left = lab.beginnings()
+            configure(lab, ResourceType.BROKER, "1", {rate: "1500000"})
+            done = lab.fab(*command)
+        finally:
+            configure(lab, ResourceType.BROKER, "1", {rate: None})
+    began = {name: count for name, count in replaced(before, left).items() if count}
+    assert (roll.returncode, began) == (1, {"node1/broker": 1}), stuck
+    assert re.search(
+        r"not within 12 s:\n  node1/broker: \d+ replicas? not in the ISR yet, .*B behind", stuck
+    ), stuck
+    assert (done.code, lab.beginnings()) == (0, left), done.err
+    assert re.search(r"not in the ISR yet, .*B behind, about \d+ s more", done.err), done.err
+
+
+def test_controller_that_moves_in_mid_roll_is_still_the_last(lab: Lab) -> None:
+    """Between two moves another broker becomes the controller: the order is read again, and each node is restarted once."""
+    before = lab.beginnings()
+    with lab.fab.start("restart", "--no-canary") as roll:
+        told = heard(roll, r"node\d/broker  started")
+        with frozen(roll.pid):
+            first = told[-1].split("/")[0]
+            after = lab.controller_moved()
+        _, err = roll.communicate(timeout=240)
+    stopped = [line.split("/")[0] for line in err.splitlines() if "/broker  " in line and ": stops" in line]
+    assert (roll.returncode, replaced(before, lab.beginnings())) == (0, once(lab)), err
+    assert len(stopped) == 2, err
+    assert stopped[-1] == f"node{after}" or after == int(first.removeprefix("node")), err
 
 
 def test_broker_that_hangs_is_waited_for(lab: Lab) -> None:
