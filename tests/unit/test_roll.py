@@ -1,5 +1,6 @@
 """A rolling restart over hosts that answer the real scripts, and a Kafka in memory: its journal, its ends, and its way on."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -328,3 +329,30 @@ def test_interrupted_roll_takes_its_canary_away(cosmos: Cosmos) -> None:
     with pytest.raises(Interrupted):
         rolled(cosmos)
     assert {partition.topic for partition in cosmos.kafka.partitions} == {"orders"}
+
+
+def once_started(
+    cosmos: Cosmos, name: str, then: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have something happen in the moment in which a node has been started."""
+    change = cosmos.change
+
+    def changed(node: str, runs: bool) -> None:
+        change(node, runs)
+        if (node, runs) == (name, True):
+            then()
+
+    monkeypatch.setattr(cosmos, "change", changed)
+
+
+def test_pause_limit_holds_from_when_a_broker_serves(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the roll's own look that waits for replicas, by progress; a start's minute does not come before it."""
+
+    def behind() -> None:
+        cosmos.kafka.partitions = [cosmos.kafka.shrunk(one, 1) for one in cosmos.kafka.partitions]
+
+    once_started(cosmos, "node1/broker", behind, monkeypatch)
+    with pytest.raises(Failed) as caught:
+        rolled(cosmos, limit="node1/broker", canary=False, pause_limit=timedelta(seconds=10))
+    assert "node1/broker: 3 replicas not in the ISR yet" in caught.value.message
+    assert cosmos.clock.time < 20

@@ -251,7 +251,9 @@ class _Run:
             self._down.add(node.name)
         progress = Progress("start", nodes)
         # In a lab nobody minds what a node costs that ends a moment later; the next look notices it.
-        bring_up(self._cluster, facts, self._world, progress, partial=True, steady=not self._cluster.lab)
+        steady = not self._cluster.lab
+        # The next look waits for the replicas, and says how far they are.
+        bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
         self._down -= {node.name for node in nodes}
 
     def _guard_again(self, nodes: Sequence[Node]) -> None:

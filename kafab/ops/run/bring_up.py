@@ -22,11 +22,13 @@ def bring_up(
     partial: bool,
     anew: bool = False,
     steady: bool = True,
+    settled: bool = True,
 ) -> None:
     """Start these nodes, which `startable` has allowed, and prove that they and the others of ``progress`` serve.
 
     ``partial``: others run besides, so data of another cluster than theirs is refused. ``anew`` lets ZooKeeper servers that
-    lost their data elect an empty leader. ``steady`` lets them serve for some seconds before they count. Raises Unsafe for foreign data, Failed with the evidence, OutcomeUnknown.
+    lost their data elect an empty leader. ``steady`` lets them serve for some seconds before they count, ``settled`` gives what
+    follows by itself a moment (`broker_gates.settle`). Raises Unsafe for foreign data, Failed with the evidence, OutcomeUnknown.
     """
     _tell_foreign(idle, world)
     ending = [node for node, facts in idle.items() if facts.stopping]
@@ -46,7 +48,7 @@ def bring_up(
         gates.old_registrations_gone(cluster, list(brokers), world)
     if brokers:
         recording += start_processes(list(brokers), world, progress)
-    since = prove_brokers(cluster, progress.nodes, world, progress.done)
+    since = prove_brokers(cluster, progress.nodes, world, progress.done, settled=settled)
     started = [node for node in progress.nodes if node.name in progress.processes]
     if steady:
         gates.steady(cluster, started, progress.processes, since, world)

@@ -30,7 +30,9 @@ IN_SYNC_LIMIT = timedelta(seconds=60)
 """How long a start waits for the replicas of what it started; a broker that was away for hours catches up by itself."""
 
 
-def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> float:
+def serving(
+    cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str], settled: bool = True
+) -> float:
     """Wait until each broker is registered, answers on its listener, and names the others and the elected controller.
 
     ``started`` names those that we started just now: one that exits is told at once, and their replicas are waited for.
@@ -52,7 +54,8 @@ def serving(cluster: Cluster, brokers: Sequence[Node], world: World, *, started:
         "" if isinstance(controller, Unknown) else f"controller {controller.broker}, epoch {controller.epoch}"
     )
     world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and answering, {epoch}"))
-    settle(cluster, brokers, ours, seen, world)
+    if settled:
+        settle(cluster, brokers, ours, seen, world)
     return since
 
 

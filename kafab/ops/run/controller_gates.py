@@ -39,7 +39,9 @@ def elected(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:
     world.emit(Note(cluster.name, f"the controllers have a majority and one leader ({size})"))
 
 
-def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str]) -> float:
+def unfenced(
+    cluster: Cluster, brokers: Sequence[Node], world: World, *, started: Collection[str], settled: bool = True
+) -> float:
     """Wait until each broker answers on its listener, is registered and unfenced, and names the others; and a controller leads.
 
     A broker that was started a moment after it ended is refused until its old session is over
@@ -71,7 +73,8 @@ def unfenced(cluster: Cluster, brokers: Sequence[Node], world: World, *, started
     state = seen.controllers.state
     leads = "" if isinstance(state, Unknown) else f"leader {state.leader}, epoch {state.epoch}"
     world.emit(Note(cluster.name, f"{plural(len(brokers), 'broker')} registered and unfenced, {leads}"))
-    settle(cluster, brokers, ours, seen, world)
+    if settled:
+        settle(cluster, brokers, ours, seen, world)
     return since
 
 

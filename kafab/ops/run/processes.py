@@ -45,13 +45,15 @@ def prove_voters(cluster: Cluster, awaited: Sequence[Node], world: World) -> Non
         gates.quorum(cluster, awaited, world)
 
 
-def prove_brokers(cluster: Cluster, nodes: Sequence[Node], world: World, started: Collection[str]) -> float:
-    """Wait until the brokers among these nodes serve; return the time of the clock at which they were seen to."""
+def prove_brokers(
+    cluster: Cluster, nodes: Sequence[Node], world: World, started: Collection[str], *, settled: bool = True
+) -> float:
+    """Wait until the brokers among these nodes serve, and have ``settled`` (`broker_gates.settle`); return the time of the clock at which they were seen to."""
     brokers = [node for node in nodes if node.role is Role.BROKER]
     if not brokers:
         return world.clock.now()
     prove = controller_gates.unfenced if cluster.kraft else broker_gates.serving
-    return prove(cluster, brokers, world, started=started)
+    return prove(cluster, brokers, world, started=started, settled=settled)
 
 
 def archive(nodes: Sequence[Node], world: World) -> None:
