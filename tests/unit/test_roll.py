@@ -345,6 +345,38 @@ def once_started(
     monkeypatch.setattr(cosmos, "change", changed)
 
 
+def test_node_that_ends_again_and_again_ends_the_roll_at_once(
+    cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its host starts it each time, so it never looks down: the second time is the end, long before the pause limit."""
+    # Without node3/broker the roll cannot stop the controller's, which is node1/broker.
+    once_started(cosmos, "node2/broker", lambda: cosmos.change("node3/broker", False), monkeypatch)
+
+    def crashes(now: float) -> None:
+        cosmos.pids["node2/broker"] += int(now) % 7 == 6
+
+    cosmos.clock.during = crashes
+    with pytest.raises(Failed) as caught:
+        rolled(cosmos, limit="node1/broker,node2/broker")
+    told = "node2/broker: the process exited and was started again; that was the second time during this roll"
+    assert (cosmos.of("stop"), cosmos.clock.time < 60) == (["node2/broker"], True)
+    assert told in caught.value.message
+
+
+def test_node_that_ended_once_is_told(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that reboots has its nodes end once: that is said, and the roll goes on."""
+    once_started(cosmos, "node1/broker", lambda: cosmos.pids.update({"node3/broker": 500}), monkeypatch)
+    rolled(cosmos)
+    text = "the process exited and was started again, by its host and not by the roll"
+    assert cosmos.events.count(Note("node3/broker", text)) == 1
+
+
+def test_what_the_roll_starts_ends_by_nobody_elses_hand(cosmos: Cosmos) -> None:
+    """A process of the roll's own is no reason to say that its host has started it."""
+    rolled(cosmos)
+    assert not [event for event in cosmos.events if isinstance(event, Note) and "by its host" in event.text]
+
+
 def test_pause_limit_holds_from_when_a_broker_serves(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the roll's own look that waits for replicas, by progress; a start's minute does not come before it."""
 

@@ -21,6 +21,7 @@ from kafab.ops.lock import Held, operating
 from kafab.ops.overrides import forget_overrides
 from kafab.ops.rolling.catching_up import CatchingUp
 from kafab.ops.rolling.companion import Companion
+from kafab.ops.rolling.lives import Lives
 from kafab.ops.run import journal as journals
 from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.gates import LOOK_AT_HOSTS_EVERY, Recovery, Watch
@@ -130,6 +131,7 @@ class _Run:
         self._rolled = Rolled(before=found.finished)
         self._recovery = Recovery(self._nodes, world)
         self._catching_up = CatchingUp(cluster, world)
+        self._lives = Lives(world)
         self._canary = Companion(cluster, asked, world)
         held.run.about(self._nodes, restarted=self._rolled.nodes)
 
@@ -185,6 +187,7 @@ class _Run:
             nonlocal found
             self._ctrl_c.safe_point()
             seen = see(self._cluster, self._world, questions(self._cluster, self._goal))
+            self._lives.look(seen)
             found = decide(self._cluster, self._canary.spared(self._goal), seen)
             if isinstance(found, Stop | Done):
                 return self._canary.lacks()
@@ -252,8 +255,11 @@ class _Run:
         progress = Progress("start", nodes)
         # In a lab nobody minds what a node costs that ends a moment later; the next look notices it.
         steady = not self._cluster.lab
-        # The next look waits for the replicas, and says how far they are.
-        bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
+        try:
+            # The next look waits for the replicas, and says how far they are.
+            bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
+        finally:
+            self._lives.began(progress.processes)
         self._down -= {node.name for node in nodes}
 
     def _guard_again(self, nodes: Sequence[Node]) -> None:
