@@ -16,7 +16,7 @@ import yaml
 
 from kafab.errors import Locked
 from tests.conftest import cannot_run
-from tests.docker_hosts import DockerLab
+from tests.docker_hosts import DockerLab, docker
 from tests.fab import Done, Fab, succeeded
 
 _GATE = """\
@@ -78,6 +78,24 @@ def network(lab: DockerLab, host: str, *what: str) -> Iterator[None]:
     finally:
         for rule in made:
             subprocess.run(["iptables", "-w", "-D", *rule, "-j", *what], check=True)
+
+
+@contextmanager
+def cut_off(lab: DockerLab, host: str) -> Iterator[None]:
+    """Drop what goes between a host and the other hosts for the length of the block; this machine reaches all of them still."""
+    process = docker("inspect", "--format", "{{.State.Pid}}", lab.container(host)).stdout.strip()
+    others = [each.address for each in lab.cluster.hosts if each.name != host]
+    rules = [rule for other in others for rule in (["INPUT", "-s", other], ["OUTPUT", "-d", other])]
+    within = ["nsenter", "--target", process, "--net", "iptables", "-w"]
+    made = []
+    try:
+        for rule in rules:
+            subprocess.run([*within, "-I", *rule, "-j", "DROP"], check=True)
+            made.append(rule)
+        yield
+    finally:
+        for rule in made:
+            subprocess.run([*within, "-D", *rule, "-j", "DROP"], check=True)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from kafab.model import Role
+from tests.docker_faults import cut_off, needs_packet_filter
 from tests.docker_hosts import DockerLab, docker
 
 pytestmark = [
@@ -79,3 +80,20 @@ def test_roll_goes_on_when_a_rebooted_host_is_back(cluster: DockerLab) -> None:
         out, err = roll.communicate(timeout=400)
     assert (done.returncode, roll.returncode) == (0, 0), told + err + out
     assert since(cluster, before) == dict.fromkeys(before, 1), told + err
+
+
+def test_host_that_is_cut_off_from_the_others_stops_the_roll(cluster: DockerLab) -> None:
+    """Its broker runs and answers kafab alone: it is named, nothing else is stopped, and the same command goes on when it hears the others."""
+    needs_packet_filter()
+    before = starts(cluster)
+    command = ("restart", "--limit", "node1/broker,node2/broker", "--no-canary", "--pause-limit", "20s")
+    with cluster.fab.start(*command) as roll:
+        told = heard(roll, "/broker  started")
+        with cut_off(cluster, "node3"):
+            _, err = roll.communicate(timeout=300)
+            meanwhile = since(cluster, before)
+    done = cluster.fab("restart", "--limit", "node1/broker,node2/broker", "--no-canary")
+    assert (roll.returncode, sum(meanwhile.values())) == (1, 1), told + err
+    assert re.search(r"not within 20 s:\n.*node3/broker", err), err
+    once = dict.fromkeys(before, 0) | {"node1/broker": 1, "node2/broker": 1}
+    assert (done.code, since(cluster, before)) == (0, once), done.err
