@@ -84,7 +84,7 @@ def check(nodes: Sequence[Node]) -> Script:
 
 def loading(nodes: Sequence[Node]) -> Script:
     """Ask what these nodes of one host log of the loading of their logs; each that runs answers running, with such lines."""
-    calls = [Cmd("loading", node.name, node.run, node.logs, node.unit, recovery.LINES) for node in nodes]
+    calls = [Cmd("loading", node.name, node.run, node.logs, node.unit, *recovery.LINES) for node in nodes]
     return _script(nodes, ("node_loading",), calls, LOOK_TIMEOUT)
 
 

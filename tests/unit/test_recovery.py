@@ -7,6 +7,8 @@ from kafab.hosts.recovery import recovering
 UNCLEAN = "INFO Recovering 40 logs from /data1 since no clean shutdown file was found (kafka.log.LogManager)"
 DONE = "INFO Completed load of Log(dir=/data1/t-{0}, topic=t, partition={0}) with 1 segments in 9ms ({0}/40 completed in /data1)"
 OLDER = "INFO Completed load of log with 1 segments in 9ms (3/10 loaded in /data2) (kafka.log.LogManager)"
+SEGMENT = "INFO [LogLoader partition=t-3, dir=/data1] Recovering unflushed segment 4711. 7/900 recovered for t-3. (k.log.LogLoader)"
+OLD_SEGMENT = "INFO [Log partition=t-3, dir=/data1] Recovering unflushed segment 4711 (kafka.log.Log)"
 LOADED = "INFO Loaded 40 logs in 5123ms (kafka.log.LogManager)"
 ALONE = "; leave it alone, a restart would begin anew"
 
@@ -26,6 +28,12 @@ ALONE = "; leave it alone, a restart would begin anew"
         ),
         ([DONE.format(12)], f"loads its logs, 28 of 40 remain{ALONE}"),
         ([UNCLEAN, DONE.format(40), LOADED], ""),
+        (
+            [DONE.format(12), SEGMENT, UNCLEAN],
+            f"recovers its logs after an unclean stop, 28 of 40 remain, 7 of 900 segments of t-3 done{ALONE}",
+        ),
+        ([OLD_SEGMENT], f"recovers its logs after an unclean stop, a segment at offset 4711{ALONE}"),
+        ([SEGMENT, UNCLEAN, LOADED], ""),
         (
             [LOADED, UNCLEAN, DONE.format(4)],
             f"recovers its logs after an unclean stop, 36 of 40 remain{ALONE}",

@@ -15,6 +15,7 @@ import pytest
 
 from kafab.command import Result
 from kafab.hosts import supervisor
+from kafab.hosts.recovery import recovering
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Node
 from kafab.unknown import Unknown
@@ -249,6 +250,27 @@ def test_lost_answer_is_unknown(broker: Node) -> None:
 def test_missing_answer_is_unknown(broker: Node) -> None:
     """A node that the answer does not name is Unknown, not stopped."""
     assert isinstance(supervisor.read(Result(0, b"", ""), [broker])[broker.name], Unknown)
+
+
+def test_recovery_is_told_however_much_it_logs(broker: Node, shell: Shell) -> None:
+    """Thousands of segments, with several lines each, hide neither the count of logs nor why they are read."""
+    log, said = Path(broker.logs / "server.log"), Path(broker.logs / "before")
+    segment = "INFO Recovering unflushed segment 4711. {}/9000 recovered for t-3. (kafka.log.LogLoader)"
+    lines = [
+        "INFO Recovering 40 logs from /data since no clean shutdown file was found",
+        "INFO (1/40 completed in /data)",
+        *(segment.format(number) for number in range(6000)),
+    ]
+    said.write_text("".join(f"{line}\n" for line in lines))
+    launch(broker, f"sh -c 'cat {said} >> {log}; touch {broker.logs}/said; exec sleep 60'")
+    shell(supervisor.start([broker]))
+    deadline = time.monotonic() + LIMIT
+    while not Path(broker.logs / "said").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    told = recovering(only(shell(supervisor.loading([broker])), broker).log)
+    assert told.startswith(
+        "recovers its logs after an unclean stop, 39 of 40 remain, 5999 of 9000 segments of t-3 done"
+    )
 
 
 def test_loading_of_logs_is_read_from_this_process_own_lines(broker: Node, shell: Shell) -> None:

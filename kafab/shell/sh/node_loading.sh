@@ -3,12 +3,14 @@
 # shellcheck disable=SC2034  # what is set here is read by the functions composed with it
 # shellcheck disable=SC2154  # what is read here is set by the functions composed with it
 
-loading() {  # NODE RUN LOGS UNIT PATTERN: the last lines of the process that are of that pattern
+loading() {  # NODE RUN LOGS UNIT PATTERN...: of each pattern the last lines of the process, so that none crowds out another
   node=$1
   if closed "$2"; then say unreadable "$2"
   elif lives "$2" "$4"; then
     say running "$pid $start"
-    lately "$3" "$4" "$2" | grep -E -- "$5" | tail -n 200 | quoted
+    run=$2 logs=$3 unit=$4
+    shift 4
+    for each; do lately "$logs" "$unit" "$run" | grep -E -- "$each" | tail -n 200; done | quoted
   else say stopped
   fi
 }

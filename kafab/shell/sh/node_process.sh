@@ -21,11 +21,11 @@ lately() {  # LOGS UNIT RUN: what this process has logged, and not the processes
   [ ! -f "$3/logged" ] || read -r before < "$3/logged"
   # A log that is shorter by now was begun anew since.
   [ "$before" -le "$(size "$log")" ] || before=0
-  ! plain "$log" || tail -c +"$((before + 1))" -- "$log" | tail -n 5000
+  ! plain "$log" || tail -c +"$((before + 1))" -- "$log"
 }
 after_exit() {  # LOGS UNIT RUN: what this process wrote, not the one before it
   say exited "$pid $start"
   log=$1/stdout.log
   [ ! -s "$log" ] || [ "$3/process" -nt "$log" ] || without_frames 15 < "$log"
-  lately "$@" | without_frames 15
+  lately "$@" | tail -n 5000 | without_frames 15
 }

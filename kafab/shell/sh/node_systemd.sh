@@ -61,7 +61,7 @@ synced() {  # let journald write what it has received; for all nodes of a host o
   journal_synced=yes
   timeout 2 journalctl --sync 2>/dev/null || :
 }
-lately() { wrote 5000 "$2"; }  # LOGS UNIT RUN
+lately() { wrote 200000 "$2"; }  # LOGS UNIT RUN: a recovery logs several lines a segment
 after_exit() {  # LOGS UNIT
   case $(shown SubState "$2") in
     auto-restart | start* | running) say restarting "$(shown NRestarts "$2") $pid $start" ;;
