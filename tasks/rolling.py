@@ -124,7 +124,8 @@ def _asked(
     leaders: str | None,
     canary: bool,
 ) -> "Asked":
-    from kafab.ops.run.goal import GAP_BUDGET, PAUSE_LIMIT, Asked, Leaders
+    from kafab.canary.verdict import GAP_BUDGET
+    from kafab.ops.run.goal import PAUSE_LIMIT, Asked, Leaders
     from kafab.rolling.safety import Spared
 
     return Asked(

@@ -1,12 +1,15 @@
 """Whether a canary is well, and what its figures prove in the end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from kafab.canary.figures import Counts, Figures
 from kafab.findings import Severity
 from kafab.words import few, plural
+
+GAP_BUDGET = timedelta(seconds=5)
+"""A longer silence of a partition is an interruption: a controlled restart takes 1 to 3 s from clients."""
 
 
 @dataclass(frozen=True)
@@ -36,37 +39,58 @@ def silent_longer_than(found: Figures, budget: timedelta, heard: timedelta) -> M
 
 
 def judge(found: Figures) -> Verdict:
-    """Judge final figures. Records that were given up are no broken promise: their producer was told."""
-    broken, unknown, noted = [], [], []
-    total = found.total
-    silent = [
-        f"broker {leader}"
-        for leader, counts in zip(found.leaders, found.partitions, strict=True)
-        if counts.sent and not counts.acked
-    ]
-    if total.lost:
-        broken.append(f"{plural(total.lost, 'acknowledged record')} lost{_of(found, 'lost')}")
-    if total.duplicates:
-        broken.append(f"{plural(total.duplicates, 'duplicate')}{_of(found, 'duplicates')}")
-    if total.reordered:
-        broken.append(f"{plural(total.reordered, 'record')} out of order{_of(found, 'reordered')}")
-    if silent:
-        broken.append(f"no record was acknowledged in the partition of {few(silent)}")
-    if not total.acked:
-        broken = broken or ["no record was acknowledged"]
-    if not found.counted:
-        unknown.append("the records were not read back, so whether any is lost is unknown")
-    if total.unread:
-        text = f"{plural(total.unread, 'acknowledged record')} could not be read back{_of(found, 'unread')}"
-        unknown.append(f"{text}: whether they are lost is unknown")
-    if total.refused:
-        noted.append(f"{plural(sum(total.refused.values()), 'record')} given up: {kinds(total.refused)}")
-    if total.in_flight:
-        noted.append(f"{plural(total.in_flight, 'record')} neither acknowledged nor refused at the end")
+    """Judge final figures.
+
+    No broken promise, and a warning, are records that were given up, as their producer was told, and a silence above
+    the budget: what was sent meanwhile was acknowledged late.
+    """
+    broken, unknown, noted = [*_broken(found)], [*_unknown(found)], [*_noted(found)]
     worst = (
         Severity.CRIT if broken else Severity.UNKNOWN if unknown else Severity.WARN if noted else Severity.OK
     )
     return Verdict(worst, (*broken, *unknown, *noted))
+
+
+def _broken(found: Figures) -> Iterator[str]:
+    total = found.total
+    if total.lost:
+        yield f"{plural(total.lost, 'acknowledged record')} lost{_of(found, 'lost')}"
+    if total.duplicates:
+        yield f"{plural(total.duplicates, 'duplicate')}{_of(found, 'duplicates')}"
+    if total.reordered:
+        yield f"{plural(total.reordered, 'record')} out of order{_of(found, 'reordered')}"
+    unheard = [
+        f"broker {leader}"
+        for leader, counts in zip(found.leaders, found.partitions, strict=True)
+        if counts.sent and not counts.acked
+    ]
+    if unheard:
+        yield f"no record was acknowledged in the partition of {few(unheard)}"
+    elif not (total.acked or total.lost or total.duplicates or total.reordered):
+        yield "no record was acknowledged"
+
+
+def _unknown(found: Figures) -> Iterator[str]:
+    if not found.counted:
+        yield "the records were not read back, so whether any is lost is unknown"
+    if found.total.unread:
+        text = f"{plural(found.total.unread, 'acknowledged record')} could not be read back"
+        yield f"{text}{_of(found, 'unread')}: whether they are lost is unknown"
+
+
+def _noted(found: Figures) -> Iterator[str]:
+    total = found.total
+    gaps = {
+        leader: max(counts.longest_gap, counts.open_gap)
+        for leader, counts in zip(found.leaders, found.partitions, strict=True)
+    }
+    if late := [f"broker {leader}" for leader, gap in gaps.items() if gap > GAP_BUDGET]:
+        longest = max(gaps.values()).total_seconds()
+        yield f"no acknowledgement for {longest:.1f} s in the partition of {few(late)}"
+    if total.refused:
+        yield f"{plural(sum(total.refused.values()), 'record')} given up: {kinds(total.refused)}"
+    if total.in_flight:
+        yield f"{plural(total.in_flight, 'record')} neither acknowledged nor refused at the end"
 
 
 def kinds(found: Mapping[str, int]) -> str:

@@ -215,6 +215,9 @@ def test_a_foreign_record_has_no_number(raw: bytes | None) -> None:
         (replace(WELL, unread=1), True, Severity.UNKNOWN),
         (WELL, False, Severity.UNKNOWN),
         (replace(WELL, acked=99, refused={"MSG_TIMED_OUT": 1}), True, Severity.WARN),
+        (replace(WELL, longest_gap=timedelta(seconds=5)), True, Severity.OK),
+        (replace(WELL, longest_gap=timedelta(seconds=6)), True, Severity.WARN),
+        (replace(WELL, acked=99, open_gap=timedelta(seconds=6)), True, Severity.WARN),
     ],
 )
 def test_the_verdict_follows_the_figures(counts: Counts, counted_: bool, severity: Severity) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 
+from kafab.canary.verdict import GAP_BUDGET
 from kafab.cluster.seen import Seen
 from kafab.errors import Unsafe
 from kafab.hosts import supervisor
@@ -31,7 +32,6 @@ from kafab.words import SHOWN, plural
 PAUSE_LIMIT = timedelta(minutes=5)
 """How long a roll waits while nothing that it waits for gets better."""
 
-GAP_BUDGET = timedelta(seconds=5)
 FORGET = "`fab restart --forget` gives it up and leaves the nodes as they are"
 WARNINGS = {
     "deploy pending": "a deploy is pending: it starts with what is on its host now, `fab plan` shows the difference",

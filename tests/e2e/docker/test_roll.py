@@ -96,4 +96,4 @@ def test_host_that_is_cut_off_from_the_others_stops_the_roll(cluster: DockerLab)
     assert (roll.returncode, sum(meanwhile.values())) == (1, 1), told + err
     assert re.search(r"not within 20 s:\n.*node3/broker", err), err
     once = dict.fromkeys(before, 0) | {"node1/broker": 1, "node2/broker": 1}
-    assert (done.code, since(cluster, before)) == (0, once), done.err
+    assert (done.code, since(cluster, before)) == (0, once), done.out + done.err + err
