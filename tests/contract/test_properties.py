@@ -53,9 +53,19 @@ def _cases(base: str) -> list[Case]:
 
 
 @pytest.fixture(scope="module")
-def libs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return the jars of a release, unpacked once."""
-    return cache(lambda release: unpacked(Version.parse(release), tmp_path_factory.mktemp(release)))
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return the class path of Verdict.java and of a release's jars, compiled and unpacked once."""
+
+    def made(release: str) -> str:
+        if shutil.which("javac") is None:
+            cannot_run("Verdict.java is compiled, and there is no javac on the PATH")
+        folder = tmp_path_factory.mktemp(release)
+        jars = f"{unpacked(Version.parse(release), folder)}/*"
+        words = ["javac", "-J-XX:TieredStopAtLevel=1", "-cp", jars, "-d", str(folder / "classes")]
+        subprocess.run([*words, str(HERE / "Verdict.java")], timeout=120, check=True)
+        return f"{folder / 'classes'}:{jars}"
+
+    return cache(made)
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -73,12 +83,10 @@ def test_kafab_agrees_with_the_cases(base: str) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("base", BASES)
-def test_kafka_agrees_with_the_cases(base: str, libs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_kafka_agrees_with_the_cases(base: str, classes: Callable[[str], str], tmp_path: Path) -> None:
     """Kafka itself refuses, and takes, the same files: the cases are true."""
-    if shutil.which("javac") is None:
-        cannot_run("a JDK runs Verdict.java as source, and there is no javac on the PATH")
     cases = _cases(base)
-    verdicts = _verdicts(libs(BASES[base]["release"]), [case.properties for case in cases], tmp_path)
+    verdicts = _verdicts(classes(BASES[base]["release"]), [case.properties for case in cases], tmp_path)
     wrong = [
         (case.change, verdict)
         for case, verdict in zip(cases, verdicts, strict=True)
@@ -87,12 +95,12 @@ def test_kafka_agrees_with_the_cases(base: str, libs: Callable[[str], Path], tmp
     assert not wrong, "\n".join(map(str, wrong))
 
 
-def _verdicts(libs: Path, files: list[dict[str, str]], folder: Path) -> list[str]:
+def _verdicts(classes: str, files: list[dict[str, str]], folder: Path) -> list[str]:
     """Return what Kafka says of each file: nothing, or the message that it would end with."""
     paths = [folder / f"{number}.properties" for number in range(len(files))]
     for path, properties in zip(paths, files, strict=True):
         path.write_text(format_properties(properties), encoding="ascii")
-    java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*", str(HERE / "Verdict.java")]
+    java = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes, "Verdict"]
     done = subprocess.run(
         [*java, *map(str, paths)], stdout=subprocess.PIPE, text=True, timeout=120, check=True
     )
@@ -124,10 +132,8 @@ def _around(definition: Definition) -> list[str]:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("base", _LIMITS)
-def test_kafka_agrees_around_every_limit(base: str, libs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_kafka_agrees_around_every_limit(base: str, classes: Callable[[str], str], tmp_path: Path) -> None:
     """Whatever number Kafka refuses kafab refuses, and nothing else: each property alone, and some pairs of kin."""
-    if shutil.which("javac") is None:
-        cannot_run("a JDK runs Verdict.java as source, and there is no javac on the PATH")
     release, properties = BASES[base]["release"], BASES[base]["properties"]
     known, kraft = catalogue(Version.parse(release)), "process.roles" in properties
     kin: dict[str, list[Definition]] = {}
@@ -140,7 +146,7 @@ def test_kafka_agrees_around_every_limit(base: str, libs: Callable[[str], Path],
     changes += [
         {found.name: chosen.choice(_around(found)) for found in two} for two in chosen.sample(pairs, 150)
     ]
-    verdicts = _verdicts(libs(release), [properties | change for change in changes], tmp_path)
+    verdicts = _verdicts(classes(release), [properties | change for change in changes], tmp_path)
     wrong = []
     for change, verdict in zip(changes, verdicts, strict=True):
         remarks = judge(properties | change, known, change, kraft=kraft)
