@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ class Fab:
             if recorded and process.returncode == 0:
                 tested.record(words, shape)
             return Done(process.returncode, out, err)
+
+    def down(self) -> None:
+        """Take a lab of local hosts away at once: asked to end, its nodes take 6 to 20 s, and nobody looks at how."""
+        for record in self.home.glob("labs/*/hosts/*/root/run/*/process"):
+            with suppress(OSError, ValueError):  # it has ended; half a record
+                pid, start = record.read_text().split()[:2]
+                if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[19] == start:
+                    os.kill(int(pid), signal.SIGKILL)
+        self("lab.down")
 
     def must(self, *words: str) -> Done:
         """Run it; anything but exit code 0 fails the test with what was printed last."""

@@ -7,12 +7,12 @@ import pytest
 
 LONGEST = (
     "tests/e2e/docker/test_killed_deploys.py",
-    "tests/e2e/test_verify_broken_kraft.py",
+    "roll zookeeper",
+    "roll combined",
     "cluster 3.9.2",
     "cluster 2.4.1",
     "docker_lab",
-    "roll zookeeper",
-    "roll combined",
+    "tests/e2e/test_verify_broken_kraft.py",
     "tests/e2e/docker/test_faults.py",
     "tests/e2e/docker/test_unmounted.py",
     "docker kraft",

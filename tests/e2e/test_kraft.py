@@ -83,7 +83,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         fab.must("deploy", "start")
         yield made
     finally:
-        fab("lab.down")
+        fab.down()
 
 
 @pytest.mark.xdist_group("kraft lab")
