@@ -1,5 +1,7 @@
 """The canary's process where its producer is broken, or its group's coordinator gone."""
 
+import json
+import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -47,6 +49,9 @@ class BreaksAtOnce:
 
     def flush(self, _seconds: float) -> None:
         """Wait for nothing."""
+
+    def close(self) -> None:
+        """End."""
 
 
 class BreaksOddly(BreaksAtOnce):
@@ -125,3 +130,37 @@ def test_nobody_waits_for_a_group_without_a_coordinator(monkeypatch: pytest.Monk
     waited = time.monotonic() - begun
     follower._thread.join()
     assert waited < 0.9
+
+
+class Tells:
+    """A client of any kind that writes down what is done to it."""
+
+    def __init__(self, name: str, done: list[str]) -> None:
+        self._name, self._done = name, done
+
+    def __call__(self, *_words: Any, **_named: Any) -> "Tells":
+        """Be made."""
+        return self
+
+    def __getattr__(self, what: str) -> Callable[..., list[Any]]:
+        def told(*_words: Any, **_named: Any) -> list[Any]:
+            if what in ("close", "delete"):
+                self._done.append(f"{self._name}.{what}")
+            return []
+
+        return told
+
+
+def test_orphan_ends_its_clients_before_it_removes_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A producer that lived on would have the brokers make the topic again, where auto.create.topics.enable is true."""
+    done: list[str] = []
+    for name in ("Producer", "Consumer", "TopicChanges"):
+        monkeypatch.setattr(canary, name, Tells(name, done))
+    monkeypatch.setattr(canary.signal, "signal", lambda *_: None)
+    reading, writing = os.pipe()
+    os.write(writing, json.dumps(canary.perch_document(PERCH)).encode() + b"\n")
+    os.close(writing)
+    with os.fdopen(reading) as orders:
+        monkeypatch.setattr("sys.stdin", orders)
+        canary.main()
+    assert done == ["Producer.close", "Consumer.close", "TopicChanges.delete"]

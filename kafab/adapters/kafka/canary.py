@@ -182,6 +182,15 @@ class Writer:
         except BROKEN:
             self._begin_anew()
 
+    def close(self) -> None:
+        """End the producer, and drop what it has not sent.
+
+        While it lives it asks for its topic, and where auto.create.topics.enable is true a broker makes it again.
+        """
+        with suppress(*BROKEN):
+            self._producer.purge()
+            self._producer.close()
+
     def _send(self, partition: int, now: float) -> None:
         written, topic = self._written[partition], self._perch.topic
         number = written.send(now)
@@ -421,8 +430,10 @@ def main() -> None:
         final = now()
     finally:
         if orders.orphaned:
-            _remove(perch)
+            writer.close()
         follower.close()
+        if orders.orphaned:
+            _remove(perch)
     reader = Reader(perch, written)
     try:
         ended = reader.read(lambda: tell(final))
