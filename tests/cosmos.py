@@ -53,6 +53,8 @@ class Cosmos:
     """Node -> a file in effect for its unit that is not kafab's."""
     edits: dict[PurePosixPath, str] = field(default_factory=dict)
     """Path of a configuration file -> its text now."""
+    started: dict[str, str] = field(default_factory=dict)
+    """Node -> the digest of the configuration that its process was started from, where that was another one."""
     quorum_state: str = ""
     """Text of quorum-state on each KRaft node."""
     pids: dict[str, int] = field(default_factory=dict)
@@ -176,6 +178,7 @@ class Cosmos:
             quorum_state=self.quorum_state,
             drop_ins=self.drop_ins,
             edits=self.edits,
+            started=self.started,
         )
         return fake.answer(host, desired)
 

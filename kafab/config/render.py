@@ -56,10 +56,11 @@ class RenderedFile:
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the text in UTF-8."""
-        return _sha256(self.text)
+        return sha256(self.text)
 
 
-def _sha256(text: str) -> str:
+def sha256(text: str) -> str:
+    """Return the hex digest of a text in UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -82,14 +83,14 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
         "names": sorted((main, LAUNCH, logging, *record)),
     }
     texts = {
-        main: fill(f"{main}.j2", node=node, lines=format_properties(mapping)),
+        main: main_file(node, mapping),
         logging: fill(_LOGGING[node.role, log4j2], node=node),
         LAUNCH: fill("launch.j2", node=node, **launch_values),
     }
     libraries = {name: library(name) for name in ("rooted", "lies")}
     for name in record:
         texts[name] = fill("record.j2", node=node, names=launch_values["names"], **libraries)
-    texts[MANIFEST] = manifest({name: _sha256(text) for name, text in texts.items()})
+    texts[MANIFEST] = manifest({name: sha256(text) for name, text in texts.items()})
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None
     modes = {LAUNCH: "750" if owner else "755"}
@@ -103,6 +104,11 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     )
 
 
+def main_file(node: Node, properties: Mapping[str, str]) -> str:
+    """Return the text of a node's main file with these properties."""
+    return fill(f"{MAIN_FILE[node.role]}.j2", node=node, lines=format_properties(properties))
+
+
 def manifest(digests: Mapping[str, str]) -> str:
     """Return what ``sha256sum`` prints of these files, sorted by name; its own sha256 is the configuration's digest.
 
@@ -113,7 +119,7 @@ def manifest(digests: Mapping[str, str]) -> str:
 
 def configuration_digest(digests: Mapping[str, str]) -> str:
     """Return the digest a process started from these files records."""
-    return _sha256(manifest(digests))
+    return sha256(manifest(digests))
 
 
 def configuration_files(files: Iterable[RenderedFile]) -> dict[str, str]:

@@ -39,6 +39,8 @@ from kafab.plans.voters import asks_others, guard_majority
 from kafab.unknown import Unknown
 from kafab.words import plural
 
+PENDING = "restart pending"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -316,7 +318,7 @@ def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> 
 
 
 def configuration_state(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> str:
-    """Return ``as deployed``, ``restart pending``, ``edited by hand`` or ``deploy pending``; empty where nothing is deployed."""
+    """Return ``as deployed``, `PENDING`, ``edited by hand`` or ``deploy pending``; empty where nothing is deployed."""
     if not facts.files:
         return ""
     current_release = desired.artifact is None or facts.release == desired.artifact.folder
@@ -327,7 +329,7 @@ def configuration_state(desired: Desired, wanted: DesiredNode, facts: NodeFacts)
     changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
     if changed or not current_release:
         return "deploy pending"
-    return "restart pending" if restart_pending(desired, wanted, facts) else "as deployed"
+    return PENDING if restart_pending(desired, wanted, facts) else "as deployed"
 
 
 def guard_places(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> None:

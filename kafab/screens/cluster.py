@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kafab.model import Cluster
 from kafab.ops.check.status import NodeStatus
+from kafab.plans.in_force import ONLINE
 from kafab.plans.plan import Plan
 from kafab.plans.steps import WriteFile
 from kafab.plans.updates import updates
@@ -79,7 +80,7 @@ def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus],
             line.pid or "-",
             "-" if line.uptime is None else _rounded(line.uptime),
             shown.get(line.release, "-"),
-            line.configuration or "-",
+            _configuration(line),
             line.leads or "-",
         )
         for line in lines
@@ -114,6 +115,10 @@ STATE_STYLES = {
     "UNKNOWN": "magenta",
     "not deployed": "dim",
 }
+
+
+def _configuration(line: NodeStatus) -> str:
+    return f"{len(line.online)} {ONLINE}" if line.online else line.configuration or "-"
 
 
 def _coloured(console: Console, state: str) -> str:

@@ -52,6 +52,8 @@ class FakeHost:
     """Data directory -> its line in the record of what it has held; the host says where such directories lie."""
     quorum_state: str = ""
     """Text of quorum-state on KRaft nodes."""
+    started: Mapping[str, str] = field(default_factory=dict)
+    """Node name -> the digest of the configuration that its process was started from, where that was another one."""
     drop_ins: Mapping[str, str] = field(default_factory=dict)
     """Node name -> a file that is in effect for its unit, besides kafab's own."""
 
@@ -79,9 +81,8 @@ class FakeHost:
         if state is not State.STOPPED:
             alive = "gone" if state is State.GONE else "alive"
             asked = "asked-to-stop" if state is State.ASKED else ""
-            lines.append(
-                f"process {100 + node.id} {START} {release} {wanted.configuration} {alive} {up} {asked}"
-            )
+            started = self.started.get(node.name, wanted.configuration)
+            lines.append(f"process {100 + node.id} {START} {release} {started} {alive} {up} {asked}")
         if wanted.units:
             lines.append(f"enabled {node.unit}")
         lines += [f"unitfile {file.path}" for file in wanted.units]

@@ -224,6 +224,8 @@ def test_dynamic_property_needs_no_restart(lab: Lab) -> None:
         done = lab.fab.must("config.apply", "--json").document
         assert done["set"] == {"node2/broker": {"background.threads": "11"}}
         assert (shown(), lab.pids()) == (("11", "11", "broker"), before)
+        assert lab.states()["node2/broker"] == ("running", "set online")
+        assert lab.fab.must("restart", "--pending", "--json").document["nodes"] == []
         lab.fab.must("restart", "--limit", "node2/broker", "--no-canary")
         assert shown() == ("11", "11", "file")
     finally:

@@ -156,7 +156,7 @@ def test_orphan_ends_its_clients_before_it_removes_its_topic(monkeypatch: pytest
     done: list[str] = []
     for name in ("Producer", "Consumer", "TopicChanges"):
         monkeypatch.setattr(canary, name, Tells(name, done))
-    monkeypatch.setattr(canary.signal, "signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
     reading, writing = os.pipe()
     os.write(writing, json.dumps(canary.perch_document(PERCH)).encode() + b"\n")
     os.close(writing)

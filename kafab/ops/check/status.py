@@ -3,14 +3,14 @@
 Status reads and never judges; `verify` does that. What does not answer is shown as UNKNOWN, with the reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from kafab.checks.brokers import offline
 from kafab.checks.controllers import absent
 from kafab.checks.storage import judge_storage
-from kafab.cluster.seen import NOT_ASKED, Ask, Leader, Seen
+from kafab.cluster.seen import NOT_ASKED, Ask, Leader, RunningConfigs, Seen
 from kafab.errors import KafabError, Unreachable
 from kafab.findings import Finding, Severity
 from kafab.hosts.facts import NodeFacts, Process
@@ -21,7 +21,8 @@ from kafab.ops.run.gates import ASK
 from kafab.ops.run.goal import FORGET, unfinished
 from kafab.ops.see import see
 from kafab.ops.world import World
-from kafab.plans.plan import configuration_state
+from kafab.plans.in_force import ONLINE, in_force
+from kafab.plans.plan import PENDING, configuration_state
 from kafab.plans.state import Desired, DesiredNode, Observed, limited
 from kafab.unknown import Unknown
 from kafab.words import plural
@@ -38,7 +39,7 @@ class NodeStatus:
     uptime: timedelta | None = None
     release: str = ""
     configuration: str = ""
-    """as deployed, restart pending, edited by hand, deploy pending, or empty where there is none."""
+    """as deployed, set online, restart pending, edited by hand, deploy pending, or empty where there is none."""
     leads: str = ""
     reason: str = ""
     lacks: str = ""
@@ -47,6 +48,8 @@ class NodeStatus:
     """Files in effect for its unit that kafab did not write."""
     answers: bool = True
     """False where its process runs and it says nothing: whether it serves is unknown."""
+    online: tuple[str, ...] = ()
+    """Where the configuration is set online: the properties that changed since its process was started and are in force nevertheless."""
 
     @property
     def document(self) -> dict[str, object]:
@@ -62,6 +65,7 @@ class NodeStatus:
             "uptime_seconds": None if self.uptime is None else round(self.uptime.total_seconds()),
             "release": self.release or None,
             "configuration": self.configuration or None,
+            "set_online": list(self.online),
             "leads": self.leads or None,
             "reason": self.reason or None,
             "lacks": self.lacks or None,
@@ -75,8 +79,31 @@ def status(cluster: Cluster, limit: str | None, world: World) -> tuple[NodeStatu
     desired, observed = look(cluster, nodes, world)
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
     running = [line.node for line in lines if line.state == "running"]
-    seen = see(cluster, world, _questions(cluster, running))
+    seen = see(cluster, world, replace(_questions(cluster, running), running=_pending(cluster, lines)))
+    lines = _set_online(desired, observed, lines, seen.running)
     return tuple(_with_words(cluster, line, seen) if line.node in running else line for line in lines)
+
+
+def _pending(cluster: Cluster, lines: Iterable[NodeStatus]) -> tuple[Node, ...]:
+    """Return the brokers whose process was started from older files: each may run with what the files have all the same."""
+    return tuple(
+        line.node for line in lines if line.configuration == PENDING and line.node in cluster.brokers
+    )
+
+
+def _set_online(
+    desired: Desired, observed: Observed, lines: Iterable[NodeStatus], running: RunningConfigs
+) -> list[NodeStatus]:
+    """Return the lines; the configuration of a broker that runs with what its files have now is set online."""
+    wanted = {each.node: each for each in desired.nodes}
+    told = []
+    for line in lines:
+        node, host = line.node, observed[line.node.host.name]
+        names: tuple[str, ...] = ()
+        if node.id in running and node in desired.cluster.brokers and not isinstance(host, Unknown):
+            names = in_force(desired, wanted[node], host.nodes[node.instance], running[node.id])
+        told.append(replace(line, configuration=ONLINE, online=names) if names else line)
+    return told
 
 
 def unfinished_roll(cluster: Cluster, world: World) -> str:
@@ -208,8 +235,11 @@ def _controller(node: Node, leader: Leader) -> str:
 def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
     """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
     desired, observed = look(cluster, cluster.nodes, world)
+    lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
+    if asked := _pending(cluster, lines):
+        lines = _set_online(desired, observed, lines, see(cluster, world, Ask(running=asked)).running)
     silent = any(isinstance(found, Unknown) for found in observed.values())
-    processes = tuple(_finding(node_status(desired, wanted, observed), silent) for wanted in desired.nodes)
+    processes = tuple(_finding(line, silent) for line in lines)
     return (*processes, judge_storage(cluster, observed)) if cluster.kraft else processes
 
 
@@ -223,9 +253,9 @@ def _finding(line: NodeStatus, silent: bool) -> Finding:
         return Finding(
             "process", line.node.name, Severity.CRIT, line.state, evidence, hint=f"fab start{only}"
         )
-    if line.configuration != "as deployed":
+    if line.configuration not in ("as deployed", ONLINE):
         hint = {
-            "restart pending": f"fab restart --limit {line.node.name}",
+            PENDING: f"fab restart --limit {line.node.name}",
             "edited by hand": "`fab plan` shows the difference",
         }
         return Finding(
@@ -236,4 +266,4 @@ def _finding(line: NodeStatus, silent: bool) -> Finding:
             evidence,
             hint=hint.get(line.configuration, "fab deploy"),
         )
-    return Finding("process", line.node.name, Severity.OK, f"pid {line.pid}, as deployed", evidence)
+    return Finding("process", line.node.name, Severity.OK, f"pid {line.pid}, {line.configuration}", evidence)

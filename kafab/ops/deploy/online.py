@@ -14,6 +14,7 @@ from kafab.model import Cluster, Node
 from kafab.ops.deploy.deploy import deploy, make_plan
 from kafab.ops.lock import operating
 from kafab.ops.world import World
+from kafab.plans.in_force import IDS
 from kafab.plans.plan import Plan
 from kafab.plans.state import limited
 from kafab.plans.steps import WriteFile
@@ -22,8 +23,6 @@ from kafab.shell.layout import MANIFEST
 from kafab.unknown import Unknown
 from kafab.words import SHOWN
 
-_IDS = ("broker.id", "node.id")
-"""Kafka fills one with the other and tells both as the file's (kafka.server.KafkaConfig.populateSynonyms)."""
 RESTART = "`fab deploy restart --pending` does it with a rolling restart"
 
 
@@ -117,7 +116,7 @@ def _taken_out(file: Mapping[str, str], running: Mapping[str, Setting]) -> Itera
     """Yield what the broker's file had at its start and the inventory no longer has: without a restart it keeps that value."""
     for name, one in running.items():
         in_file = (place.name == name and place.source is Source.FILE for place in one.places)
-        if name not in file and name not in _IDS and any(in_file):
+        if name not in file and name not in IDS and any(in_file):
             yield name
 
 

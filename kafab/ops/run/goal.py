@@ -6,12 +6,12 @@ from datetime import timedelta
 from enum import Enum
 
 from kafab.canary.verdict import GAP_BUDGET
-from kafab.cluster.seen import Seen
+from kafab.cluster.seen import Ask, Seen
 from kafab.errors import Unsafe
 from kafab.hosts import supervisor
 from kafab.hosts.facts import NodesFacts
 from kafab.hosts.supervisor import Report
-from kafab.model import Cluster, Role
+from kafab.model import Cluster, Node, Role
 from kafab.ops.run import journal as journals
 from kafab.ops.run.guards import guard_access
 from kafab.ops.run.journal import Journal
@@ -19,8 +19,9 @@ from kafab.ops.run.startable import guard_cluster_id, startable
 from kafab.ops.run.voters import guard_voters
 from kafab.ops.see import reports, see
 from kafab.ops.world import World
+from kafab.plans.in_force import in_force
 from kafab.plans.plan import configuration_state, restart_pending
-from kafab.plans.state import desire, limited
+from kafab.plans.state import Desired, desire, limited
 from kafab.releases.names import release_for
 from kafab.rolling import readiness
 from kafab.rolling.decide import DOWN, Goal, questions
@@ -130,7 +131,7 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     }
     chosen = facts
     if asked.pending:
-        pending = {w.node for w in desired.nodes if restart_pending(desired, w, facts[w.node])}
+        pending = _pending(desired, facts, world)
         left = begun.replaced if begun else {}
         chosen = {n: f for n, f in facts.items() if n in pending or (n.name in left and not f.running)}
     elif begun:
@@ -149,6 +150,16 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     }
     finished = tuple(node.name for node in chosen if goal.finished(node, seen))
     return Prepared(goal, expected, begun, finished, warnings)
+
+
+def _pending(desired: Desired, facts: NodesFacts, world: World) -> set[Node]:
+    """Return the nodes that run from something else than the inventory asks for; not those that were set online alone."""
+    cluster = desired.cluster
+    wanted = {w.node: w for w in desired.nodes if restart_pending(desired, w, facts[w.node])}
+    asked = tuple(node for node in wanted if node in cluster.brokers)
+    running = see(cluster, world, Ask(running=asked)).running if asked else {}
+    online = {node for node in asked if in_force(desired, wanted[node], facts[node], running[node.id])}
+    return set(wanted) - online
 
 
 def _guard(cluster: Cluster, chosen: NodesFacts, world: World) -> None:
