@@ -22,11 +22,15 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 def canary(_context: Context, for_: str = "60s", json: bool = False) -> int:
     """Write and read records of its own for a while and count: lost, duplicates, gaps between acknowledgements."""
     from kafab.canary.verdict import judge
-    from kafab.ops.canary import alone
+    from kafab.ops.canary import alone, gist
+    from kafab.ops.history import remembered
     from kafab.screens.canary import show_canary
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    found, absent = alone(session.cluster, session, span(for_))
+    how_long = span(for_)
+    with remembered(session.cluster, session, "canary") as run:
+        found, absent = alone(session.cluster, session, how_long)
+        run.figures |= gist(found)
     show_canary(console, session.cluster, found, absent)
     return judge(found).exit_code
 

@@ -10,13 +10,13 @@ from .cluster import JSON, LIMIT
 @task(
     positional=["node"],
     help={
-        "node": "a broker, node1/broker",
+        "node": "a broker or a KRaft controller, node1/broker",
         "key": "one property; without it all that are not Kafka's default",
         "json": JSON,
     },
 )
 def show(_context: Context, node: str, key: str | None = None, json: bool = False) -> int:
-    """Show a broker's properties: the value in its file, the value that it runs with, and where that comes from.
+    """Show a node's properties: the value in its file, the value that it runs with, and where that comes from.
 
     A value that was set dynamically (kafka-configs.sh) wins over the file, also after a restart. Values of secrets are not shown.
     """

@@ -32,20 +32,24 @@ def exec_(
     json: bool = False,
 ) -> None:
     """Run a shell command on every host, side by side; each line begins with its host."""
+    from kafab.ops.history import program, remembered
     from kafab.ops.hosts import remote as operation
     from kafab.ops.hosts.outputs import Kept, Shown
     from kafab.screens.remote import exec_document
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts, patience = operation.hosts_of(session.cluster, limit), operation.seconds(timeout)
+    operation.refuse_nothing(command)
 
     kept = Kept(hosts)
     listener = kept if json else Shown(console.lines, console.emit)
     fleet = session.fleet_as(root=as_root)
-    answers = operation.execute(command, hosts, fleet, timeout=patience, listener=listener)
-    if json:
-        console.data(exec_document(command, answers.outcomes, kept), "")
-    answers.raise_unless_done("the command")
+    cluster, words = session.cluster, f"exec {program(command)}".strip()
+    with remembered(cluster, session, "exec", map(cluster.host, hosts), words=words):
+        answers = operation.execute(command, hosts, fleet, timeout=patience, listener=listener)
+        if json:
+            console.data(exec_document(command, answers.outcomes, kept), "")
+        answers.raise_unless_done("the command")
 
 
 @task(
@@ -70,15 +74,19 @@ def push(
     json: bool = False,
 ) -> None:
     """Put a file on every host, whole or not at all; where it is already, nothing is written."""
+    from kafab.ops.history import remembered
     from kafab.ops.hosts import remote as operation
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     hosts = operation.hosts_of(session.cluster, limit)
-    done = operation.push(local, remote, hosts, session.fleet_as(root=as_root), console.emit, mode=mode)
-    done.answers.raise_unless_done("push")
+    fleet, cluster = session.fleet_as(root=as_root), session.cluster
+    found = operation.to_push(local, remote, hosts, fleet, mode=mode)
+    with remembered(cluster, session, "push", map(cluster.host, found.uploads)):
+        written = operation.push(found, fleet, console.emit)
+        written.raise_unless_done("push")
     lines = [
-        (host, path, "written" if host in done.answers.outcomes else "unchanged")
-        for host, path in done.paths.items()
+        (host, path, "written" if host in found.uploads else "unchanged")
+        for host, path in found.paths.items()
     ]
     console.data(
         {

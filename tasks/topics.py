@@ -56,6 +56,7 @@ def create(
     from dataclasses import replace
 
     from kafab.cluster.metadata import TopicSpec
+    from kafab.ops.history import remembered
     from kafab.ops.topics import topics
     from kafab.ops.topics.rules import assignments, count
     from kafab.screens import topics as topic_screens
@@ -66,7 +67,10 @@ def create(
         replication_factor=count(replication_factor, "--replication-factor"),
         configs=assignments(config or []),
     )
-    made = topics.create(CHAIN.session(), spec)
+    session = CHAIN.session()
+    topics.check_new(session, spec)
+    with remembered(session.cluster, session, "topics.create"):
+        made = topics.create(session, spec)
     console = CHAIN.console(json=json)
     for warning in topics.warnings(made) if made else ():
         console.warn(warning)
@@ -95,6 +99,7 @@ def alter(
     json: bool = False,
 ) -> None:
     """Change a topic's properties or add partitions. What already is as asked is left alone."""
+    from kafab.ops.history import remembered
     from kafab.ops.topics import topics
     from kafab.ops.topics.rules import assignments, changes, count
     from kafab.screens import topics as topic_screens
@@ -106,7 +111,8 @@ def alter(
     if change is None:
         console.data(topic_screens.change("unchanged", name), f"Topic {name} is as asked, nothing to do.")
         return
-    topics.alter(session, change)
+    with remembered(session.cluster, session, "topics.alter"):
+        topics.alter(session, change)
     console.data(topic_screens.change("altered", name, change), f"Altered topic {name}: {change}.")
 
 
@@ -116,6 +122,7 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
 
     Asks on a terminal and needs --yes without one; a lab never asks.
     """
+    from kafab.ops.history import remembered
     from kafab.ops.topics import topics
     from kafab.screens import topics as topic_screens
 
@@ -126,5 +133,7 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
         f"Delete topic {name} of {session.cluster.name}, with all records of its {partitions} partitions?"
     )
     console.confirm(question, yes=yes, lab=session.cluster.lab)
-    topics.delete(session, topic)
+    with remembered(session.cluster, session, "topics.delete") as run:
+        run.figures["partitions"] = partitions
+        topics.delete(session, topic)
     console.data(topic_screens.change("deleted", name), f"Deleted topic {name}.")

@@ -17,6 +17,7 @@ from kafab.cluster.own_topics import Purpose, own_name
 from kafab.errors import Failed, OutcomeUnknown, Unreachable
 from kafab.events import Emit, Note, Waiting
 from kafab.findings import Severity
+from kafab.hosts.history import Figure
 from kafab.model import Cluster, Node
 from kafab.ops.own_topic import OwnTopic
 from kafab.ops.until import wait
@@ -167,6 +168,13 @@ def alone(cluster: Cluster, world: World, span: timedelta) -> tuple[Figures, tup
                 break
             world.clock.sleep(min(TELL_EVERY, (span - elapsed).total_seconds()))
         return canary.finish(), canary.absent
+
+
+def gist(found: Figures) -> dict[str, Figure]:
+    """Return what the history keeps of a canary."""
+    total = found.total
+    gap = round(total.longest_gap.total_seconds(), 1)
+    return {"acked": total.acked, "lost": total.lost, "longest gap in s": gap}
 
 
 def _so_far(found: Figures) -> str:

@@ -1,4 +1,4 @@
-"""The configuration of one node: what its file says, and what its broker runs with."""
+"""The configuration of one node: what its file says, and what it runs with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from kafab.config.masking import holds_secret
 from kafab.config.properties import parse_properties
 from kafab.config.render import MAIN_FILE
 from kafab.errors import NotTold, UsageError
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Node, Role
 from kafab.ops.observing import look
 from kafab.ops.world import World
 from kafab.unknown import Unknown
@@ -49,17 +49,20 @@ def is_secret(name: str) -> bool:
 
 
 def show(cluster: Cluster, name: str, key: str | None, world: World) -> Shown:
-    """Read a broker's file on its host, and ask the broker. Without ``key`` all that is not Kafka's default is returned.
+    """Read a node's file on its host, and ask the node. Without ``key`` all that is not Kafka's default is returned.
 
-    Raises UsageError for a node that is no broker and a property that neither has, NotTold where the host does not tell the file.
+    A controller of its own is asked on its own listener, which tells from 3.7 on (KIP-919); a ZooKeeper server has no such request.
+
+    Raises UsageError for a node that can tell nothing and a property that neither has, NotTold where the host does not tell the file.
     """
-    node = _broker(cluster, name)
+    node = _asked(cluster, name)
     text = _text(cluster, node, world)
     try:
         file = parse_properties(text)
     except ValueError as error:
         raise NotTold(f"{node.name}: {MAIN_FILE[node.role]} cannot be read as Java does: {error}") from error
-    answer = world.brokers.broker_configs(node.id, node.endpoint, None if key is None else [key])
+    at = node.controller_endpoint if node.role is Role.CONTROLLER else node.endpoint
+    answer = world.brokers.broker_configs(node.id, at, None if key is None else [key])
     running: Mapping[str, Setting] = {} if isinstance(answer, Unknown) else answer
     if key is not None:
         names = {key} & (file.keys() | running.keys())
@@ -79,12 +82,14 @@ def _shown(name: str, value: str | None, running: Setting | None) -> str | None:
     return SECRET if secret and value is not None else value
 
 
-def _broker(cluster: Cluster, name: str) -> Node:
+def _asked(cluster: Cluster, name: str) -> Node:
+    able = [node for node in cluster.nodes if node.role is not Role.ZOOKEEPER]
     found = [node for node in cluster.brokers if name in (node.name, node.host.name)]
+    found = found or [node for node in able if name == node.name]
     if len(found) != 1:
         raise UsageError(
-            f"{name}: no such broker in {cluster.name}; only brokers tell their running configuration",
-            hint=f"brokers are: {', '.join(node.name for node in cluster.brokers[:40])}",
+            f"{name}: no such broker or controller in {cluster.name}; ZooKeeper servers do not tell what they run with",
+            hint=f"these tell: {', '.join(node.name for node in able[:40])}",
         )
     return found[0]
 

@@ -39,8 +39,10 @@ def restore(cluster: Cluster, limit: str | None, world: World) -> Restored:
     brokers = [node for node in limited(cluster, limit) if node in cluster.brokers]
     if not elsewhere(_seen(cluster, world), {node.id for node in brokers}):
         return elect(cluster, brokers, world)
-    with operating(cluster, world, "leaders.restore"):
-        return elect(cluster, brokers, world)
+    with operating(cluster, world, "leaders.restore") as held:
+        done = elect(cluster, brokers, world)
+        held.run.figures["moved"] = len(done.moved)
+        return done
 
 
 def elect(cluster: Cluster, brokers: Collection[Node], world: World) -> Restored:

@@ -397,6 +397,23 @@ def test_canary_whose_owner_is_killed_takes_its_topic_away(lab: Lab) -> None:
         time.sleep(0.5)
 
 
+def test_commands_without_the_lock_are_remembered(lab: Lab, tmp_path: Path) -> None:
+    """Changes of topics, exec and push have a row each, on the hosts that they are about, and no word that may be a secret."""
+    file = tmp_path / "some.conf"
+    file.write_text("a\n")
+    lab.fab.must("topics.create", "kept", "--partitions", "1", "topics.delete", "kept", "--yes")
+    lab.fab.must("exec", "echo hunter2", "--limit", "node2", "push", str(file), str(tmp_path / "there.conf"))
+    rows = lab.fab.must("history", "--last", "4", "--json").document["commands"]
+    everywhere = ["node1", "node2", "node3"]
+    # The hosts of a lab are one machine: the first one has the file by the time that the others are asked, or none has.
+    assert [(row["command"], row["exit_code"], row["hosts"]) for row in rows[:3]] == [
+        ("topics.create kept --partitions 1", 0, everywhere),
+        ("topics.delete kept --yes", 0, everywhere),
+        ("exec echo", 0, ["node2"]),
+    ]
+    assert (rows[3]["command"].startswith(f"push {file}"), "hunter2" in str(rows)) == (True, False)
+
+
 def test_second_operator_is_refused(lab: Lab) -> None:
     """While one command changes the cluster, another one ends with 6 and names it."""
     with lab.fab.start("restart", "--limit", "node2/broker", "--no-canary") as first:

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, Producer
 
 from tests.fab import Fab
 from tests.labs import LocalLab
+from tests.set_online import check_that_a_property_is_set_online, shown
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
     check_that_clients_stay,
@@ -212,6 +213,26 @@ def test_roll_of_isolated_controllers_and_brokers_loses_nothing(lab: Lab) -> Non
         0,
         0,
     )
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_changed_property_is_set_online(lab: Lab) -> None:
+    """A broker beside a controller of its own takes a changed property without a restart, and nothing is pending then."""
+    check_that_a_property_is_set_online(lab)
+
+
+@pytest.mark.xdist_group("kraft lab")
+@pytest.mark.parametrize(
+    ("key", "shown_"),
+    [
+        ("node.id", ("11", "11", "file")),
+        ("min.insync.replicas", ("2", "2", "file")),
+        ("num.io.threads", (None, "8", "default")),
+    ],
+)
+def test_controller_tells_what_it_runs_with(lab: Lab, key: str, shown_: tuple[str | None, ...]) -> None:
+    """A controller of its own is asked itself: what its file has, and what it has from Kafka."""
+    assert shown(lab, "node1/controller", key) == shown_
 
 
 @pytest.mark.xdist_group("kraft lab")

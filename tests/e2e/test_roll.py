@@ -23,6 +23,7 @@ from kafab.model import Cluster, Node, Role
 from tests.fab import Fab
 from tests.labs import LocalLab
 from tests.plain_client import plain_client
+from tests.set_online import check_that_a_property_is_set_online
 
 pytestmark = pytest.mark.e2e
 SHAPES = {
@@ -89,6 +90,11 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield Lab(fab)
     finally:
         fab("lab.down")
+
+
+def test_changed_property_is_set_online(lab: Lab) -> None:
+    """A broker takes a changed property without a restart, also where it is a controller as well, and nothing is pending then."""
+    check_that_a_property_is_set_online(lab)
 
 
 def replaced(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

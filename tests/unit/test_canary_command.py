@@ -44,7 +44,8 @@ def canaries() -> FakeCanaries:
 @pytest.fixture
 def fab(kafka: FakeKafka, canaries: FakeCanaries, monkeypatch: pytest.MonkeyPatch) -> Fab:
     """Return a function that runs one command line and returns its exit code."""
-    session = SimpleNamespace(cluster=kafka.cluster, **vars(FakeWorld.of(kafka, canaries=canaries)))
+    world = FakeWorld.of(kafka, canaries=canaries)
+    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
     monkeypatch.setattr(CHAIN, "session", lambda: session)
     tree = Collection()
     tree.add_task(canary.canary)

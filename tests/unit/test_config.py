@@ -70,7 +70,7 @@ def test_secrets_are_hidden(cosmos: Cosmos) -> None:
 
 @pytest.mark.parametrize(
     ("node", "key", "said"),
-    [("node1/zookeeper", None, "no such broker"), ("node9", None, "no such broker"), ("node1", "nonsense", "no property nonsense")],
+    [("node1/zookeeper", None, "no such broker or controller"), ("node9", None, "no such broker or controller"), ("node1", "nonsense", "no property nonsense")],
 )  # fmt: skip
 def test_strangers_are_refused(cosmos: Cosmos, node: str, key: str | None, said: str) -> None:
     """A node that is no broker, and a property that neither file nor broker has."""

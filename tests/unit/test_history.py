@@ -17,7 +17,7 @@ from kafab.events import Note
 from kafab.hosts import history
 from kafab.hosts.history import TEXT_LIMIT, Entry, merged, read
 from kafab.model import Cluster, Host, Paths
-from kafab.ops.history import past
+from kafab.ops.history import past, program, remembered
 from kafab.ops.lock import operating
 from kafab.screens.console import Console
 from kafab.screens.history import UNENDED, show_history
@@ -184,6 +184,58 @@ def test_lines_ride_on_the_lock(three: Cluster) -> None:
         0,
         {"started": 1},
     )
+
+
+def test_command_without_the_lock_has_two_lines_on_each_host(three: Cluster) -> None:
+    """The hosts that keep the metadata are told of the beginning and the end; the words are those that may be kept."""
+    fleet = Fleet(three)
+    world, notes = world_of(three, fleet)
+    with remembered(three, world, "exec", words="exec mysql") as run:
+        run.figures["moved"] = 2
+        world.clock.sleep(3)
+    lines = [(host, json.loads(str(call.words[3]))) for host, script in fleet.ran for call in script.calls]
+    said = [(host, line["command"], line.get("seconds"), line.get("figures")) for host, line in lines]
+    begun = [(host, "exec mysql", None, None) for host in ("node1", "node2", "node3")]
+    assert said == [*begun, *((host, what, 3.0, {"moved": 2}) for host, what, _, _ in begun)]
+    assert ({line["run"] for _, line in lines}, notes) == ({"run1"}, [])
+
+
+def test_silent_host_is_asked_once_and_told(three: Cluster) -> None:
+    """A host that gives no answer to the first line is not waited for again; the command itself ends well."""
+    fleet = Fleet(three, node2=Unknown("lost"))
+    world, notes = world_of(three, fleet)
+    with remembered(three, world, "topics.create"):
+        pass
+    assert notes == ["small: the history of node2 lacks this command: lost"]
+    assert [host for host, _ in fleet.ran].count("node2") == 1
+
+
+def test_hosts_that_the_error_names_are_not_told_twice(three: Cluster) -> None:
+    """Where the command ends as it cannot reach hosts, nothing is added to that."""
+    lost = Unknown("lost")
+    world, notes = world_of(three, Fleet(three, node1=lost, node2=lost, node3=lost))
+    with pytest.raises(Unreachable), remembered(three, world, "exec"):
+        raise Unreachable({"node1": "lost"})
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        ("mysql -p$(cat /root/x) prod", "mysql"),
+        ("PASSWORD=hunter2 /opt/x/run.sh --now", "/opt/x/run.sh"),
+        ("  df -h", "df"),
+        ("uptime", "uptime"),
+        ("'my tool' hunter2", ""),
+        ("PASSWORD='a hunter2' run", ""),
+        ("PASSWORD='a hunter2 b' run", ""),
+        ("A=$(echo hunter2) b", ""),
+        ("echo;hunter2", ""),
+    ],
+)
+def test_nothing_of_a_shell_command_but_its_program_is_kept(command: str, kept: str) -> None:
+    """Any other word may be a secret."""
+    assert program(command) == kept
 
 
 def test_error_is_how_a_run_ended(three: Cluster) -> None:

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -51,8 +52,16 @@ def there(tmp_path: Path) -> Path:
     return folder
 
 
-def _push(fleet: FakeFleet, local: Path, target: object, mode: str | None = None) -> remote.Pushed:
-    return remote.push(str(local), str(target), ["node1"], fleet, silent, mode=mode)
+class Pushed(NamedTuple):
+    """Where a file is on each host, and what the hosts said to whom it was sent."""
+
+    paths: Mapping[str, str]
+    answers: remote.Answers
+
+
+def _push(fleet: FakeFleet, local: Path, target: object, mode: str | None = None) -> Pushed:
+    found = remote.to_push(str(local), str(target), ["node1"], fleet, mode=mode)
+    return Pushed(found.paths, remote.push(found, fleet, silent))
 
 
 def _names(folder: Path) -> list[str]:
@@ -78,7 +87,7 @@ def test_command_is_a_shell_s(fleet: FakeFleet) -> None:
 def test_no_command_is_a_usage_error(fleet: FakeFleet, command: str) -> None:
     """Nothing is run where nothing was asked for."""
     with pytest.raises(UsageError):
-        remote.execute(command, HOSTS, fleet, timeout=MINUTE, listener=Kept(HOSTS))
+        remote.refuse_nothing(command)
     assert fleet.ran == []
 
 
@@ -203,7 +212,7 @@ def test_silent_host_keeps_the_file_from_all(fleet: FakeFleet, local: Path, ther
     """A host that is down is told before any host is changed."""
     fleet.unreachable["node2"] = "refused"
     with pytest.raises(Unreachable, match="node2: refused"):
-        remote.push(str(local), str(there / "file"), HOSTS, fleet, silent, mode=None)
+        remote.to_push(str(local), str(there / "file"), HOSTS, fleet, mode=None)
     assert (fleet.sent, _names(there)) == ([], [])
 
 

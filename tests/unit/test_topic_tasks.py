@@ -49,7 +49,8 @@ def admin(kafka: FakeKafka) -> FakeAdmin:
 @pytest.fixture
 def fab(kafka: FakeKafka, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch) -> Fab:
     """Return a function that runs one command line and returns its exit code."""
-    session = SimpleNamespace(cluster=kafka.cluster, **vars(FakeWorld.of(kafka, admin)))
+    world = FakeWorld.of(kafka, admin)
+    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
     monkeypatch.setattr(CHAIN, "session", lambda: session)
     tree = Collection()
     tree.add_collection(Collection.from_module(topics), name="topics")

@@ -96,11 +96,13 @@ def deploy(
     check: bool = True,
     anew: bool = False,
     accepted: Collection[str] = (),
+    command: str = "deploy",
 ) -> Deployed:
     """Bring the hosts to what the inventory asks for. With nothing to do, nothing is written, not even a lock.
 
     Before the first change the hosts are looked at (`preflight`, without the network); what is certain to fail or to
     endanger data refuses the deploy, unless ``check`` is False. ``anew`` and ``accepted`` are those of ``make_plan``.
+    The lock and the history name the ``command`` that it is a part of.
     """
     desired, plan = make_plan(cluster, limit, world, anew=anew, accepted=accepted)
     if not plan:
@@ -110,7 +112,7 @@ def deploy(
     sent = {step.artifact for step in plan.steps if isinstance(step, InstallRelease)}
     if sent:
         refuse_damaged(world.store, sent)
-    with operating(cluster, world, "deploy", strict=False) as held:
+    with operating(cluster, world, command, strict=False) as held:
         # Another operator may have finished between the look and the lock.
         plan = _compare(desired, world, anew=anew, accepted=accepted, first=False)
         plan = plan.named(storage.uuid(os.urandom(16)))

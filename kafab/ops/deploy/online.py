@@ -64,9 +64,11 @@ def apply(cluster: Cluster, limit: str | None, world: World) -> Applied:
         blocked |= dict.fromkeys(f"{node.name}: {name}" for name in (*restart, *hidden))
     if blocked:
         _refuse(list(blocked))
-    deploy(cluster, names, world).raise_unless_done()
+    deploy(cluster, names, world, command="config.apply").raise_unless_done()
     if wanted:
-        with operating(cluster, world, "config.apply"):
+        with operating(cluster, world, "config.apply") as held:
+            held.run.about([node for node in brokers if node.name in wanted])
+            held.run.figures["set"] = sum(map(len, wanted.values()))
             for node in brokers:
                 if node.name in wanted:
                     _set(node, wanted[node.name], world)

@@ -82,6 +82,12 @@ def seconds(text: str) -> timedelta:
     return timedelta(seconds=int(text))
 
 
+def refuse_nothing(command: str) -> None:
+    """Refuse an empty command. Raises UsageError."""
+    if not command.strip():
+        raise UsageError("there is no command to run", hint="fab exec 'df -h /var/lib/kafka'")
+
+
 def execute(
     command: str,
     hosts: Sequence[str],
@@ -91,8 +97,6 @@ def execute(
     listener: Listener,
 ) -> Answers:
     """Run a shell command on each host, side by side; ``listener`` hears what they print as it comes."""
-    if not command.strip():
-        raise UsageError("there is no command to run", hint="fab exec 'df -h /var/lib/kafka'")
     script = framed((), Cmd("exec", "sh", "-c", command), timeout=timeout)
 
     def each(host: str, _outcome: Outcome) -> None:
@@ -102,20 +106,17 @@ def execute(
 
 
 @dataclass(frozen=True)
-class Pushed:
-    """Where the file is on each host, and on which of them it had to be written."""
+class Push:
+    """Where a file will be on each host, and the hosts where it is to be written."""
 
     paths: Mapping[str, str]
-    answers: Answers
+    uploads: Mapping[str, Upload]
 
 
-def push(
-    local: str, remote: str, hosts: Sequence[str], fleet: Fleet, emit: Emit, *, mode: str | None
-) -> Pushed:
-    """Put a file on each host under a path, or into a folder of that path.
+def to_push(local: str, remote: str, hosts: Sequence[str], fleet: Fleet, *, mode: str | None) -> Push:
+    """Look where a file has to be written, under a path or into a folder of that path; nothing is sent.
 
-    Without ``mode`` a file that is replaced keeps its mode, and a new one gets 0644. Raises UsageError, Unreachable (then
-    nothing was sent) and Failed; what the hosts said to the writing is in the answers.
+    Without ``mode`` a file that is replaced keeps its mode, and a new one gets 0644. Raises UsageError, Unreachable, Failed.
     """
     source = _local_file(local)
     _refuse_bad_path(remote)
@@ -130,8 +131,12 @@ def push(
         for host, at in found.items()
         if at.digest != digest or (mode is not None and int(mode, 8) != int(at.mode, 8))
     }
-    outcomes = fleet.send(uploads, emit) if uploads else {}
-    return Pushed({host: at.path for host, at in found.items()}, Answers(outcomes))
+    return Push({host: at.path for host, at in found.items()}, uploads)
+
+
+def push(found: Push, fleet: Fleet, emit: Emit) -> Answers:
+    """Write the file where it has to be written; return what those hosts said to it."""
+    return Answers(fleet.send(found.uploads, emit) if found.uploads else {})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from kafab.config.tools import filled
 from kafab.errors import Failed, OutcomeUnknown, Unreachable, UsageError
 from kafab.events import Note
 from kafab.model import Cluster, Node
+from kafab.ops.history import remembered
 from kafab.ops.hosts.logs import node_named
 from kafab.ops.hosts.outputs import Lines
 from kafab.ops.world import World
@@ -67,11 +68,15 @@ def run(
             err(text)
 
     call = Cmd("tool", node.host.java or "", node.current / "bin" / script, *given)
-    outcome = fleet.stream({host: framed(("tool",), call, timeout=LIMIT, account=node.host.user)}, hear)[host]
-    if text := errors.add(b"", last=True):
-        err(text)
-    if isinstance(outcome, Unknown):
-        raise OutcomeUnknown(f"{node.name}: the end of {script} was not seen: {outcome.reason}")
+    tool = framed(("tool",), call, timeout=LIMIT, account=node.host.user)
+    # Some tools take a password as an argument.
+    with remembered(cluster, world, "tool", [node.host], words=f"tool {node.name} -- {script}") as kept:
+        outcome = fleet.stream({host: tool}, hear)[host]
+        if text := errors.add(b"", last=True):
+            err(text)
+        if isinstance(outcome, Unknown):
+            raise OutcomeUnknown(f"{node.name}: the end of {script} was not seen: {outcome.reason}")
+        kept.exit_code = outcome.code
     return outcome.code
 
 

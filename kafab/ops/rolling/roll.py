@@ -14,6 +14,7 @@ from kafab.events import Note
 from kafab.findings import Report
 from kafab.interruption import Deferred, deferred, interruptible
 from kafab.model import Cluster, Node, Role
+from kafab.ops.canary import gist
 from kafab.ops.check.verify import settled
 from kafab.ops.held import keep
 from kafab.ops.leaders import Restored, elect
@@ -88,9 +89,7 @@ def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolle
             found = prepare(cluster, asked, world)
         rolled = _Run(cluster, asked, found, held, world).begin() if found.goal.replaced else Rolled()
         if rolled.canary:
-            total = rolled.canary.total
-            gap = round(total.longest_gap.total_seconds(), 1)
-            held.run.figures |= {"acked": total.acked, "lost": total.lost, "longest gap in s": gap}
+            held.run.figures |= gist(rolled.canary)
         rolled.report = settled(cluster, world)
         # Until then the same command goes on: whoever ends this program now has not seen what the check found.
         if found.begun or found.goal.replaced:

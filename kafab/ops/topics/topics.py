@@ -84,11 +84,10 @@ def find(world: World, name: str) -> Topic:
     return Topic(name, partitions, _configs(world, name))
 
 
-def create(world: World, spec: TopicSpec) -> Topic | None:
-    """Create a topic; return it, or None where the cluster does not show it yet.
+def check_new(world: World, spec: TopicSpec) -> None:
+    """Refuse a topic that cannot be created; nothing is changed.
 
-    Raises UsageError for a name, a count or a property that cannot be, with the numbers; Failed with the broker's
-    own message; Unreachable; OutcomeUnknown when the answer was lost.
+    Raises UsageError for a name, a count or a property that cannot be, with the numbers; Unreachable.
     """
     check_name(spec.name)
     metadata = _metadata(world)
@@ -101,6 +100,13 @@ def create(world: World, spec: TopicSpec) -> Topic | None:
     if spec.configs:
         check_properties(spec.configs, _known_properties(world, metadata))
         check_min_isr(spec.configs.get("min.insync.replicas"), spec.replication_factor)
+
+
+def create(world: World, spec: TopicSpec) -> Topic | None:
+    """Create a topic that `check_new` lets pass; return it, or None where the cluster does not show it yet.
+
+    Raises Failed with the broker's own message, OutcomeUnknown when the answer was lost.
+    """
     _seen(world.topics.create_topic(spec), spec.name, "whether it was created")
     after = world.brokers.metadata()
     if isinstance(after, Unknown) or not any(partition.topic == spec.name for partition in after.partitions):
