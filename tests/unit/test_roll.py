@@ -250,6 +250,18 @@ def test_node_that_is_down_is_started_first(cosmos: Cosmos) -> None:
     assert "node3/broker" not in cosmos.of("stop")
 
 
+def test_nodes_that_somebody_restarted_since_the_look_are_left_and_told(cosmos: Cosmos) -> None:
+    """Another roll that began and ended between look and lock has replaced what was to go: each is named, none is touched."""
+    found = prepare(cosmos.cluster, Asked(), cosmos.world)
+    roll(cosmos.cluster, Asked(), found, cosmos.world)
+    pids, moves = dict(cosmos.pids), len(cosmos.moves)
+    cosmos.events.clear()
+    done = roll(cosmos.cluster, Asked(), found, cosmos.world)
+    notes = [str(event.text) for event in cosmos.events if isinstance(event, Note)]
+    assert (cosmos.pids, len(cosmos.moves), sorted(done.before)) == (pids, moves, sorted(EVERY))
+    assert any("not restarted, as another process runs there since the look" in text for text in notes)
+
+
 def test_roll_says_whose_it_goes_on_with(cosmos: Cosmos) -> None:
     """Another operator may have begun it."""
     cosmos.ctrl_c = 2

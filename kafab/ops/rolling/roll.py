@@ -26,7 +26,7 @@ from kafab.ops.rolling.lives import Lives
 from kafab.ops.run import journal as journals
 from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.gates import LOOK_AT_HOSTS_EVERY, Recovery, Watch
-from kafab.ops.run.goal import Asked, Leaders, Prepared, prepare
+from kafab.ops.run.goal import Asked, Leaders, Prepared, finished, prepare
 from kafab.ops.run.guards import guard_access
 from kafab.ops.run.journal import Journal
 from kafab.ops.run.processes import Progress, stop_processes
@@ -87,6 +87,11 @@ def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolle
         if journals.read(cluster, world) != found.begun:
             # Another operator has begun or ended a roll between the look and the lock.
             found = prepare(cluster, asked, world)
+        elif new := [name for name in finished(cluster, found.goal, world) if name not in found.finished]:
+            # So has one that came to its end meanwhile: what the operator wanted to be gone is gone.
+            told = f"not restarted, as another process runs there since the look: {few(new)}"
+            world.emit(Note(cluster.name, told))
+            found = replace(found, finished=(*found.finished, *new))
         rolled = _Run(cluster, asked, found, held, world).begin() if found.goal.replaced else Rolled()
         if rolled.canary:
             held.run.figures |= gist(rolled.canary)

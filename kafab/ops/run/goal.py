@@ -104,13 +104,14 @@ class Unfinished:
 def unfinished(cluster: Cluster, world: World) -> Unfinished | None:
     """Return the roll that is not finished. Raises what `journal.read` raises."""
     begun = journals.read(cluster, world)
-    return Unfinished(begun, _finished(cluster, begun, world)) if begun else None
+    return Unfinished(begun, finished(cluster, Goal(begun.replaced), world)) if begun else None
 
 
-def _finished(cluster: Cluster, begun: Journal, world: World) -> tuple[str, ...]:
-    nodes = [node for node in cluster.nodes if node.name in begun.replaced]
+def finished(cluster: Cluster, goal: Goal, world: World) -> tuple[str, ...]:
+    """Return the nodes of the goal that another process serves by now."""
+    nodes = [node for node in cluster.nodes if node.name in goal.replaced]
     seen = Seen(processes=reports(supervisor.check, nodes, world.fleet))
-    return tuple(node.name for node in nodes if Goal(begun.replaced).finished(node, seen))
+    return tuple(node.name for node in nodes if goal.finished(node, seen))
 
 
 def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
@@ -122,7 +123,7 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     facts = startable(cluster, limited(cluster, asked.limit), world)
     begun = journals.read(cluster, world)
     if begun and (begun.limit, begun.pending) != (asked.limit, asked.pending):
-        if not (unfinished := Unfinished(begun, _finished(cluster, begun, world))).over:
+        if not (unfinished := Unfinished(begun, finished(cluster, Goal(begun.replaced), world))).over:
             raise Unsafe(unfinished.text, hint=f"`{begun.command}` goes on with it; {FORGET}")
         begun = None
     desired = desire(cluster, facts, world.store.find(release_for(cluster.version, cluster.scala)))
@@ -148,8 +149,8 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
         for node in chosen
         if states[node] in WARNINGS and not goal.finished(node, seen)
     }
-    finished = tuple(node.name for node in chosen if goal.finished(node, seen))
-    return Prepared(goal, expected, begun, finished, warnings)
+    over = tuple(node.name for node in chosen if goal.finished(node, seen))
+    return Prepared(goal, expected, begun, over, warnings)
 
 
 def _pending(desired: Desired, facts: NodesFacts, world: World) -> set[Node]:
