@@ -225,8 +225,8 @@ def test_changed_property_is_set_online(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("key", "shown_"),
     [
-        ("node.id", ("11", "11", "file")),
-        ("min.insync.replicas", ("2", "2", "file")),
+        ("node.id", ("101", "101", "file")),
+        ("min.insync.replicas", ("2", "2", "cluster")),
         ("num.io.threads", (None, "8", "default")),
     ],
 )
