@@ -7,9 +7,11 @@ import pytest
 
 from kafab.config.properties import broker_properties
 from kafab.errors import Failed, NotTold, Unsafe
+from kafab.model import Version
 from kafab.ops.deploy.online import Applied, apply
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
+from tests.kraft_by_hand import kraft_in
 
 NAME = "num.io.threads"
 
@@ -81,3 +83,14 @@ def test_refused_value_says_where_it_stands(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(Failed, match="too many threads") as refused:
         apply(cosmos.cluster, None, world)
     assert "node1/broker has it by now" in str(refused.value.hint)
+
+
+def test_value_that_kafka_keeps_for_all_brokers_is_refused_with_the_way(tmp_path: Path) -> None:
+    """With eligible leader replicas the metadata have min.insync.replicas, and 4.x refuses it for one broker."""
+    cluster = kraft_in(tmp_path, Version(4, 3, 1))
+    cosmos = Cosmos(cluster).up()
+    cosmos.kafka.dynamic[None] = {"min.insync.replicas": "1"}
+    with pytest.raises(Unsafe, match="set for all brokers") as refused:
+        apply(cluster, None, cosmos.world)
+    assert "--entity-default --alter --add-config min.insync.replicas=2" in str(refused.value.hint)
+    assert cosmos.kafka.dynamic == {None: {"min.insync.replicas": "1"}}

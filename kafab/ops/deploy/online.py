@@ -10,7 +10,7 @@ from kafab.config.properties import broker_properties
 from kafab.config.render import MAIN_FILE
 from kafab.errors import Failed, NotTold, OutcomeUnknown, Unsafe, UsageError
 from kafab.interruption import AGAIN
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Node, Version
 from kafab.ops.deploy.deploy import deploy, make_plan
 from kafab.ops.lock import operating
 from kafab.ops.world import World
@@ -23,6 +23,8 @@ from kafab.shell.layout import MANIFEST
 from kafab.unknown import Unknown
 from kafab.words import SHOWN
 
+MIN_ISR = "min.insync.replicas"
+ELIGIBLE_LEADERS = Version(4, 0, 0)
 RESTART = "`fab deploy restart --pending` does it with a rolling restart"
 
 
@@ -54,6 +56,7 @@ def apply(cluster: Cluster, limit: str | None, world: World) -> Applied:
     for node in brokers:
         running = _running(node, world)
         values, restart = _differences(cluster, node, running)
+        _refuse_of_all(cluster, node, values, running)
         wanted |= {node.name: values} if values else {}
         # What Kafka does not tell cannot be seen to differ; a changed file says that it does.
         hidden = (
@@ -90,6 +93,24 @@ def _refuse(lines: Sequence[str]) -> None:
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     told = "\n  ".join([*lines[:SHOWN], *more])
     raise Unsafe(f"nothing was changed: these need a restart:\n  {told}", hint=RESTART)
+
+
+def _refuse_of_all(
+    cluster: Cluster, node: Node, values: Mapping[str, str], running: Mapping[str, Setting]
+) -> None:
+    """Refuse what Kafka keeps for all brokers alone, and no file changes: min.insync.replicas beside eligible leader replicas.
+
+    4.x sets it in the metadata when a cluster is made, and refuses it for one broker (ConfigurationControlManager, KIP-966).
+    """
+    if MIN_ISR not in values or not cluster.kraft or cluster.version < ELIGIBLE_LEADERS:
+        return
+    if running[MIN_ISR].source is Source.CLUSTER:
+        raise Unsafe(
+            f"nothing was changed: {node.name} has {MIN_ISR}={running[MIN_ISR].value} from the cluster's metadata, where it is "
+            f"set for all brokers: neither a file nor one broker's own value changes it to {values[MIN_ISR]}",
+            hint=f"`fab tool {node.name} -- kafka-configs.sh --entity-type brokers --entity-default --alter "
+            f"--add-config {MIN_ISR}={values[MIN_ISR]}` does, and then `fab deploy`",
+        )
 
 
 def _running(node: Node, world: World) -> Mapping[str, Setting]:
