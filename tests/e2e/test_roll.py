@@ -5,21 +5,19 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-from kazoo.client import KazooClient
+from confluent_kafka.admin import ResourceType
 from kazoo.exceptions import NoNodeError
 
-from kafab.model import Cluster, Node, Role
+from kafab.model import Node, Role
+from tests.disturbances import configure, frozen, heard, produce, topic, zookeeper
 from tests.fab import Fab
 from tests.labs import LocalLab
 from tests.plain_client import plain_client
@@ -157,71 +155,6 @@ def test_cluster_is_whole_after_the_last_node(undisturbed: Undisturbed) -> None:
     assert (document["check"]["verdict"], document["leaders"]["left"]) == ("OK", {}), document["check"]
 
 
-@contextmanager
-def zookeeper(cluster: Cluster) -> Iterator[KazooClient]:
-    """Have a client of the cluster's ZooKeeper for the length of the block."""
-    client = KazooClient(cluster.zookeeper_connect)
-    client.start(timeout=30)
-    try:
-        yield client
-    finally:
-        client.stop()
-        client.close()
-
-
-@contextmanager
-def frozen(group: int) -> Iterator[None]:
-    """Stop a command, and whatever it has started, for the length of the block."""
-    os.killpg(group, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(group, signal.SIGCONT)
-
-
-@contextmanager
-def topic(lab: Lab, name: str, partitions: int, **configs: str) -> Iterator[str]:
-    """Have a topic of three replicas for the length of the block."""
-    given = [word for key, value in configs.items() for word in ("--config", f"{key}={value}")]
-    shape = ("--partitions", str(partitions), "--replication-factor", "3")
-    lab.fab.must("topics.create", name, *shape, *given)
-    try:
-        yield name
-    finally:
-        lab.fab.must("topics.delete", name)
-
-
-def produce(lab: Lab, name: str, records: int, size: int) -> None:
-    """Write records of so many bytes, in batches of 16 kB at most, and have them acknowledged."""
-    failed = []
-    producer = Producer(
-        {
-            "bootstrap.servers": lab.cluster.bootstrap,
-            "linger.ms": 20,
-            "batch.size": 16_000,
-            "on_delivery": lambda error, _: failed.append(str(error)) if error else None,
-        }
-    )
-    for number in range(records):
-        producer.produce(name, number.to_bytes(size, "big"))
-        while len(producer) > 5_000:
-            producer.poll(0.1)
-    assert (producer.flush(60), failed[:1]) == (0, [])
-
-
-def configure(lab: Lab, kind: ResourceType, name: str, configs: Mapping[str, str | None]) -> None:
-    """Set dynamic values, or take away those that are None."""
-    entries = [
-        ConfigEntry(
-            key, value, incremental_operation=AlterConfigOpType.SET if value else AlterConfigOpType.DELETE
-        )
-        for key, value in configs.items()
-    ]
-    admin = AdminClient({"bootstrap.servers": lab.cluster.bootstrap})
-    resource = ConfigResource(kind, name, incremental_configs=entries)
-    admin.incremental_alter_configs([resource])[resource].result(30)
-
-
 def test_killed_roll_goes_on(lab: Lab) -> None:
     """Kill -9 at random moments, the same command again each time: every node is restarted exactly once."""
     moments, before = random.Random(SEED), lab.beginnings()
@@ -236,17 +169,6 @@ def test_killed_roll_goes_on(lab: Lab) -> None:
     assert ("a roll is unfinished" in shown.out, replaced(before, lab.beginnings())) == (True, once(lab)), (
         shown.out + done.err
     )
-
-
-def heard(roll: "subprocess.Popen[str]", words: str) -> list[str]:
-    """Read what a roll says up to a line that this pattern is found in."""
-    assert roll.stderr is not None
-    lines = []
-    for line in roll.stderr:
-        lines.append(line)
-        if re.search(words, line):
-            return lines
-    pytest.fail(f"{words!r} was not said:\n{''.join(lines)}")
 
 
 def test_ctrl_c_waits_for_the_node_that_is_down(lab: Lab) -> None:
@@ -314,8 +236,7 @@ def test_broker_that_recovers_its_logs_is_left_alone(lab: Lab) -> None:
     """The last broker, killed in mid-roll, reads thousands of segments anew: the roll tells how many logs remain, and begins it once."""
     last = lab.controller()
     first, victim = lab.node(f"node{last % 3 + 1}/broker"), lab.node(f"node{last}/broker")
-    small = {"segment.bytes": "17000", "segment.index.bytes": "100"}
-    with topic(lab, "segments", 20, **small) as name:
+    with topic(lab, "segments", 20, "segment.bytes=17000", "segment.index.bytes=100") as name:
         produce(lab, name, 40_000, 1000)
         before = lab.beginnings()
         with lab.fab.start("restart", "--limit", f"{first.name},{victim.name}", "--no-canary") as roll:
@@ -334,7 +255,7 @@ def test_broker_that_recovers_its_logs_is_left_alone(lab: Lab) -> None:
 def test_replica_that_catches_up_slowly_is_waited_for(lab: Lab) -> None:
     """Throttled to nothing it ends the roll with the bytes behind; the same command waits while they shrink, and says how long."""
     before, rate = lab.beginnings(), "follower.replication.throttled.rate"
-    with topic(lab, "slow", 3, **{"follower.replication.throttled.replicas": "*"}) as name:
+    with topic(lab, "slow", 3, "follower.replication.throttled.replicas=*") as name:
         try:
             configure(lab, ResourceType.BROKER, "1", {rate: "1"})
             command = ("restart", "--limit", "node1/broker", "--no-canary", "--pause-limit", "12s")
@@ -393,15 +314,33 @@ def test_broker_that_hangs_is_waited_for(lab: Lab) -> None:
 
 def test_topic_without_a_spare_replica_is_refused_and_accepted_by_name(lab: Lab) -> None:
     """RF 1 is told up front, with counts; named, its broker is restarted all the same."""
-    lab.fab.must("topics.create", "single", "--partitions", "3", "--replication-factor", "1")
-    before = lab.pids()
-    try:
-        refused = lab.fab("restart", "--limit", "node2/broker")
+    command = ("restart", "--limit", "node2/broker")
+    with topic(lab, "single", 3, replicas=1) as name:
+        before = lab.pids()
+        refused = lab.fab(*command)
         kept = lab.pids() == before
-        accepted = lab.fab(
-            "restart", "--limit", "node2/broker", "--accept-unavailable", "single", "--no-canary"
-        )
-    finally:
-        lab.fab.must("topics.delete", "single")
+        accepted = lab.fab(*command, "--accept-unavailable", name, "--no-canary")
     assert (refused.code, kept, "--accept-unavailable single" in refused.err) == (3, True, True), refused.err
     assert (accepted.code, lab.pid("node2/broker") != before["node2/broker"]) == (0, True), accepted.err
+
+
+@pytest.mark.parametrize("lab", [SHAPED["zookeeper"]], indirect=True)
+def test_restart_at_once_is_an_interruption_for_canary_and_client(lab: Lab) -> None:
+    """Negative control: all brokers stop together, and both clients, one on a topic with a replica only, tell of it."""
+    brokers = ",".join(node.name for node in lab.cluster.brokers)
+    with (
+        topic(lab, "single", 3, replicas=1) as name,
+        plain_client(lab.cluster.bootstrap, name) as client,
+        lab.fab.start("canary", "--for", "30s", "--json") as canary,
+    ):
+        heard(canary, "records acknowledged")
+        lab.fab.must("restart", "--at-once", "--limit", brokers, "--unsafe")
+        met = client.end()
+        out, err = canary.communicate(timeout=120)
+    told = json.loads(out)
+    assert (met["lost"], met["longest_gap_s"] > 5) == (0, True), met
+    assert (told["verdict"], told["total"]["lost"], told["total"]["longest_gap_s"] > 5) == (
+        "WARN",
+        0,
+        True,
+    ), out + err

@@ -4,13 +4,13 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 
 import pytest
 
 from kafab.model import Role
+from tests.disturbances import heard
 from tests.docker_faults import cut_off, needs_packet_filter
 from tests.docker_hosts import DockerLab, docker
 
@@ -45,17 +45,6 @@ def since(lab: DockerLab, before: Mapping[str, int]) -> dict[str, int]:
     return {name: count - before[name] for name, count in starts(lab).items()}
 
 
-def heard(roll: "subprocess.Popen[str]", words: str) -> str:
-    """Read what a roll says up to a line with these words."""
-    assert roll.stderr is not None
-    told = ""
-    for line in roll.stderr:
-        told += line
-        if words in line:
-            return told
-    pytest.fail(f"{words!r} was not said:\n{told}")
-
-
 def test_killed_roll_replaces_each_process_once(cluster: DockerLab) -> None:
     """Kill -9 three times, and the same command again: each process has begun exactly once more."""
     moments, before = random.Random(SEED), starts(cluster)
@@ -74,12 +63,12 @@ def test_roll_goes_on_when_a_rebooted_host_is_back(cluster: DockerLab) -> None:
     before = starts(cluster)
     with cluster.fab.start("restart", "--no-canary") as roll:
         told = heard(roll, ": stops")
-        third = re.search(r"3\. (node\d)/zookeeper", told)
+        third = re.search(r"3\. (node\d)/zookeeper", "".join(told))
         assert third, told
         done = docker("restart", "--time", "60", cluster.container(third[1]), limit=120)
         out, err = roll.communicate(timeout=400)
-    assert (done.returncode, roll.returncode) == (0, 0), told + err + out
-    assert since(cluster, before) == dict.fromkeys(before, 1), told + err
+    assert (done.returncode, roll.returncode) == (0, 0), "".join(told) + err + out
+    assert since(cluster, before) == dict.fromkeys(before, 1), err
 
 
 def test_host_that_is_cut_off_from_the_others_stops_the_roll(cluster: DockerLab) -> None:
@@ -88,12 +77,12 @@ def test_host_that_is_cut_off_from_the_others_stops_the_roll(cluster: DockerLab)
     before = starts(cluster)
     command = ("restart", "--limit", "node1/broker,node2/broker", "--no-canary", "--pause-limit", "20s")
     with cluster.fab.start(*command) as roll:
-        told = heard(roll, "/broker  started")
+        heard(roll, "/broker  started")
         with cut_off(cluster, "node3"):
             _, err = roll.communicate(timeout=300)
             meanwhile = since(cluster, before)
     done = cluster.fab("restart", "--limit", "node1/broker,node2/broker", "--no-canary")
-    assert (roll.returncode, sum(meanwhile.values())) == (1, 1), told + err
+    assert (roll.returncode, sum(meanwhile.values())) == (1, 1), err
     assert re.search(r"not within 20 s:\n.*node3/broker", err), err
     once = dict.fromkeys(before, 0) | {"node1/broker": 1, "node2/broker": 1}
     assert (done.code, since(cluster, before)) == (0, once), done.out + done.err + err
