@@ -357,36 +357,34 @@ def once_started(
     monkeypatch.setattr(cosmos, "change", changed)
 
 
+def crash_loop(cosmos: Cosmos, name: str, why: str) -> Callable[[float], None]:
+    """Have a node end every 7 seconds, with these last words, and be started again 2 seconds later by systemd."""
+
+    def at(now: float) -> None:
+        number, since = divmod(now, 7)
+        ended = f"restarting {number:.0f} {500 + number:.0f} 7\n| ERROR {why} (kafka)"
+        cosmos.answers["check", name] = ended if since < 2 else f"running {501 + number:.0f} 7"
+
+    return at
+
+
+@pytest.mark.parametrize(
+    ("why", "ends"),
+    [("an OutOfMemoryError", True), ("KeeperErrorCode = NodeExists", False)],
+)
 def test_node_that_ends_again_and_again_ends_the_roll_at_once(
-    cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch
+    cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch, why: str, ends: bool
 ) -> None:
-    """Its host starts it each time, so it never looks down: the second time is the end, long before the pause limit."""
+    """Its host starts it each time, so it never looks down: the second time is the end, unless time mends it."""
     # Without node3/broker the roll cannot stop the controller's, which is node1/broker.
     once_started(cosmos, "node2/broker", lambda: cosmos.change("node3/broker", False), monkeypatch)
-
-    def crashes(now: float) -> None:
-        cosmos.pids["node2/broker"] += int(now) % 7 == 6
-
-    cosmos.clock.during = crashes
+    loop = crash_loop(cosmos, "node2/broker", why)
+    cosmos.clock.during = lambda now: loop(now) if "node2/broker" in cosmos.of("start") else None
     with pytest.raises(Failed) as caught:
         rolled(cosmos, limit="node1/broker,node2/broker")
-    told = "node2/broker: the process exited and was started again; that was the second time during this roll"
-    assert (cosmos.of("stop"), cosmos.clock.time < 60) == (["node2/broker"], True)
-    assert told in caught.value.message
-
-
-def test_node_that_ended_once_is_told(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that reboots has its nodes end once: that is said, and the roll goes on."""
-    once_started(cosmos, "node1/broker", lambda: cosmos.pids.update({"node3/broker": 500}), monkeypatch)
-    rolled(cosmos)
-    text = "the process exited and was started again, by its host and not by the roll"
-    assert cosmos.events.count(Note("node3/broker", text)) == 1
-
-
-def test_what_the_roll_starts_ends_by_nobody_elses_hand(cosmos: Cosmos) -> None:
-    """A process of the roll's own is no reason to say that its host has started it."""
-    rolled(cosmos)
-    assert not [event for event in cosmos.events if isinstance(event, Note) and "by its host" in event.text]
+    told = "for the second time during this roll, and its host starts it again"
+    assert (told in caught.value.message, cosmos.clock.time < 60) == (ends, ends), caught.value.message
+    assert cosmos.of("stop") == ["node2/broker"]
 
 
 def test_pause_limit_holds_from_when_a_broker_serves(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:

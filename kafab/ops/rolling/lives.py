@@ -1,7 +1,6 @@
-"""Which nodes end and come again by themselves during a roll: once is told, twice ends it, however patient systemd is."""
+"""Which nodes end and are started again by their host during a roll: the first time is told, the second ends the roll."""
 
 from collections import Counter
-from collections.abc import Mapping
 
 from kafab.cluster.seen import Seen
 from kafab.errors import Failed
@@ -11,35 +10,30 @@ from kafab.hosts.supervisor import Report, State
 from kafab.ops.world import World
 
 MOST = 2
-"""So often a node may not end by itself: a host that reboots has its nodes end once."""
+"""How often a node ends before its roll does. A broker that was killed is refused by its own old session for a while: not counted."""
 
 
 class Lives:
-    """Follows the process of each node from look to look."""
+    """Follows the nodes' exits from look to look; those that systemd answers with another start are seen between the two."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._known: dict[str, str] = {}
-        self._ours: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str]] = set()
         self._ends: Counter[str] = Counter()
 
-    def began(self, processes: Mapping[str, str]) -> None:
-        """Take these for started by the roll: node name -> its process, see `Report.process`."""
-        self._ours |= processes.items()
-
     def look(self, seen: Seen) -> None:
-        """Tell of each node whose process is another one that the roll has not started. Raises Failed for the second one of a node."""
+        """Tell each exit once. Raises Failed with the last lines for the second one of a node that time does not mend."""
         for name, report in seen.processes.items():
-            if not isinstance(report, Report) or report.state not in (State.RUNNING, State.RESTARTING):
+            if not isinstance(report, Report) or report.state is not State.RESTARTING:
                 continue
-            before = self._known.get(name, report.process)
-            self._known[name] = report.process
-            if report.process == before or (name, report.process) in self._ours:
+            if (name, report.process) in self._told:
                 continue
-            self._ends[name] += 1
+            self._told.add((name, report.process))
             why = last_words.cause(report.log)
-            told = f"the process exited and was started again{f': {why}' if why else ''}"
+            told = f"the process exited{f': {why}' if why else ''}"
+            self._ends[name] += not last_words.mended_by_time(why)
             if self._ends[name] == MOST:
-                hint = f"`fab logs {name} --lines 200` shows why"
-                raise Failed(f"{name}: {told}; that was the second time during this roll", hint=hint)
-            self._world.emit(Note(name, f"{told}, by its host and not by the roll"))
+                lines = "".join(f"\n  {line}" for line in report.log)
+                text = f"{name}: {told}, for the second time during this roll, and its host starts it again{lines}"
+                raise Failed(text, hint=f"`fab logs {name} --lines 200` shows more")
+            self._world.emit(Note(name, f"{told}; systemd starts it again"))

@@ -259,11 +259,8 @@ class _Run:
         progress = Progress("start", nodes)
         # In a lab nobody minds what a node costs that ends a moment later; the next look notices it.
         steady = not self._cluster.lab
-        try:
-            # The next look waits for the replicas, and says how far they are.
-            bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
-        finally:
-            self._lives.began(progress.processes)
+        # The next look waits for the replicas, and says how far they are.
+        bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
         self._down -= {node.name for node in nodes}
 
     def _guard_again(self, nodes: Sequence[Node]) -> None:

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import pytest
 
@@ -13,6 +14,7 @@ from kafab.model import Role
 from tests.disturbances import heard
 from tests.docker_faults import cut_off, needs_packet_filter
 from tests.docker_hosts import DockerLab, docker
+from tests.fab import Done
 
 pytestmark = [
     pytest.mark.e2e,
@@ -71,18 +73,64 @@ def test_roll_goes_on_when_a_rebooted_host_is_back(cluster: DockerLab) -> None:
     assert since(cluster, before) == dict.fromkeys(before, 1), err
 
 
-def test_host_that_is_cut_off_from_the_others_stops_the_roll(cluster: DockerLab) -> None:
-    """Its broker runs and answers kafab alone: it is named, nothing else is stopped, and the same command goes on when it hears the others."""
+@dataclass(frozen=True)
+class CutOff:
+    """What became of a roll of two brokers while the host of the third one was cut off from all others after the first."""
+
+    first: str
+    waited: Done
+    """The roll in whose midst it happened."""
+    began: dict[str, int]
+    """How often each process had begun when that roll had ended."""
+    looped: str
+    """What the same command said while the first broker was killed again and again."""
+    healed: Done
+    """The same command once all heard each other again."""
+    began_after: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def beside_a_cut_off_host(cluster: DockerLab) -> CutOff:
+    """Roll two brokers, with the third one cut off after the first; then the same with a crash loop; then heal."""
     needs_packet_filter()
     before = starts(cluster)
-    command = ("restart", "--limit", "node1/broker,node2/broker", "--no-canary", "--pause-limit", "20s")
-    with cluster.fab.start(*command) as roll:
-        heard(roll, "/broker  started")
+    command = ("restart", "--limit", "node1/broker,node2/broker", "--no-canary")
+    with cluster.fab.start(*command, "--pause-limit", "20s") as roll:
+        first = heard(roll, "/broker  started")[-1].split("/")[0]
         with cut_off(cluster, "node3"):
-            _, err = roll.communicate(timeout=300)
-            meanwhile = since(cluster, before)
-    done = cluster.fab("restart", "--limit", "node1/broker,node2/broker", "--no-canary")
-    assert (roll.returncode, sum(meanwhile.values())) == (1, 1), err
-    assert re.search(r"not within 20 s:\n.*node3/broker", err), err
-    once = dict.fromkeys(before, 0) | {"node1/broker": 1, "node2/broker": 1}
-    assert (done.code, since(cluster, before)) == (0, once), done.out + done.err + err
+            out, err = roll.communicate(timeout=300)
+            began = since(cluster, before)
+            with cluster.fab.start(*command) as again:
+                heard(again, "waiting: the roll's next move")
+                killing = f"kill -9 $(cut -d' ' -f1 {cluster.node(f'{first}/broker').run}/process) || :"
+                deadline = time.monotonic() + 120
+                while again.poll() is None and time.monotonic() < deadline:
+                    cluster.on(first, killing)
+                    time.sleep(1)
+                _, looped = again.communicate(timeout=60)
+    waited = Done(roll.returncode, out, err)
+    healed = cluster.fab(*command)
+    return CutOff(f"{first}/broker", waited, began, looped, healed, since(cluster, before))
+
+
+def test_roll_stops_beside_a_host_that_is_cut_off(beside_a_cut_off_host: CutOff) -> None:
+    """The third broker runs and answers kafab alone: it is named, and the second one is left."""
+    found = beside_a_cut_off_host
+    began = {name: count for name, count in found.began.items() if count}
+    assert (found.waited.code, began) == (1, {found.first: 1}), found.waited.err
+    assert re.search(r"not within 20 s:\n.*node3/broker", found.waited.err), found.waited.err
+
+
+def test_node_that_ends_again_and_again_ends_the_roll(beside_a_cut_off_host: CutOff) -> None:
+    """Systemd starts it each time; the second exit is the end, and not the pause limit."""
+    found = beside_a_cut_off_host
+    assert f"{found.first}: the process exited" in found.looped, found.looped
+    assert "for the second time during this roll" in found.looped, found.looped
+
+
+def test_roll_goes_on_when_the_host_is_heard_again(beside_a_cut_off_host: CutOff) -> None:
+    """The same command restarts the second broker, once, and nothing else."""
+    found = beside_a_cut_off_host
+    began = {name: count for name, count in found.began_after.items() if count and name != found.first}
+    (second,) = {"node1/broker", "node2/broker"} - {found.first}
+    assert (found.healed.code, began) == (0, {second: 1}), found.healed.out + found.healed.err
