@@ -14,8 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
 
 BEGUN = "begun"
 EVERY = 0.02
@@ -54,61 +57,84 @@ def plain_client(bootstrap: str, topic: str) -> Iterator[PlainClient]:
                 process.kill()
 
 
+@dataclass
+class Books:
+    """What the client has met."""
+
+    acked: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """Number -> its partition, and when it was acknowledged."""
+    offsets: dict[int, set[tuple[int, int]]] = field(default_factory=dict)
+    """Number -> where it was read: partition and offset. A group may read an offset again; two of them are a duplicate."""
+    refused: "Counter[str]" = field(default_factory=Counter)
+    unread: "Counter[str]" = field(default_factory=Counter)
+
+    @property
+    def missing(self) -> int:
+        """How many acknowledged numbers were not read."""
+        return len(self.acked.keys() - self.offsets.keys())
+
+    def figures(self) -> dict[str, object]:
+        """Return the figures."""
+        acks = sorted(self.acked.values())
+        gaps = [later - at for (one, at), (other, later) in itertools.pairwise(acks) if one == other]
+        return {
+            "acked": len(acks),
+            "lost": self.missing,
+            "duplicates": sum(len(at) - 1 for at in self.offsets.values()),
+            "refused": dict(self.refused),
+            "unread": dict(self.unread),
+            "longest_gap_s": round(max(gaps, default=0), 3),
+        }
+
+
+def write(producer: KafkaProducer, topic: str, books: Books, ended: threading.Event) -> None:
+    """Send a number after another until the end is told, and have all acknowledged or refused."""
+
+    def send(number: int) -> None:
+        future = producer.send(topic, str(number).encode())
+        future.add_callback(lambda to: books.acked.setdefault(number, (to.partition, time.monotonic())))
+        future.add_errback(lambda error: books.refused.update([type(error).__name__]))
+
+    for number in itertools.count():
+        if ended.wait(EVERY):
+            break
+        send(number)
+    producer.flush()
+
+
+def read(consumer: KafkaConsumer, books: Books) -> None:
+    """Read for a moment; where no broker is there kafka-python raises, and the next time goes on."""
+    try:
+        found = consumer.poll(timeout_ms=200)
+    except KafkaError as error:
+        books.unread.update([type(error).__name__])
+        time.sleep(EVERY)
+        return
+    for partition, records in found.items():
+        for record in records:
+            books.offsets.setdefault(int(record.value), set()).add((partition.partition, record.offset))
+
+
 def main(bootstrap: str, topic: str) -> None:
     """Write and read until a line comes on stdin; print the figures."""
-    from kafka import KafkaConsumer, KafkaProducer  # the tests import this file, and need no client
-
-    ended = told()
+    ended, books = told(), Books()
     producer = KafkaProducer(bootstrap_servers=bootstrap)
     consumer = KafkaConsumer(
         topic, bootstrap_servers=bootstrap, group_id=f"readers of {topic}", auto_offset_reset="earliest"
     )
-    acked: dict[int, tuple[int, float]] = {}
-    """Number -> its partition, and when it was acknowledged."""
-    refused: Counter[str] = Counter()
-    offsets: dict[int, set[tuple[int, int]]] = {}
-
-    def send(number: int) -> None:
-        future = producer.send(topic, str(number).encode())
-        future.add_callback(lambda to: acked.setdefault(number, (to.partition, time.monotonic())))
-        future.add_errback(lambda error: refused.update([type(error).__name__]))
-
-    def write() -> None:
-        number = 0
-        while not ended.is_set():
-            send(number)
-            number += 1
-            time.sleep(EVERY)
-        producer.flush()
-
-    def read() -> None:
-        for partition, records in consumer.poll(timeout_ms=200).items():
-            for record in records:
-                # A group reads again what it has not committed before a rebalance: the same offset is no duplicate.
-                offsets.setdefault(int(record.value), set()).add((partition.partition, record.offset))
-
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, args=(producer, topic, books, ended))
     writer.start()
-    while not offsets:
-        read()
+    while not books.offsets:
+        read(consumer, books)
     tell(BEGUN)
     while writer.is_alive():
-        read()
+        read(consumer, books)
     deadline = time.monotonic() + PATIENCE
-    while acked.keys() - offsets.keys() and time.monotonic() < deadline:
-        read()
+    while books.missing and time.monotonic() < deadline:
+        read(consumer, books)
     consumer.close()
     producer.close()
-    acks = sorted(acked.values())
-    gaps = [later - at for (one, at), (other, later) in itertools.pairwise(acks) if one == other]
-    found = {
-        "acked": len(acked),
-        "lost": len(acked.keys() - offsets.keys()),
-        "duplicates": sum(len(at) - 1 for at in offsets.values()),
-        "refused": dict(refused),
-        "longest_gap_s": round(max(gaps, default=0), 3),
-    }
-    tell(json.dumps(found))
+    tell(json.dumps(books.figures()))
 
 
 def told() -> threading.Event:

@@ -13,7 +13,7 @@ import pytest
 from kafab.model import Role
 from tests.disturbances import heard
 from tests.docker_faults import cut_off, needs_packet_filter
-from tests.docker_hosts import DockerLab, docker
+from tests.docker_hosts import DockerLab, docker, until
 from tests.fab import Done
 
 pytestmark = [
@@ -109,6 +109,8 @@ def beside_a_cut_off_host(cluster: DockerLab) -> CutOff:
                     time.sleep(1)
                 _, looped = again.communicate(timeout=60)
     waited = Done(roll.returncode, out, err)
+    # A server of ZooKeeper that was cut off tries again after a minute at most, and until then the check after a roll tells of it.
+    until(lambda: str(cluster.fab("verify", "--read-only").code), "0", 180)
     healed = cluster.fab(*command)
     return CutOff(f"{first}/broker", waited, began, looped, healed, since(cluster, before))
 
