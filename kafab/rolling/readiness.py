@@ -85,6 +85,15 @@ def leader_is_agreed(cluster: Cluster, awaited: Sequence[Node], seen: Seen) -> M
     }
 
 
+def silent(cluster: Cluster, seen: Seen) -> Missing:
+    """Return the brokers that run and do not answer: whoever waits for another one waits for them."""
+    return {
+        node.name: Unanswered(view.reason)
+        for node in cluster.brokers
+        if seen.stays(node) and isinstance(view := seen.views.get(node.id, NOT_ASKED), Unknown)
+    }
+
+
 def old_sessions(brokers: Sequence[Node], seen: Seen) -> Missing:
     """Judge ZooKeeper: no session of an earlier process holds the id of one of these brokers."""
     sessions = seen.ensemble.sessions

@@ -8,7 +8,7 @@ import pytest
 
 from kafab.canary.figures import Counts
 from kafab.errors import Failed, Interrupted, Unreachable, Unsafe
-from kafab.events import Note
+from kafab.events import Note, Waiting
 from kafab.ops.check.status import unfinished_roll
 from kafab.ops.rolling.roll import Rolled, give_up, roll
 from kafab.ops.run.goal import Asked, prepare
@@ -385,6 +385,22 @@ def test_node_that_ends_again_and_again_ends_the_roll_at_once(
     told = "for the second time during this roll, and its host starts it again"
     assert (told in caught.value.message, cosmos.clock.time < 60) == (ends, ends), caught.value.message
     assert cosmos.of("stop") == ["node2/broker"]
+
+
+def test_broker_outside_of_the_limit_that_recovers_is_waited_for(cosmos: Cosmos) -> None:
+    """It answers nobody for longer than the pause limit; as its logs are fewer each time the roll waits, and says how many remain."""
+    cosmos.kafka.frozen = {3}
+
+    def recovers(now: float) -> None:
+        cosmos.answers["loading", "node3/broker"] = f"running 5 5\n| INFO ({now:.0f}/400 completed in /data)"
+        if now > 100:
+            cosmos.kafka.frozen = set()
+
+    cosmos.clock.during = recovers
+    rolled(cosmos, limit="node1/broker", pause_limit=timedelta(seconds=30))
+    told = [event.what for event in cosmos.events if isinstance(event, Waiting)]
+    assert (cosmos.of("stop"), cosmos.clock.time > 100) == (["node1/broker"], True)
+    assert any("loads its logs, 3" in text for text in told), told
 
 
 def test_pause_limit_holds_from_when_a_broker_serves(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ from kafab.ops.see import see
 from kafab.ops.until import late, until
 from kafab.ops.world import World
 from kafab.rolling.decide import Await, Blocked, Done, Move, Start, Stop, decide, questions
-from kafab.rolling.readiness import Missing
+from kafab.rolling.readiness import Missing, silent
 from kafab.words import few
 
 AWAITED = "the roll's next move"
@@ -133,7 +133,7 @@ class _Run:
         self._begun: float | None = None
         """When the first node was stopped."""
         self._rolled = Rolled(before=found.finished)
-        self._recovery = Recovery(self._nodes, world)
+        self._recovery = Recovery(cluster.nodes, world)
         self._catching_up = CatchingUp(cluster, world)
         self._lives = Lives(world)
         self._canary = Companion(cluster, asked, world)
@@ -197,7 +197,8 @@ class _Run:
                 return self._canary.lacks()
             if not isinstance(found, Await):
                 return {}
-            return self._catching_up.told(self._recovery.told(found.missing), seen)
+            missing = {**silent(self._cluster, seen), **found.missing}
+            return self._catching_up.told(self._recovery.told(missing), seen)
 
         limit = self._asked.pause_limit
         missing = until(
