@@ -331,7 +331,7 @@ def test_restart_at_once_is_an_interruption_for_canary_and_client(lab: Lab) -> N
     with (
         topic(lab, "single", 3, replicas=1) as name,
         plain_client(lab.cluster.bootstrap, name) as client,
-        lab.fab.start("canary", "--for", "30s", "--json") as canary,
+        lab.fab.start("canary", "--for", "22s", "--json") as canary,
     ):
         heard(canary, "records acknowledged")
         lab.fab.must("restart", "--at-once", "--limit", brokers, "--unsafe")
