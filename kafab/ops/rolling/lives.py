@@ -35,5 +35,5 @@ class Lives:
             if self._ends[name] == MOST:
                 lines = "".join(f"\n  {line}" for line in report.log)
                 text = f"{name}: {told}, for the second time during this roll, and its host starts it again{lines}"
-                raise Failed(text, hint=f"`fab logs {name} --lines 200` shows more")
+                raise Failed(text, hint="`fab logs NODE --lines 200` shows more")
             self._world.emit(Note(name, f"{told}; systemd starts it again"))
