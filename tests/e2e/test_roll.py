@@ -222,22 +222,13 @@ def test_only_what_is_pending_is_restarted(lab: Lab) -> None:
 
 
 def test_broker_killed_in_mid_roll_is_brought_back_first(lab: Lab) -> None:
-    """Another broker dies while one is down: nothing more is stopped until it serves again."""
-    victim = "node3/broker"
-    with lab.fab.start("restart", "--no-canary") as roll:
-        heard(roll, "node1/broker  started")
-        os.kill(lab.pid(victim), signal.SIGKILL)
-        _, err = roll.communicate(timeout=240)
-    assert (roll.returncode, f"{victim}  started" in err) == (0, True), err
-
-
-@pytest.mark.parametrize("lab", [SHAPED["zookeeper"]], indirect=True)
-def test_broker_that_recovers_its_logs_is_left_alone(lab: Lab) -> None:
-    """The last broker, killed in mid-roll, reads thousands of segments anew: the roll tells how many logs remain, and begins it once."""
+    """The last one dies while the first comes back, is started again and left alone while it recovers its logs, however many."""
     last = lab.controller()
     first, victim = lab.node(f"node{last % 3 + 1}/broker"), lab.node(f"node{last}/broker")
-    with topic(lab, "segments", 20, "segment.bytes=17000", "segment.index.bytes=100") as name:
-        produce(lab, name, 40_000, 1000)
+    # Kafka 4 has no segments that small, and then the recovery takes a moment only.
+    small = () if lab.cluster.kraft else ("segment.bytes=17000", "segment.index.bytes=100")
+    with topic(lab, "segments", 20, *small) as name:
+        produce(lab, name, 40_000 if small else 1000, 1000)
         before = lab.beginnings()
         with lab.fab.start("restart", "--limit", f"{first.name},{victim.name}", "--no-canary") as roll:
             heard(roll, f"{first.name}  started")
@@ -248,7 +239,8 @@ def test_broker_that_recovers_its_logs_is_left_alone(lab: Lab) -> None:
             _, err = roll.communicate(timeout=300)
         began = {name: count for name, count in replaced(before, lab.beginnings()).items() if count}
     assert (roll.returncode, began) == (0, {first.name: 1, victim.name: 1}), err
-    assert re.search(rf"{victim.name}.* recovers its logs after an unclean stop, \d+ of \d+ remain", err), err
+    told = re.search(rf"{victim.name}.* recovers its logs after an unclean stop, \d+ of \d+ remain", err)
+    assert told or not small, err
 
 
 @pytest.mark.parametrize("lab", [SHAPED["zookeeper"]], indirect=True)
@@ -264,7 +256,7 @@ def test_replica_that_catches_up_slowly_is_waited_for(lab: Lab) -> None:
                 produce(lab, name, 40, 500_000)
                 _, stuck = roll.communicate(timeout=240)
             left = lab.beginnings()
-            configure(lab, ResourceType.BROKER, "1", {rate: "1500000"})
+            configure(lab, ResourceType.BROKER, "1", {rate: "600000"})
             done = lab.fab(*command)
         finally:
             configure(lab, ResourceType.BROKER, "1", {rate: None})
