@@ -3,10 +3,10 @@
 No method raises for a host's or a cluster's fault: what could not be read or done is an ``Unknown`` with the reason.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -26,6 +26,7 @@ from kafab.cluster.metadata import (
 )
 from kafab.command import Outcome, Script
 from kafab.events import Emit
+from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.model import Endpoint
 from kafab.releases.archive import Content
 from kafab.releases.names import Artifact, ReleaseName
@@ -251,6 +252,44 @@ class Leaders(Protocol):
 
         Returns why the controller refused, for those that it did; raises Failed where it refused all of it.
         """
+
+
+class Groups(Protocol):
+    """Groups of consumers as their coordinators know them; ``metadata`` says which broker is where."""
+
+    def list(self, metadata: Metadata) -> Listing:
+        """Ask every broker for the groups that it coordinates."""
+
+    def describe(self, metadata: Metadata, groups: Sequence[Listed]) -> Mapping[str, Group | Unknown]:
+        """Ask each group's coordinator for its state, members and committed offsets; by the group's name."""
+
+    def commit(
+        self, metadata: Metadata, group: Listed, offsets: Mapping[At, Commit]
+    ) -> Mapping[At, str] | Unknown:
+        """Commit offsets of a group without members. Returns Kafka's error for each partition that was refused.
+
+        Unknown: whether they were committed is not known.
+        """
+
+    def delete(self, metadata: Metadata, group: Listed) -> str | Unknown | None:
+        """Delete a group without members, with its offsets; return Kafka's error where it was refused."""
+
+
+class Offsets(Protocol):
+    """Offsets of partitions as their leaders know them. A partition without a leader is Unknown."""
+
+    def ends(self, metadata: Metadata, partitions: Collection[At]) -> Mapping[At, Ends | Unknown]:
+        """Return the first offset, the last stable one and the high watermark of each partition."""
+
+    def since(
+        self, metadata: Metadata, partitions: Collection[At], moment: datetime
+    ) -> Mapping[At, int | Unknown | None]:
+        """Return the offset of the first record whose timestamp is not before ``moment``; None where no record is as late."""
+
+    def written(
+        self, metadata: Metadata, offsets: Collection[tuple[At, int]]
+    ) -> Mapping[tuple[At, int], datetime | Unknown]:
+        """Return the timestamp of the first record at or behind each of these offsets, as its producer or broker has set it."""
 
 
 class Records(Protocol):

@@ -29,7 +29,9 @@ from kafab.ports import (
     Clock,
     Controllers,
     Fleet,
+    Groups,
     Leaders,
+    Offsets,
     Records,
     Settings,
     Store,
@@ -39,6 +41,7 @@ from kafab.ports import (
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.admin import ClientsAdmin
+    from kafab.adapters.kafka.groups import KafkaGroups
     from kafab.adapters.ssh.fleet import SshFleet
 
 PASSWORD_FD = "KAFAB_SUDO_PASSWORD_FD"  # noqa: S105  # a variable's name
@@ -126,6 +129,22 @@ class Session:
         """Records written to the cluster and read from it."""
         return self._clients
 
+    @property
+    def groups(self) -> Groups:
+        """Groups of consumers."""
+        return self._groups
+
+    @property
+    def offsets(self) -> Offsets:
+        """Offsets of partitions."""
+        return self._groups
+
+    @cached_property
+    def _groups(self) -> "KafkaGroups":
+        from kafab.adapters.kafka.groups import KafkaGroups
+
+        return KafkaGroups()
+
     @cached_property
     def _clients(self) -> "ClientsAdmin":
         from kafab.adapters.kafka.admin import ClientsAdmin
@@ -168,7 +187,7 @@ class Session:
 
     def close(self) -> None:
         """Close what was opened, and only that."""
-        for name in ("_clients", "controllers", "zookeeper", "_ssh"):
+        for name in ("_clients", "_groups", "controllers", "zookeeper", "_ssh"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

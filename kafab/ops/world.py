@@ -11,7 +11,9 @@ from kafab.ports import (
     Clock,
     Controllers,
     Fleet,
+    Groups,
     Leaders,
+    Offsets,
     Records,
     Settings,
     Store,
@@ -65,6 +67,14 @@ class World(Protocol):
     @property
     def leaders(self) -> Leaders:
         """Who leads partitions."""
+
+    @property
+    def groups(self) -> Groups:
+        """Groups of consumers."""
+
+    @property
+    def offsets(self) -> Offsets:
+        """Offsets of partitions."""
 
     @property
     def records(self) -> Records:

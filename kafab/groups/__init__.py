@@ -1,0 +1,1 @@
+"""Consumer groups, their offsets, and what a reset of them would do: values and judgements, no I/O."""

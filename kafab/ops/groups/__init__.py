@@ -1,0 +1,1 @@
+"""Groups of consumers: read, reset, restored, deleted."""
