@@ -36,3 +36,8 @@ def size(count: int) -> str:
         if value < 999.95:
             break
     return f"{value:.1f} {unit}"
+
+
+def shown(text: str) -> str:
+    """Return a name that strangers chose with every letter escaped that would steer a terminal or break a line."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

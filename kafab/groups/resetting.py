@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kafab.groups.targets import Earliest, Latest, Offset, Shift, Target, Time
+from kafab.groups.targets import Earliest, Latest, Offset, Saved, Shift, Target, Time
 from kafab.groups.values import At, Commit, Ends
 from kafab.unknown import Unknown
 
@@ -56,30 +56,30 @@ def moves(
     if isinstance(target, Shift) and (none := sorted(wanted - before.keys())):
         topic, number = none[0]
         return Unknown(f"the group has no committed offset of {topic}-{number} to shift")
-    return tuple(
-        _move(at, before.get(at), ends[at], target, (timed or {}).get(at), (saved or {}).get(at))
-        for at in sorted(wanted)
-    )
+
+    def asked(at: At) -> Commit | None:
+        match target:
+            case Earliest():
+                found = ends[at].earliest
+            case Latest():
+                found = ends[at].high
+            case Offset(offset):
+                found = offset
+            case Shift(by):
+                found = before[at].offset + by
+            case Time():
+                last = (timed or {}).get(at)
+                return None if last is None else Commit(last)
+            case Saved():
+                return (saved or {})[at]
+        return Commit(found)
+
+    return tuple(_move(at, before.get(at), asked(at), ends[at]) for at in sorted(wanted))
 
 
-def _move(
-    at: At, before: Commit | None, ends: Ends, target: Target, timed: int | None, saved: Commit | None
-) -> Move:
-    if isinstance(target, Earliest):
-        return Move(at, before, Commit(ends.earliest), ends)
-    if isinstance(target, Latest):
-        return Move(at, before, Commit(ends.high), ends)
-    if isinstance(target, Time):
-        if timed is None:
-            return Move(at, before, Commit(ends.high), ends, "no record is that late: the end")
-        return Move(at, before, Commit(timed), ends)
-    if saved is not None:
-        asked = saved
-    elif isinstance(target, Shift):
-        asked = Commit((before.offset if before else 0) + target.by)
-    else:
-        assert isinstance(target, Offset)
-        asked = Commit(target.offset)
+def _move(at: At, before: Commit | None, asked: Commit | None, ends: Ends) -> Move:
+    if asked is None:
+        return Move(at, before, Commit(ends.high), ends, "no record is that late: the end")
     if asked.offset < ends.earliest:
         return Move(
             at, before, Commit(ends.earliest), ends, f"{asked.offset} is no longer there: the first record"

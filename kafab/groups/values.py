@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from kafab.unknown import Unknown
+from kafab.words import shown
 
 At: TypeAlias = tuple[str, int]
 """A topic and the number of its partition."""
@@ -51,7 +52,7 @@ class Member:
     def name(self) -> str:
         """Return the client id and the host, as an operator looks for it."""
         static = f" ({self.instance})" if self.instance else ""
-        return f"{self.client}{static} on {self.host}"
+        return shown(f"{self.client}{static} on {self.host}")
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,13 @@ class Described:
 
     group: Group
     places: tuple[Place, ...]
+
+    @property
+    def unknown(self) -> bool:
+        """True where a part of it could not be read, though it should be there: a share group commits no offsets."""
+        parts: list[object] = [self.group.members, *(place.ends for place in self.places)]
+        parts += [] if self.group.kind == SHARE else [self.group.committed]
+        return any(isinstance(part, Unknown) for part in parts)
 
     @property
     def lag(self) -> int | Unknown:

@@ -26,12 +26,22 @@ _TOOLS = {"share": "kafka-share-groups.sh", "streams": "kafka-streams-groups.sh"
 
 
 @dataclass(frozen=True)
-class Reset:
-    """What is going to be done: to which group, from which offsets, and each partition's move."""
+class Deletion:
+    """What is going to be deleted: a group without members, and its committed offsets."""
 
     metadata: Metadata
     listed: Listed
     before: Mapping[At, Commit]
+
+    def snapshot(self, cluster: str, taken: datetime) -> Snapshot:
+        """Return all offsets as they are before it."""
+        return Snapshot(cluster, self.metadata.cluster_id, self.listed.name, taken, self.before)
+
+
+@dataclass(frozen=True)
+class Reset(Deletion):
+    """What is going to be done: to which group, from which offsets, and each partition's move."""
+
     moves: tuple[Move, ...]
     left_out: tuple[At, ...] = ()
     """Partitions with offsets that are not there any more."""
@@ -40,10 +50,6 @@ class Reset:
     def changes(self) -> tuple[Move, ...]:
         """The moves that move."""
         return tuple(move for move in self.moves if move.changes)
-
-    def snapshot(self, cluster: str, taken: datetime) -> Snapshot:
-        """Return all offsets as they are before it."""
-        return Snapshot(cluster, self.metadata.cluster_id, self.listed.name, taken, self.before)
 
 
 def plan(world: World, name: str, target: Target, topics: Sequence[str]) -> Reset:
@@ -130,23 +136,22 @@ def apply(world: World, reset: Reset) -> None:
         raise OutcomeUnknown(f"group {name}: read back otherwise: {told}", hint=hint)
 
 
-def deletable(world: World, name: str) -> tuple[Metadata, Group, Listed]:
+def deletable(world: World, name: str) -> Deletion:
     """Return the group that a deletion would take away. Raises Unsafe for one with members, UsageError, NotTold, Unreachable."""
     metadata = seen(world)
     listed = one(world.groups.list(metadata), name)
-    return metadata, _idle(world, metadata, listed, "delete"), listed
+    return Deletion(metadata, listed, _committed(_idle(world, metadata, listed, "delete")))
 
 
-def delete(world: World, metadata: Metadata, listed: Listed) -> None:
+def delete(world: World, gone: Deletion) -> None:
     """Delete it. Raises Failed with Kafka's error, OutcomeUnknown where no answer came."""
-    answer = world.groups.delete(metadata, listed)
+    name = gone.listed.name
+    answer = world.groups.delete(gone.metadata, gone.listed)
     if isinstance(answer, Unknown):
-        raise OutcomeUnknown(
-            f"group {listed.name}: not seen to be deleted ({answer.reason})",
-            hint="`groups.list` shows whether it is there",
-        )
+        told = f"group {name}: not seen to be deleted ({answer.reason})"
+        raise OutcomeUnknown(told, hint="`groups.list` shows whether it is there")
     if answer is not None:
-        raise Failed(f"group {listed.name} was not deleted: {answer}")
+        raise Failed(f"group {name} was not deleted: {answer}")
 
 
 def now() -> datetime:

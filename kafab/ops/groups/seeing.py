@@ -3,7 +3,7 @@
 A coordinator that does not answer makes its groups Unknown; it never makes the list shorter without a word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,33 +23,37 @@ from kafab.unknown import Unknown
 from kafab.words import nearest
 
 
-def listing(world: World, metadata: Metadata | None = None) -> Listing:
+def listing(world: World) -> Listing:
     """Return all groups, each with its state where a coordinator tells it. Raises Unreachable where no broker answers."""
-    view = metadata or seen(world)
-    found = world.groups.list(view)
-    if len([who for who in found.silent if who.startswith("broker ")]) == len(view.brokers):
-        raise Unreachable(found.silent, hint="`status` shows which nodes run")
+    metadata = seen(world)
+    found = _listing(world, metadata)
     # Before Kafka 2.6 the list has no states.
     stateless = [group for group in found.groups if group.state is None]
-    told = world.groups.describe(view, stateless) if stateless else {}
+    told = world.groups.describe(metadata, stateless) if stateless else {}
     states = {name: group.state for name, group in told.items() if isinstance(group, Group)}
-    return replace(
-        found,
-        groups=tuple(
-            replace(group, state=states.get(group.name)) if group.state is None else group
-            for group in found.groups
-        ),
-    )
+    groups = (replace(group, state=group.state or states.get(group.name)) for group in found.groups)
+    return replace(found, groups=tuple(groups))
 
 
-def describe(world: World, names: Sequence[str], now: datetime) -> dict[str, Described | Unknown]:
-    """Return these groups, all without names, by name. ``now`` is compared with the records' timestamps.
+def _listing(world: World, metadata: Metadata) -> Listing:
+    found = world.groups.list(metadata)
+    if len([who for who in found.silent if who.startswith("broker ")]) == len(metadata.brokers):
+        raise Unreachable(found.silent, hint="`status` shows which nodes run")
+    return found
+
+
+def describe(
+    world: World, name: str | None, now: datetime
+) -> tuple[dict[str, Described | Unknown], Mapping[str, str]]:
+    """Return the group of that name, all without one, by name; and why others may be missing in that list.
+
+    ``now`` is compared with the records' timestamps.
 
     Raises UsageError for a group that is not there, NotTold where a silent coordinator may have it, Unreachable.
     """
     metadata = seen(world)
-    found = world.groups.list(metadata) if names else listing(world, metadata)
-    asked = [one(found, name) for name in dict.fromkeys(names)] if names else found.groups
+    found = _listing(world, metadata)
+    asked = found.groups if name is None else (one(found, name),)
     answers = world.groups.describe(metadata, asked)
     groups = [answer for answer in answers.values() if not isinstance(answer, Unknown)]
     ends = world.offsets.ends(metadata, partitions(groups))
@@ -66,12 +70,13 @@ def describe(world: World, names: Sequence[str], now: datetime) -> dict[str, Des
         # A record may be younger than this machine's clock.
         return replace(place, behind=max(now - written, now - now))
 
-    return {
-        name: answer
+    described = {
+        each: answer
         if isinstance(answer, Unknown)
-        else Described(answer, tuple(aged(place) for place in parts[name]))
-        for name, answer in sorted(answers.items())
+        else Described(answer, tuple(aged(place) for place in parts[each]))
+        for each, answer in sorted(answers.items())
     }
+    return described, {} if name is not None else found.silent
 
 
 def one(found: Listing, name: str) -> Listed:
