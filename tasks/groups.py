@@ -19,42 +19,39 @@ _YES = "do not ask"
 _TOPICS = "a topic, or some of its partitions as orders:0,2; may be given again; without it all with committed offsets"
 
 
-@task(name="list", help={"json": _JSON})
-def list_(_context: Context, json: bool = False) -> int:
+@task(name="list", help={"lag": "show members, lag and its age, too", "json": _JSON})
+def list_(_context: Context, lag: bool = False, json: bool = False) -> int:
     """Print all groups with their type, state and coordinator. Exit 5 where a coordinator does not answer."""
-    from kafab.ops.groups import seeing
+    from kafab.ops.groups import changing, seeing
     from kafab.screens import groups as screen
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    found = seeing.listing(session)
-    console.data(screen.listed_document(session.cluster.name, found), screen.listed(found))
-    for who, why in found.silent.items():
+    name = session.cluster.name
+    if lag:
+        groups, silent = seeing.describe(session, None, changing.now())
+        console.data(screen.document(name, groups, silent), screen.summary(groups))
+    else:
+        found = seeing.listing(session)
+        groups, silent = {}, found.silent
+        console.data(screen.listed_document(name, found), screen.listed(found))
+    for who, why in silent.items():
         console.warn(f"groups may be missing: {who}: {why}")
-    return 5 if found.silent else 0
+    return 5 if silent or seeing.unknown(groups) else 0
 
 
-@task(
-    optional=["name"],
-    positional=["name"],
-    help={"name": _NAME + "; without it a line for each group", "json": _JSON},
-)
-def describe(_context: Context, name: str | None = None, json: bool = False) -> int:
+@task(positional=["name"], help={"name": _NAME, "json": _JSON})
+def describe(_context: Context, name: str, json: bool = False) -> int:
     """Show a group's members and, for each partition, its committed offset, the ends, and the lag in records and in time.
 
     BEHIND is the age of the first record that the group has not consumed. Exit 5 where something could not be read.
     """
-    from kafab.groups.values import Described
     from kafab.ops.groups import changing, seeing
     from kafab.screens import groups as screen
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     found, silent = seeing.describe(session, name, changing.now())
-    only = found.get(name) if name else None
-    told = screen.text(only) if isinstance(only, Described) else screen.summary(found)
-    console.data(screen.document(session.cluster.name, found), told)
-    for who, why in silent.items():
-        console.warn(f"groups may be missing: {who}: {why}")
-    return 5 if silent or any(not isinstance(one, Described) or one.unknown for one in found.values()) else 0
+    console.data(screen.document(session.cluster.name, found, silent), screen.texts(found))
+    return 5 if seeing.unknown(found) else 0
 
 
 @task(
@@ -64,6 +61,7 @@ def describe(_context: Context, name: str | None = None, json: bool = False) -> 
         "name": _NAME,
         "to": "earliest, latest, an offset (1200), a shift (--to=-50, --to=+50), a time (2026-11-26T10:00:00Z) or snapshot:FILE",
         "topics": _TOPICS,
+        "new": "make the group if there is none of that name; needs --topics",
         "yes": _YES,
         "json": _JSON,
     },
@@ -71,8 +69,10 @@ def describe(_context: Context, name: str | None = None, json: bool = False) -> 
 def reset(
     _context: Context,
     name: str,
-    to: str,
+    *,
+    to: str = "",
     topics: list[str] | None = None,
+    new: bool = False,
     yes: bool = False,
     json: bool = False,
 ) -> None:
@@ -83,7 +83,7 @@ def reset(
     """
     from kafab.groups import targets
 
-    _reset(name, targets.target(to), topics or [], yes=yes, json=json)
+    _reset(name, targets.target(to), topics or [], new=new, yes=yes, json=json)
 
 
 @task(
@@ -97,7 +97,7 @@ def restore(_context: Context, file: str, yes: bool = False, json: bool = False)
     from kafab.groups import snapshot, targets
 
     path = Path(file).expanduser()
-    _reset(snapshot.read(path).group, targets.Saved(path), [], yes=yes, json=json)
+    _reset(snapshot.read(path).group, targets.Saved(path), [], new=True, yes=yes, json=json)
 
 
 @task(positional=["name"], help={"name": _NAME, "yes": _YES, "json": _JSON})
@@ -120,12 +120,12 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
     console.data(screen.deleted(name, saved), f"Deleted group {name}; its offsets are saved in {saved}")
 
 
-def _reset(name: str, target: "Target", topics: list[str], *, yes: bool, json: bool) -> None:
+def _reset(name: str, target: "Target", topics: list[str], *, new: bool, yes: bool, json: bool) -> None:
     from kafab.ops.groups import changing
     from kafab.screens import groups as screen
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    planned = changing.plan(session, name, target, topics)
+    planned = changing.plan(session, name, target, topics, new=new)
     if not planned.changes:
         console.data(
             screen.reset_document("unchanged", planned, None), f"{screen.plan(planned)}\nnothing to do"
@@ -133,12 +133,9 @@ def _reset(name: str, target: "Target", topics: list[str], *, yes: bool, json: b
         return
     console.lines(screen.plan(planned) + "\n", errors=json)
     console.confirm(f"Reset group {name} of {session.cluster.name} so?", yes=yes, lab=session.cluster.lab)
-    saved = _save(planned.snapshot(session.cluster.name, changing.now()))
+    saved = None if planned.makes else _save(planned.snapshot(session.cluster.name, changing.now()))
     changing.apply(session, planned)
-    told = (
-        f"Reset group {name}, and read back. `fab groups.restore {saved}` brings the offsets before it back"
-    )
-    console.data(screen.reset_document("reset", planned, saved), told)
+    console.data(screen.reset_document("reset", planned, saved), screen.done(planned, saved))
 
 
 def _save(taken: "Snapshot") -> "Path":

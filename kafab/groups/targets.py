@@ -58,6 +58,8 @@ Target: TypeAlias = Earliest | Latest | Offset | Shift | Time | Saved
 
 def target(text: str) -> Target:
     """Read what ``--to`` was given. A time without a zone is UTC. Raises UsageError."""
+    if not text:
+        raise UsageError("--to is missing", hint=FORMS)
     if text in ("earliest", "latest"):
         return Earliest() if text == "earliest" else Latest()
     if text.startswith("snapshot:"):

@@ -1,5 +1,6 @@
 """Groups and resets of them as text, in the words of kafka-consumer-groups where it has them, and as JSON documents."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +37,14 @@ def summary(found: Mapping[str, Described | Unknown]) -> str:
     return layout.table(columns, [_line(name, one) for name, one in found.items()]) if found else ""
 
 
+def texts(found: Mapping[str, Described | Unknown]) -> str:
+    """Return all of these groups."""
+    return "\n\n".join(
+        f"Group: {shown(name)}  State: unknown ({one.reason})" if isinstance(one, Unknown) else text(one)
+        for name, one in found.items()
+    )
+
+
 def text(one: Described) -> str:
     """Return all of one group: its state, its members, and its partitions."""
     group = one.group
@@ -59,7 +68,9 @@ def text(one: Described) -> str:
     return "\n".join(parts)
 
 
-def document(cluster: str, found: Mapping[str, Described | Unknown]) -> dict[str, object]:
+def document(
+    cluster: str, found: Mapping[str, Described | Unknown], silent: Mapping[str, str]
+) -> dict[str, object]:
     """Return groups as ``kafab.group-descriptions/1``; ``unknown`` says why something of them is null."""
     return {
         "schema": "kafab.group-descriptions/1",
@@ -68,6 +79,7 @@ def document(cluster: str, found: Mapping[str, Described | Unknown]) -> dict[str
             {"group": name, "unknown": one.reason} if isinstance(one, Unknown) else _document(one)
             for name, one in found.items()
         ],
+        "silent": dict(silent),
     }
 
 
@@ -90,6 +102,7 @@ def plan(reset: Reset) -> str:
     columns = ("TOPIC", "PARTITION", "FROM", "TO", "FIRST", "END", "AGAIN", "SKIPPED", "NOTE")
     lines = [layout.table(columns, rows)]
     lines += [f"{topic}-{number} is not there any more, its offset stays" for topic, number in reset.left_out]
+    lines += [f"there is no group {shown(reset.listed.name)} yet: it is made"] if reset.makes else []
     return "\n".join([*lines, sums(reset)])
 
 
@@ -99,6 +112,15 @@ def sums(reset: Reset) -> str:
     skipped = sum(move.skipped for move in reset.changes)
     partitions = plural(len(reset.changes), "partition")
     return f"group {shown(reset.listed.name)}: {partitions} to set, {again} read again, {skipped} skipped"
+
+
+def done(reset: Reset, saved: Path | None) -> str:
+    """Return that a reset was made and read back, and how it is taken back."""
+    name = shown(reset.listed.name)
+    if saved is None:
+        return f"Made group {name}, and read its offsets back."
+    back = f"The offsets before it are saved: fab groups.restore {shlex.quote(str(saved))}"
+    return f"Reset group {name}, and read its offsets back.\n{back}"
 
 
 def reset_document(action: str, reset: Reset, saved: Path | None) -> dict[str, object]:

@@ -12,7 +12,9 @@ from kafab.ports import (
     Clock,
     Controllers,
     Fleet,
+    Groups,
     Leaders,
+    Offsets,
     Records,
     Settings,
     Store,
@@ -23,6 +25,7 @@ from kafab.testing.admin import FakeAdmin
 from kafab.testing.canaries import FakeCanaries
 from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
+from kafab.testing.groups import FakeGroups
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.zookeeper import FakeZooKeeper
@@ -42,6 +45,8 @@ class FakeWorld:
     settings: Settings
     store: Store
     canaries: Canaries = field(default_factory=FakeCanaries)
+    groups: Groups = field(default_factory=FakeGroups)
+    offsets: Offsets = field(default_factory=FakeGroups)
     clock: Clock = field(default_factory=FakeClock)
     emit: Emit = silent
     runs: int = 0

@@ -14,6 +14,7 @@ from kafka.protocol.admin import DescribeGroupsRequest
 from kafab.adapters.kafka import group_messages as messages
 from kafab.adapters.kafka.brokers import BrokerConnections
 from kafab.cluster.metadata import Metadata
+from kafab.groups import coordinating
 from kafab.groups.values import (
     CLASSIC,
     CONSUMER,
@@ -30,7 +31,6 @@ from kafab.unknown import Unknown
 
 _TIMEOUT = timedelta(seconds=5)
 _CHANGE = timedelta(seconds=15)
-_OFFSETS_TOPIC = "__consumer_offsets"
 _FIRST, _MORE = 16 << 10, 1 << 20
 """Bytes that are fetched of a partition to see when a record was written, and where its batch is larger than that."""
 _TOGETHER = 500
@@ -56,9 +56,9 @@ class KafkaGroups:
                 silent[f"broker {broker}"] = groups.reason
             else:
                 found |= {group.name: group for group in groups}
-        kept = [partition for partition in metadata.partitions if partition.topic == _OFFSETS_TOPIC]
+        kept = [partition for partition in metadata.partitions if partition.topic == coordinating.TOPIC]
         if lost := [partition for partition in kept if partition.leader is None]:
-            silent[_OFFSETS_TOPIC] = f"{len(lost)} of its {len(kept)} partitions have no leader"
+            silent[coordinating.TOPIC] = f"{len(lost)} of its {len(kept)} partitions have no leader"
         return Listing(tuple(found[name] for name in sorted(found)), silent)
 
     def describe(self, metadata: Metadata, groups: Sequence[Listed]) -> Mapping[str, Group | Unknown]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from kafab.cluster.metadata import Metadata
 from kafab.errors import Failed, NotTold, OutcomeUnknown, Unsafe, UsageError
 from kafab.groups import snapshot
+from kafab.groups.coordinating import TOPIC, coordinator
 from kafab.groups.resetting import Move, moves
 from kafab.groups.snapshot import Snapshot
 from kafab.groups.targets import Saved, Target, Time, chosen
@@ -21,6 +22,8 @@ from kafab.ops.world import World
 from kafab.unknown import Unknown
 from kafab.words import few, plural
 
+ABSENT = "absent"
+"""The state of a group that is not there yet; none of Kafka's."""
 T = TypeVar("T")
 _TOOLS = {"share": "kafka-share-groups.sh", "streams": "kafka-streams-groups.sh"}
 
@@ -46,21 +49,25 @@ class Reset(Deletion):
     left_out: tuple[At, ...] = ()
     """Partitions with offsets that are not there any more."""
 
+    makes: bool = False
+    """True where there is no such group yet."""
+
     @property
     def changes(self) -> tuple[Move, ...]:
         """The moves that move."""
         return tuple(move for move in self.moves if move.changes)
 
 
-def plan(world: World, name: str, target: Target, topics: Sequence[str]) -> Reset:
-    """Return what a reset would do; nothing is changed. Without ``topics`` it is about all partitions with committed offsets.
+def plan(world: World, name: str, target: Target, topics: Sequence[str], *, new: bool = False) -> Reset:
+    """Return what a reset would do; nothing is changed.
+
+    Without ``topics`` it is about all partitions with committed offsets. With ``new`` a group that is not there is made by it.
 
     Raises Unsafe for a group with members, with their names and hosts, and for a type whose offsets are no consumer's; UsageError for an
     unknown group, topic, partition, file, and where nothing is committed; NotTold where a coordinator or a leader does not answer.
     """
     metadata = seen(world)
-    listed = one(world.groups.list(metadata), name)
-    before = _committed(_idle(world, metadata, listed, "reset"))
+    listed, before = _place(world, metadata, name, new=new)
     known: dict[str, list[int]] = {}
     for each in metadata.partitions:
         known.setdefault(each.topic, []).append(each.number)
@@ -87,7 +94,8 @@ def plan(world: World, name: str, target: Target, topics: Sequence[str]) -> Rese
     found = moves(before, wanted, ends, target, timed=timed, saved=saved)
     if isinstance(found, Unknown):
         raise UsageError(found.reason, hint="--to earliest, latest, an offset or a time sets it")
-    return Reset(metadata, listed, before, found, tuple(sorted(left_out)))
+    makes = listed.state == ABSENT
+    return Reset(metadata, listed, before, found, tuple(sorted(left_out)), makes)
 
 
 def save(folder: Path, taken: Snapshot) -> Path:
@@ -157,6 +165,17 @@ def delete(world: World, gone: Deletion) -> None:
 def now() -> datetime:
     """Return this machine's time."""
     return datetime.now(timezone.utc)
+
+
+def _place(world: World, metadata: Metadata, name: str, *, new: bool) -> tuple[Listed, Mapping[At, Commit]]:
+    found = world.groups.list(metadata)
+    if not new or found.silent or any(group.name == name for group in found.groups):
+        listed = one(found, name)
+        return listed, _committed(_idle(world, metadata, listed, "reset"))
+    broker = coordinator(metadata, name)
+    if broker is None:
+        raise NotTold(f"no broker coordinates a group {name!r}: its partition of {TOPIC} has no leader")
+    return Listed(name, CLASSIC, ABSENT, broker), {}
 
 
 def _idle(world: World, metadata: Metadata, listed: Listed, verb: str) -> Group:

@@ -79,6 +79,11 @@ def describe(
     return described, {} if name is not None else found.silent
 
 
+def unknown(found: Mapping[str, Described | Unknown]) -> bool:
+    """Tell whether a part of these groups could not be read."""
+    return any(isinstance(each, Unknown) or each.unknown for each in found.values())
+
+
 def one(found: Listing, name: str) -> Listed:
     """Return a group of the list. Raises UsageError with the nearest name, NotTold where a silent coordinator may have it."""
     for group in found.groups:

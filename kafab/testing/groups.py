@@ -1,0 +1,83 @@
+"""Groups and offsets in memory, behind their ports: for tests without a broker."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from kafab.cluster.metadata import Metadata
+from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
+from kafab.unknown import Unknown
+
+
+@dataclass
+class FakeGroups:
+    """`kafab.ports.Groups` and `kafab.ports.Offsets` over these values; a group with members refuses as Kafka does."""
+
+    groups: dict[str, Group] = field(default_factory=dict)
+    logs: dict[At, Ends] = field(default_factory=dict)
+    times: dict[tuple[At, int], datetime] = field(default_factory=dict)
+    """When the record at an offset was written."""
+    silent: dict[str, str] = field(default_factory=dict)
+    lost: bool = False
+    """True: changes are made, and their answers are lost."""
+    deaf: bool = False
+    """True: commits are answered, and not made."""
+
+    def list(self, metadata: Metadata) -> Listing:  # noqa: ARG002
+        """Return the groups whose coordinators are not silent."""
+        told = [one for one in self.groups.values() if f"broker {one.coordinator}" not in self.silent]
+        found = (Listed(one.name, one.kind, one.state, one.coordinator) for one in told)
+        return Listing(tuple(sorted(found, key=lambda one: one.name)), self.silent)
+
+    def describe(self, metadata: Metadata, groups: Sequence[Listed]) -> Mapping[str, Group | Unknown]:  # noqa: ARG002
+        """Return them."""
+        return {one.name: self.groups.get(one.name, Unknown("GroupIdNotFoundError")) for one in groups}
+
+    def commit(
+        self,
+        metadata: Metadata,  # noqa: ARG002
+        group: Listed,
+        offsets: Mapping[At, Commit],
+    ) -> Mapping[At, str] | Unknown:
+        """Take them, unless a member is there."""
+        one = self.groups[group.name]
+        if one.members:
+            return dict.fromkeys(offsets, "UnknownMemberIdError")
+        before = {} if isinstance(one.committed, Unknown) else one.committed
+        if not self.deaf:
+            self.groups[group.name] = replace(one, committed={**before, **offsets})
+        return Unknown("connection reset") if self.lost else {}
+
+    def delete(self, metadata: Metadata, group: Listed) -> str | Unknown | None:  # noqa: ARG002
+        """Take it away, unless a member is there."""
+        if self.groups[group.name].members:
+            return "NonEmptyGroupError"
+        del self.groups[group.name]
+        return Unknown("connection reset") if self.lost else None
+
+    def ends(self, metadata: Metadata, partitions: Collection[At]) -> Mapping[At, Ends | Unknown]:  # noqa: ARG002
+        """Return them."""
+        return {at: self.logs.get(at, Unknown("it has no leader")) for at in partitions}
+
+    def since(
+        self,
+        metadata: Metadata,  # noqa: ARG002
+        partitions: Collection[At],
+        moment: datetime,
+    ) -> Mapping[At, int | Unknown | None]:
+        """Look through the times."""
+        return {
+            at: min(
+                (offset for (where, offset), time in self.times.items() if where == at and time >= moment),
+                default=None,
+            )
+            for at in partitions
+        }
+
+    def written(
+        self,
+        metadata: Metadata,  # noqa: ARG002
+        offsets: Collection[tuple[At, int]],
+    ) -> Mapping[tuple[At, int], datetime | Unknown]:
+        """Look into the times."""
+        return {place: self.times.get(place, Unknown("no record came of it")) for place in offsets}
