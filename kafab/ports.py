@@ -288,8 +288,11 @@ class Offsets(Protocol):
 
     def written(
         self, metadata: Metadata, offsets: Collection[tuple[At, int]]
-    ) -> Mapping[tuple[At, int], datetime | Unknown]:
-        """Return the timestamp of the first record at or behind each of these offsets, as its producer or broker has set it."""
+    ) -> Mapping[tuple[At, int], datetime | Unknown | None]:
+        """Return the timestamp of the first record at or behind each of these offsets, as its producer or broker has set it.
+
+        None where nothing but markers of transactions stands there.
+        """
 
 
 class Records(Protocol):

@@ -103,7 +103,8 @@ class Place:
     ends: Ends | Unknown
     member: Member | None
     behind: timedelta | Unknown | None = None
-    """How old the first record is that it has not consumed; None where there is no such record, or nothing is committed."""
+    """How old the first record is that it has not consumed; None where there is no such record (the markers of transactions
+    are none), or nothing is committed."""
 
     @property
     def gone(self) -> int:
@@ -145,7 +146,8 @@ class Described:
     @property
     def unknown(self) -> bool:
         """True where a part of it could not be read, though it should be there: a share group commits no offsets."""
-        parts: list[object] = [self.group.members, *(place.ends for place in self.places)]
+        parts: list[object] = [self.group.members]
+        parts += [part for place in self.places for part in (place.ends, place.behind)]
         parts += [] if self.group.kind == SHARE else [self.group.committed]
         return any(isinstance(part, Unknown) for part in parts)
 

@@ -78,6 +78,6 @@ class FakeGroups:
         self,
         metadata: Metadata,  # noqa: ARG002
         offsets: Collection[tuple[At, int]],
-    ) -> Mapping[tuple[At, int], datetime | Unknown]:
+    ) -> Mapping[tuple[At, int], datetime | Unknown | None]:
         """Look into the times."""
         return {place: self.times.get(place, Unknown("no record came of it")) for place in offsets}

@@ -18,6 +18,7 @@ from kafab.unknown import Unknown
 from kafab.words import shown
 
 AT = ("orders", 0)
+FIFTY = Commit(50)
 NOON = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 
 
@@ -61,9 +62,9 @@ def test_no_partitions(word: str) -> None:
         chosen([word], {"a": [0, 1, 2]})
 
 
-def move(to: Target, *, before: Commit | None = Commit(50), timed: int | None = None) -> Move:
+def move(to: Target, *, before: Commit = FIFTY, timed: int | None = None) -> Move:
     """Return the move of one partition with the offsets 10 to 100."""
-    known = {} if before is None else {AT: before}
+    known = {AT: before}
     found = moves(
         known, frozenset([AT]), {AT: Ends(10, 90, 100)}, to, timed={AT: timed}, saved={AT: Commit(70, 3, "m")}
     )

@@ -252,16 +252,23 @@ def fetch_request(places: Mapping[At, int], size: int) -> Any:
 
 
 def fetched(response: Any, places: Mapping[At, int]) -> dict[At, datetime | Unknown | None]:
-    """Return when the first record at or behind each offset was written; None where no whole record came."""
+    """Return when the first record at or behind each offset was written, of those of which a whole record came.
+
+    None: up to the high watermark only markers of transactions stand there.
+    """
     if getattr(response, "error_code", 0):
         return dict.fromkeys(places, Unknown(error(response.error_code)))
-    return {
-        (topic.topic, one.partition_index): Unknown(error(one.error_code))
-        if one.error_code
-        else _written(one.records, places[topic.topic, one.partition_index])
-        for topic in response.responses
-        for one in topic.partitions
-    }
+    found: dict[At, datetime | Unknown | None] = {}
+    for topic in response.responses:
+        for one in topic.partitions:
+            at = (topic.topic, one.partition_index)
+            if one.error_code:
+                found[at] = Unknown(error(one.error_code))
+                continue
+            time, reached = _written(one.records, places[at])
+            if time is not None or reached >= one.high_watermark:
+                found[at] = time
+    return found
 
 
 def by_topic(partitions: Collection[At]) -> Iterator[tuple[str, list[int]]]:
@@ -290,27 +297,28 @@ def _classic_member(found: Any, protocol_type: str) -> Member:
     )
 
 
-def _written(data: Any, offset: int) -> datetime | Unknown | None:
+def _written(data: Any, offset: int) -> tuple[datetime | Unknown | None, int]:
+    """Return the time of the first record at or behind the offset, and up to which offset was looked."""
     from kafka.errors import KafkaError, UnsupportedCodecError
     from kafka.record import MemoryRecords
 
-    if not data:
-        return None
-    records = MemoryRecords(bytes(data))
+    reached = -1
+    records = MemoryRecords(bytes(data or b""))
     while records.has_next():
         batch = records.next_batch()
+        reached = getattr(batch, "next_offset", -1)
         if getattr(batch, "is_control_batch", False):
             continue
         try:
             for record in batch:
                 if record.offset >= offset:
-                    return _time(record.timestamp)
+                    return _time(record.timestamp), reached
         except UnsupportedCodecError:
             # Its records are shut in, and one of them is meant: the oldest of them stands for it.
-            return _time(batch.first_timestamp)
+            return _time(batch.first_timestamp), reached
         except (KafkaError, ValueError, AssertionError) as refusal:
-            return Unknown(f"its record cannot be read: {refusal or type(refusal).__name__}")
-    return None
+            return Unknown(f"its record cannot be read: {refusal or type(refusal).__name__}"), reached
+    return None, reached
 
 
 def _time(milliseconds: int) -> datetime | Unknown:

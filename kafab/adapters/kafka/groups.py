@@ -130,9 +130,9 @@ class KafkaGroups:
 
     def written(
         self, metadata: Metadata, offsets: Collection[tuple[At, int]]
-    ) -> Mapping[tuple[At, int], datetime | Unknown]:
+    ) -> Mapping[tuple[At, int], datetime | Unknown | None]:
         """Fetch what stands there: a little of each partition, and more of those whose batch is larger."""
-        found: dict[tuple[At, int], datetime | Unknown] = {}
+        found: dict[tuple[At, int], datetime | Unknown | None] = {}
         left = self._fetched(metadata, set(offsets), _FIRST, found)
         left = self._fetched(metadata, left, _MORE, found) if left else left
         return found | dict.fromkeys(left, Unknown("no record came of it"))
@@ -186,7 +186,7 @@ class KafkaGroups:
         metadata: Metadata,
         asked: Collection[tuple[At, int]],
         size: int,
-        found: dict[tuple[At, int], datetime | Unknown],
+        found: dict[tuple[At, int], datetime | Unknown | None],
     ) -> set[tuple[At, int]]:
         """Write into ``found`` what came; return the offsets of which no whole record came."""
         requests: dict[Any, tuple[Endpoint, Callable[[], Any]]] = {}
@@ -205,11 +205,12 @@ class KafkaGroups:
             places = told[number]
             times = {} if isinstance(answer, Unknown) else messages.fetched(answer, places)
             for place in places.items():
-                time = answer if isinstance(answer, Unknown) else times.get(place[0])
-                if time is None:
-                    left.add(place)
+                if isinstance(answer, Unknown):
+                    found[place] = answer
+                elif place[0] in times:
+                    found[place] = times[place[0]]
                 else:
-                    found[place] = time
+                    left.add(place)
         return left
 
 

@@ -65,7 +65,7 @@ def describe(
         if place.next is None:
             return place
         written = times[place.at, place.next]
-        if isinstance(written, Unknown):
+        if written is None or isinstance(written, Unknown):
             return replace(place, behind=written)
         # A record may be younger than this machine's clock.
         return replace(place, behind=max(now - written, now - now))
