@@ -23,6 +23,7 @@ from kafab.ops.check.ensemble_election import CHECK
 from kafab.releases import launchers
 from tests.conftest import cannot_run
 from tests.fab import Fab
+from tests.group_checks import check_life_of_a_group, check_markers_are_no_records, check_what_kafka_answers
 from tests.labs import LocalLab
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
@@ -111,6 +112,21 @@ def test_brokers_use_the_internal_listener(lab: Lab) -> None:
 def test_verify_asks_both_listeners(lab: Lab) -> None:
     """`verify` says of each broker that both listeners answer, each with its own addresses."""
     check_that_verify_asks_both(lab)
+
+
+def test_life_of_a_group(lab: Lab) -> None:
+    """A group is described with its member, refused a reset then, and reset, restored, deleted and brought back without."""
+    check_life_of_a_group(lab)
+
+
+def test_what_kafka_answers_of_groups(lab: Lab) -> None:
+    """What groups.reset rests on holds: nothing is clamped by Kafka, a late time has no offset, a member refuses all."""
+    check_what_kafka_answers(lab)
+
+
+def test_markers_are_no_records(lab: Lab) -> None:
+    """A group that has read all but a transaction's marker is behind no record."""
+    check_markers_are_no_records(lab)
 
 
 def archived(broker: Node, seconds: float) -> list[Path]:

@@ -11,6 +11,7 @@ import yaml
 from confluent_kafka import KafkaError, Producer
 
 from tests.fab import Fab
+from tests.group_checks import check_life_of_a_group, check_what_kafka_answers
 from tests.labs import LocalLab
 from tests.set_online import check_that_a_property_is_set_online, shown
 from tests.two_listeners import (
@@ -94,6 +95,19 @@ def test_started_cluster_verifies(lab: Lab) -> None:
     checks = {finding["check"] for finding in findings}
     severities = {finding["severity"] for finding in findings}
     assert (severities, "quorum.leader" in checks) == ({"OK"}, True)
+
+
+@pytest.mark.xdist_group("kraft lab")
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_life_of_a_group(lab: Lab, protocol: str) -> None:
+    """A group of either protocol is described with its member, refused a reset then, and reset, restored, deleted without."""
+    check_life_of_a_group(lab, protocol)
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_what_kafka_answers_of_groups(lab: Lab) -> None:
+    """What groups.reset rests on holds in Kafka 4, too."""
+    check_what_kafka_answers(lab)
 
 
 @pytest.mark.xdist_group("kraft lab")

@@ -103,8 +103,8 @@ def save(folder: Path, taken: Snapshot) -> Path:
     file = folder / taken.file
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with file.open("x", encoding="utf-8") as text:
-            text.write(taken.text)
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_text(taken.text, encoding="utf-8")
     except OSError as error:
         told = (error.strerror or str(error)).lower()
         raise Failed(
