@@ -41,7 +41,7 @@ def list_(_context: Context, lag: bool = False, json: bool = False) -> int:
 
 @task(positional=["name"], help={"name": _NAME, "json": _JSON})
 def describe(_context: Context, name: str, json: bool = False) -> int:
-    """Show a group's members and, for each partition, its committed offset, the ends, and the lag in records and in time.
+    """Show a group's members and, for each partition, committed offset, ends, and lag in records and in time.
 
     BEHIND is the age of the first record that the group has not consumed. Exit 5 where something could not be read.
     """

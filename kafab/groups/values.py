@@ -145,8 +145,8 @@ class Described:
 
     @property
     def unknown(self) -> bool:
-        """True where a part of it could not be read, though it should be there: a share group commits no offsets."""
-        parts: list[object] = [self.group.members]
+        """True where a part of it could not be read, though kafab asks for it: a share group commits no offsets."""
+        parts: list[object] = [] if self.group.kind == STREAMS else [self.group.members]
         parts += [part for place in self.places for part in (place.ends, place.behind)]
         parts += [] if self.group.kind == SHARE else [self.group.committed]
         return any(isinstance(part, Unknown) for part in parts)

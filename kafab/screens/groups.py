@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from kafab.groups.values import Described, Listing, Member, Place
+from kafab.groups.values import SHARE, Described, Listing, Member, Place
 from kafab.ops.groups.changing import Reset
 from kafab.screens import layout
 from kafab.unknown import Unknown
@@ -58,11 +58,13 @@ def text(one: Described) -> str:
             for m in group.members
         ]
         parts.append(layout.table(("CLIENT", "HOST", "INSTANCE", "PARTITIONS", "MEMBER"), rows))
-    if isinstance(group.committed, Unknown):
+    if group.kind == SHARE:
+        parts.append("Offsets: none, a share group commits no offsets")
+    elif isinstance(group.committed, Unknown):
         parts.append(f"Offsets: unknown ({group.committed.reason})")
     if one.places:
         columns = ("TOPIC", "PARTITION", "COMMITTED", "STABLE", "END", "LAG", "BEHIND", "CLIENT", "NOTE")
-        parts.append(layout.table(columns, [_place(place) for place in one.places]))
+        parts.append(layout.table(columns, [_place(place, group.kind) for place in one.places]))
     elif not isinstance(group.committed, Unknown):
         parts.append("no committed offsets")
     return "\n".join(parts)
@@ -166,12 +168,12 @@ def _line(name: str, one: Described | Unknown) -> tuple[object, ...]:
     gone = sum(place.gone for place in one.places)
     lag = None if isinstance(one.lag, Unknown) else one.lag
     note = f"out of retention: {plural(gone, 'record')} gone" if gone else ""
-    if isinstance(one.lag, Unknown):
+    if isinstance(one.lag, Unknown) and group.kind != SHARE:
         note = one.lag.reason
     return (shown(name), group.kind, group.state, members, len(one.places), lag, _age(one.behind), note)
 
 
-def _place(place: Place) -> tuple[object, ...]:
+def _place(place: Place, kind: str) -> tuple[object, ...]:
     ends = None if isinstance(place.ends, Unknown) else place.ends
     return (
         *place.at,
@@ -181,7 +183,7 @@ def _place(place: Place) -> tuple[object, ...]:
         place.lag,
         _age(place.behind),
         None if place.member is None else place.member.name,
-        _note(place),
+        "" if kind == SHARE else _note(place),
     )
 
 

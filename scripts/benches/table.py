@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from scripts.benches import deploys, servers
 from scripts.benches.deciding import decide_300
+from scripts.benches.groups import groups
 from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
 from scripts.benches.planning import inventory, plan
@@ -25,6 +26,7 @@ ROWS: Mapping[str, Measurement] = {
     "roll-kraft": roll_kraft,
     "decide-300": decide_300,
     "verify": verify,
+    "groups": groups,
     "inventory-300": inventory,
     "plan-300": plan,
     "servers-deploy": servers.deploy_again,

@@ -174,7 +174,9 @@ def _place(world: World, metadata: Metadata, name: str, *, new: bool) -> tuple[L
         return listed, _committed(_idle(world, metadata, listed, "reset"))
     broker = coordinator(metadata, name)
     if broker is None:
-        raise NotTold(f"no broker coordinates a group {name!r}: its partition of {TOPIC} has no leader")
+        raise NotTold(
+            f"no broker coordinates a group {name!r}: {TOPIC} is not there yet, or its partition has no leader"
+        )
     return Listed(name, CLASSIC, ABSENT, broker), {}
 
 
