@@ -83,7 +83,7 @@ def reset(
     """
     from kafab.groups import targets
 
-    _reset(name, targets.target(to), topics or [], new=new, yes=yes, json=json)
+    _reset("groups.reset", name, targets.target(to), topics or [], new=new, yes=yes, json=json)
 
 
 @task(
@@ -97,7 +97,7 @@ def restore(_context: Context, file: str, yes: bool = False, json: bool = False)
     from kafab.groups import snapshot, targets
 
     path = Path(file).expanduser()
-    _reset(snapshot.read(path).group, targets.Saved(path), [], new=True, yes=yes, json=json)
+    _reset("groups.restore", snapshot.read(path).group, targets.Saved(path), [], new=True, yes=yes, json=json)
 
 
 @task(positional=["name"], help={"name": _NAME, "yes": _YES, "json": _JSON})
@@ -107,6 +107,7 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
     Asks on a terminal and needs --yes without one; a lab never asks.
     """
     from kafab.ops.groups import changing
+    from kafab.ops.history import remembered
     from kafab.screens import groups as screen
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
@@ -116,12 +117,16 @@ def delete(_context: Context, name: str, yes: bool = False, json: bool = False) 
     )
     console.confirm(question, yes=yes, lab=session.cluster.lab)
     saved = _save(found.snapshot(session.cluster.name, changing.now()))
-    changing.delete(session, found)
+    with remembered(session.cluster, session, "groups.delete"):
+        changing.delete(session, found)
     console.data(screen.deleted(name, saved), f"Deleted group {name}; its offsets are saved in {saved}")
 
 
-def _reset(name: str, target: "Target", topics: list[str], *, new: bool, yes: bool, json: bool) -> None:
+def _reset(
+    command: str, name: str, target: "Target", topics: list[str], *, new: bool, yes: bool, json: bool
+) -> None:
     from kafab.ops.groups import changing
+    from kafab.ops.history import remembered
     from kafab.screens import groups as screen
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
@@ -134,7 +139,9 @@ def _reset(name: str, target: "Target", topics: list[str], *, new: bool, yes: bo
     console.lines(screen.plan(planned) + "\n", errors=json)
     console.confirm(f"Reset group {name} of {session.cluster.name} so?", yes=yes, lab=session.cluster.lab)
     saved = None if planned.makes else _save(planned.snapshot(session.cluster.name, changing.now()))
-    changing.apply(session, planned)
+    with remembered(session.cluster, session, command) as run:
+        changing.apply(session, planned)
+        run.figures["partitions"] = len(planned.changes)
     console.data(screen.reset_document("reset", planned, saved), screen.done(planned, saved))
 
 

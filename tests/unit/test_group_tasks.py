@@ -53,7 +53,7 @@ def fab(kafka: FakeKafka, known: FakeGroups, monkeypatch: pytest.MonkeyPatch, tm
     """Return a function that runs one command line and returns its exit code."""
     monkeypatch.setenv("KAFAB_HOME", str(tmp_path / "home"))
     world = FakeWorld.of(kafka, groups=known, offsets=known)
-    session = SimpleNamespace(cluster=kafka.cluster, **vars(world))
+    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
     monkeypatch.setattr(CHAIN, "session", lambda: session)
     tree = Collection()
     tree.add_collection(Collection.from_module(groups), name="groups")

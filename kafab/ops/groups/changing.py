@@ -3,6 +3,7 @@
 A reset is planned, asked for, saved, committed, and read back. The snapshot is on this machine before anything is committed.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -104,7 +105,10 @@ def save(folder: Path, taken: Snapshot) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.touch(mode=0o600, exist_ok=False)
-        file.write_text(taken.text, encoding="utf-8")
+        with file.open("w", encoding="utf-8") as written:
+            written.write(taken.text)
+            written.flush()
+            os.fsync(written.fileno())
     except OSError as error:
         told = (error.strerror or str(error)).lower()
         raise Failed(
