@@ -1,5 +1,6 @@
 """How far replicas are behind while a roll waits for them: bytes, how fast they shrink, and how long that takes."""
 
+import math
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -18,9 +19,9 @@ TOPICS = 20
 
 
 class CatchingUp:
-    """Tells of replicas that are waited for how many bytes they lack.
+    """Tells of replicas that are waited for how many bytes they lack; for the length of one wait.
 
-    ``best`` is the least that was ever left to do: another value is progress.
+    ``steps`` counts how often less was left to do than ever before: another value is progress.
     """
 
     def __init__(self, cluster: Cluster, world: World) -> None:
@@ -28,7 +29,9 @@ class CatchingUp:
         self._looked = world.clock.now()
         self._before: tuple[float, int] | None = None
         self._words = ""
-        self.best: tuple[int, int] | None = None
+        self._best: tuple[int, float] = (0, 0)
+        self._begun = False
+        self.steps = 0
 
     def told(self, missing: Missing, seen: Seen) -> Missing:
         """Return what is missing, with the bytes behind where replicas are out of sync for a while."""
@@ -38,21 +41,25 @@ class CatchingUp:
         if now - self._looked >= LOOK_EVERY.total_seconds():
             self._looked = now
             self._read(partitions, now)
-        reached = (count, self._before[1] if self._before else 0)
-        if self.best is None or reached < self.best:
-            self.best = reached
+        # Bytes that were not read yet are not none: they would be the least that there ever was.
+        reached = (count, self._before[1] if self._before else math.inf)
+        if not self._begun or reached < self._best:
+            # The first bytes that are read tell where it begins.
+            self.steps += self._begun and (reached[0] < self._best[0] or self._best[1] < math.inf)
+            self._best, self._begun = reached, True
         if not count or not self._words:
             return missing
         return {name: f"{text}, {self._words}" if "ISR" in text else text for name, text in missing.items()}
 
     def _read(self, partitions: Collection[Partition], now: float) -> None:
-        """Read how many bytes lie on the leaders that the replicas behind them lack."""
+        """Read how many bytes lie on the leaders that the replicas behind them lack; nothing new where a broker does not say."""
         topics = sorted({one.topic for one in partitions})[:TOPICS]
         lacking = 0
         for topic in topics:
             found = self._world.brokers.replicas(topic)
             if isinstance(found, Unknown):
-                continue
+                self._words = ""
+                return
             sizes = {(each.partition, each.broker): each.size for each in found}
             for one in partitions:
                 if one.topic == topic and one.leader is not None:

@@ -134,7 +134,6 @@ class _Run:
         """When the first node was stopped."""
         self._rolled = Rolled(before=found.finished)
         self._recovery = Recovery(cluster.nodes, world)
-        self._catching_up = CatchingUp(cluster, world)
         self._lives = Lives(world)
         self._canary = Companion(cluster, asked, world)
         held.run.about(self._nodes, restarted=self._rolled.nodes)
@@ -186,6 +185,8 @@ class _Run:
     def _next(self) -> Move:
         """Look until there is a move to make. Raises Failed where nothing gets better for the pause limit."""
         found: Move = Done()
+        # What was left of another wait is no measure of this one.
+        catching_up = CatchingUp(self._cluster, self._world)
 
         def look() -> Missing:
             nonlocal found
@@ -198,7 +199,7 @@ class _Run:
             if not isinstance(found, Await):
                 return {}
             missing = {**silent(self._cluster, seen), **found.missing}
-            return self._catching_up.told(self._recovery.told(missing), seen)
+            return catching_up.told(self._recovery.told(missing), seen)
 
         limit = self._asked.pause_limit
         missing = until(
@@ -207,7 +208,7 @@ class _Run:
             limit,
             self._world,
             every=LOOK_AT_HOSTS_EVERY,
-            progress=lambda: (self._recovery.words, self._catching_up.best),
+            progress=lambda: (self._recovery.words, catching_up.steps),
         )
         if missing:
             raise Failed(late(AWAITED, limit, missing), hint="`fab status` and `fab verify` tell more")
