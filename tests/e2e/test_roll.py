@@ -87,7 +87,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         fab.must("topics.create", "orders", "--partitions", "6", "--replication-factor", "3")
         yield Lab(fab)
     finally:
-        fab("lab.down")
+        fab.down()
 
 
 def test_changed_property_is_set_online(lab: Lab) -> None:
