@@ -32,7 +32,7 @@ def canary(_context: Context, for_: str = "60s", json: bool = False) -> int:
         found, absent = alone(session.cluster, session, how_long)
         run.figures |= gist(found)
     show_canary(console, session.cluster, found, absent)
-    return judge(found).exit_code
+    return judge(found, alone=True).exit_code
 
 
 def span(text: str) -> timedelta:

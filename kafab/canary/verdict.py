@@ -38,13 +38,19 @@ def silent_longer_than(found: Figures, budget: timedelta, heard: timedelta) -> M
     }
 
 
-def judge(found: Figures) -> Verdict:
+def judge(found: Figures, *, alone: bool = False) -> Verdict:
     """Judge final figures.
 
-    No broken promise, and a warning, are records that were given up, as their producer was told, and a silence above
-    the budget: what was sent meanwhile was acknowledged late.
+    No broken promise, and a warning, are records that were given up, as their producer was told. So is a silence above
+    the budget beside a roll, which pauses for it and says so. ``alone`` nothing was going on that would explain it: the
+    service was interrupted.
     """
+    late = [*_late(found)]
     broken, unknown, noted = [*_broken(found)], [*_unknown(found)], [*_noted(found)]
+    if alone:
+        broken += late
+    else:
+        noted = [*late, *noted]
     worst = (
         Severity.CRIT if broken else Severity.UNKNOWN if unknown else Severity.WARN if noted else Severity.OK
     )
@@ -78,8 +84,7 @@ def _unknown(found: Figures) -> Iterator[str]:
         yield f"{text}{_of(found, 'unread')}: whether they are lost is unknown"
 
 
-def _noted(found: Figures) -> Iterator[str]:
-    total = found.total
+def _late(found: Figures) -> Iterator[str]:
     gaps = {
         leader: max(counts.longest_gap, counts.open_gap)
         for leader, counts in zip(found.leaders, found.partitions, strict=True)
@@ -87,6 +92,10 @@ def _noted(found: Figures) -> Iterator[str]:
     if late := [f"broker {leader}" for leader, gap in gaps.items() if gap > GAP_BUDGET]:
         longest = max(gaps.values()).total_seconds()
         yield f"no acknowledgement for {longest:.1f} s in the partition of {few(late)}"
+
+
+def _noted(found: Figures) -> Iterator[str]:
+    total = found.total
     if total.refused:
         yield f"{plural(sum(total.refused.values()), 'record')} given up: {kinds(total.refused)}"
     if total.in_flight:

@@ -26,13 +26,13 @@ COLUMNS = (
 
 def show_canary(console: Console, cluster: Cluster, found: Figures, absent: Sequence[Node]) -> None:
     """Write the figures of a canary that ran alone."""
-    verdict = judge(found)
+    verdict = judge(found, alone=True)
     console.data(canary_document(cluster, found, absent), text(console, cluster, found, absent, verdict))
 
 
 def canary_document(cluster: Cluster, found: Figures, absent: Sequence[Node]) -> dict[str, object]:
     """Return the figures with their verdict as ``kafab.canary/1``."""
-    verdict = judge(found)
+    verdict = judge(found, alone=True)
     return {
         **document(found),
         "schema": "kafab.canary/1",

@@ -332,8 +332,5 @@ def test_restart_at_once_is_an_interruption_for_canary_and_client(lab: Lab) -> N
         out, err = canary.communicate(timeout=120)
     told = json.loads(out)
     assert (met["lost"], met["longest_gap_s"] > 5) == (0, True), met
-    assert (told["verdict"], told["total"]["lost"], told["total"]["longest_gap_s"] > 5) == (
-        "WARN",
-        0,
-        True,
-    ), out + err
+    assert (canary.returncode, told["verdict"]) == (1, "CRIT"), out + err
+    assert (told["total"]["lost"], told["total"]["longest_gap_s"] > 5) == (0, True), out + err

@@ -226,6 +226,13 @@ def test_the_verdict_follows_the_figures(counts: Counts, counted_: bool, severit
     assert judge(found).severity is severity
 
 
+def test_an_interruption_that_nothing_explains_is_a_broken_promise() -> None:
+    """Beside a roll, which pauses for it, a long silence is a warning; alone the service was interrupted."""
+    late = replace(WELL, longest_gap=timedelta(seconds=6))
+    found = Figures("t", (late,), (1,), late, timedelta(seconds=9), EVERY, None, counted=True)
+    assert (judge(found).exit_code, judge(found, alone=True).exit_code) == (0, 1)
+
+
 def test_replicas_are_in_racks_of_their_own(tmp_path: Path) -> None:
     """Each broker leads one partition, whose followers are in other racks, also where a rack's brokers follow each other."""
     nodes = cluster_in(tmp_path, hosts=6).brokers
