@@ -44,6 +44,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.cluster.*",
             "kafab.canary.*",
             "kafab.groups.*",
+            "kafab.records.*",
             "kafab.ports",
             "kafab.plans.*",
             "kafab.checks.*",

@@ -1,0 +1,1 @@
+"""Producers and consumers of both Python clients, made of one description."""
