@@ -61,9 +61,13 @@ UNKNOWN_OUTCOMES = frozenset(
 
 
 class Tally:
-    """The books of one writing. Its methods are on the path of each record."""
+    """The books of one writing. Its methods are on the path of each record.
 
-    def __init__(self) -> None:
+    ``asked`` False: with acks=0 no broker answers. kafka-python makes up an offset for such a record.
+    """
+
+    def __init__(self, *, asked: bool = True) -> None:
+        self._asked = asked
         self._latencies = array("d")
         self._partitions: Counter[int] = Counter()
         self._failed: Counter[str] = Counter()
@@ -76,8 +80,8 @@ class Tally:
         return len(self._latencies) + self._unasked + self._failed.total() + self._unknown.total()
 
     def ack(self, partition: int, offset: int | None, latency: float) -> None:
-        """Take an acknowledgement; without an offset it is only the client's, as with acks=0."""
-        if offset is None or offset < 0:
+        """Take an acknowledgement; without an offset it is only the client's."""
+        if not self._asked or offset is None or offset < 0:
             self._unasked += 1
             return
         self._latencies.append(latency)
@@ -85,6 +89,8 @@ class Tally:
 
     def refuse(self, name: str, count: int = 1) -> None:
         """Take an error by its name."""
+        if not count:
+            return
         books = self._unknown if name in UNKNOWN_OUTCOMES else self._failed
         books[name] += count
 

@@ -43,6 +43,20 @@ def test_a_record_without_an_offset_is_not_acknowledged() -> None:
     assert (tally.written(1.0).acked, tally.written(1.0).unasked, tally.told) == (0, 1, 1)
 
 
+def test_an_offset_that_nobody_asked_for_is_not_believed() -> None:
+    """With acks=0 kafka-python makes up an offset; the record is still one that no broker has answered to."""
+    tally = Tally(asked=False)
+    tally.ack(0, 7, 0.1)
+    assert (tally.written(1.0).acked, tally.written(1.0).unasked) == (0, 1)
+
+
+def test_no_error_is_no_line() -> None:
+    """A flush that leaves nothing behind makes no kind of error with the count 0."""
+    tally = Tally()
+    tally.refuse("MSG_TIMED_OUT", 0)
+    assert tally.written(1.0).unknown == {}
+
+
 def test_keys_come_in_turn() -> None:
     """Three records of two keys repeat the first."""
     assert list(made(3, size=1, keys=2)) == [

@@ -35,6 +35,8 @@ def producer_config(settings: ProducerSettings) -> dict[str, Any]:
         "linger_ms": milliseconds(settings.linger),
         "delivery_timeout_ms": milliseconds(settings.waits),
         "request_timeout_ms": milliseconds(settings.request_limit),
+        # How long a send may wait for metadata; 60 s of its own otherwise.
+        "max_block_ms": milliseconds(settings.request_limit),
         "allow_auto_create_topics": False,
     }
     if settings.retries is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.errors import Failed
-from kafab.records.settings import Client, ProducerSettings
+from kafab.records.settings import Acks, Client, ProducerSettings
 from kafab.records.writing import Record, Tally, Written
 
 _LOOK_EVERY = 1000
@@ -27,7 +27,7 @@ def write(
     ``alive`` hears now and then how many records something is known of. Raises Failed where the topic does not exist or
     no broker answers, UsageError for settings that exclude each other.
     """
-    tally = Tally()
+    tally = Tally(asked=settings.acks is not Acks.NONE)
     write_with = _with_confluent if client is Client.CONFLUENT else _with_kafka_python
     return write_with(settings, topic, records, tally, alive)
 
@@ -102,16 +102,17 @@ def _with_kafka_python(
 
     limit, sent = settings.waits.total_seconds(), 0
     with contextlib.closing(producer):
-        try:
-            producer.partitions_for(topic)
-        except KafkaError as error:
-            raise Failed(f"topic {topic}: {error}; no record was sent") from error
+        _find_topic(producer, settings, topic)
         began = time.monotonic()
         with contextlib.suppress(KeyboardInterrupt):
             for number, record in enumerate(records):
                 sent = number + 1
                 try:
                     future = producer.send(topic, record.value, record.key, partition=record.partition)
+                except ValueError:
+                    # The client's own word for a partition that the topic does not have.
+                    tally.refuse("UnknownTopicOrPartitionError")
+                    continue
                 except (KafkaError, AssertionError) as error:
                     refused(error)
                     continue
@@ -127,3 +128,19 @@ def _with_kafka_python(
         if tally.told < sent:
             tally.refuse("KafkaTimeoutError", sent - tally.told)
         return tally.written(time.monotonic() - began)
+
+
+def _find_topic(producer: Any, settings: ProducerSettings, topic: str) -> None:
+    from kafka.errors import KafkaError, KafkaTimeoutError
+
+    try:
+        producer.partitions_for(topic)
+    except KafkaTimeoutError as error:
+        # The client cannot tell an unknown topic from a cluster that does not answer.
+        seconds = settings.request_limit.total_seconds()
+        raise Failed(
+            f"topic {topic}: no metadata within {seconds:g} s; no record was sent",
+            hint="`topics.list` shows what there is",
+        ) from error
+    except KafkaError as error:
+        raise Failed(f"topic {topic}: {error}; no record was sent") from error
