@@ -28,6 +28,8 @@ from kafab.command import Outcome, Script
 from kafab.events import Emit
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.model import Endpoint
+from kafab.records.settings import Client, ProducerSettings
+from kafab.records.writing import Acked, Order, Written
 from kafab.releases.archive import Content
 from kafab.releases.names import Artifact, ReleaseName
 from kafab.unknown import Unknown
@@ -307,6 +309,20 @@ class Records(Protocol):
         self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
     ) -> Mapping[int, tuple[bytes, ...]] | Unknown:
         """Read each partition from the beginning up to (not including) the given offset; fewer come back at the timeout."""
+
+
+class Writers(Protocol):
+    """Records written as a program of one's own would, with either client and any settings."""
+
+    def write(
+        self, client: Client, settings: ProducerSettings, order: Order, alive: Callable[[int], None]
+    ) -> tuple[Written, tuple[Acked, ...]]:
+        """Write the records, wait for all of them, and return the figures and the first records.
+
+        ``alive`` hears now and then how many records something is known of. Ctrl-C ends the sending, and what is out is waited
+        for; another one ends that. Raises Failed where the topic does not exist or no broker answers, UsageError for
+        settings that exclude each other.
+        """
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Writers,
     ZooKeeper,
 )
 
@@ -144,6 +145,13 @@ class Session:
         from kafab.adapters.kafka.groups import KafkaGroups
 
         return KafkaGroups()
+
+    @cached_property
+    def writers(self) -> Writers:
+        """Producers of both clients."""
+        from kafab.adapters.kafka.records.writers import KafkaWriters
+
+        return KafkaWriters()
 
     @cached_property
     def _clients(self) -> "ClientsAdmin":

@@ -17,6 +17,7 @@ from . import (
     lab,
     leaders,
     preflight,
+    records,
     releases,
     remote,
     rolling,
@@ -47,7 +48,7 @@ def _namespace() -> Collection:
     for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
-    for module in (config, groups, inventory, lab, leaders, releases, topics):
+    for module in (config, groups, inventory, lab, leaders, records, releases, topics):
         tree.add_collection(Collection.from_module(module))
     return tree
 

@@ -18,6 +18,7 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Writers,
     ZooKeeper,
 )
 
@@ -79,6 +80,10 @@ class World(Protocol):
     @property
     def records(self) -> Records:
         """Records written and read."""
+
+    @property
+    def writers(self) -> Writers:
+        """Producers of both clients."""
 
     @property
     def canaries(self) -> Canaries:

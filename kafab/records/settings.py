@@ -8,19 +8,19 @@ is in force.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from enum import Enum
 
 from kafab.errors import UsageError
 
 
-class Client(StrEnum):
+class Client(str, Enum):
     """The Python clients, each by the name of its package."""
 
     KAFKA_PYTHON = "kafka-python"
     CONFLUENT = "confluent"
 
 
-class Acks(StrEnum):
+class Acks(str, Enum):
     """Which replicas must have a record before the broker acknowledges it: none is waited for, the leader, those in sync."""
 
     NONE = "0"
@@ -28,14 +28,14 @@ class Acks(StrEnum):
     ALL = "all"
 
 
-class Isolation(StrEnum):
+class Isolation(str, Enum):
     """Which records of transactions a consumer is given (KIP-98)."""
 
     READ_COMMITTED = "read_committed"
     READ_UNCOMMITTED = "read_uncommitted"
 
 
-class Reset(StrEnum):
+class Reset(str, Enum):
     """Where a consumer begins that has no committed offset, or one that is out of retention."""
 
     EARLIEST = "earliest"
@@ -112,7 +112,7 @@ def idempotence(client: Client, settings: ProducerSettings) -> bool:
             hint="an idempotent producer needs acks=all, retries, and at most 5 requests in flight (KIP-98)",
         )
     if settings.idempotent is False and settings.transactional_id is not None:
-        raise UsageError("a transaction needs an idempotent producer", hint="leave out --no-idempotent")
+        raise UsageError("a transaction needs an idempotent producer", hint="leave out `--idempotent off`")
     if asked:
         return True
     return settings.idempotent is None and client is Client.KAFKA_PYTHON and not against
@@ -121,7 +121,7 @@ def idempotence(client: Client, settings: ProducerSettings) -> bool:
 def conflicts(settings: ProducerSettings) -> Iterator[str]:
     """Name the settings that an idempotent producer cannot have."""
     if settings.acks is not Acks.ALL:
-        yield f"acks={settings.acks}"
+        yield f"acks={settings.acks.value}"
     if settings.retries == 0:
         yield "retries=0"
     if settings.in_flight is not None and settings.in_flight > MOST_IN_FLIGHT:

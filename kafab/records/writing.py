@@ -2,11 +2,9 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-
-from kafab.errors import UsageError
 
 
 class Record(NamedTuple):
@@ -34,6 +32,10 @@ class Written:
     p50: float | None
     p99: float | None
     slowest: float | None
+    interrupted: bool = False
+    """Whether Ctrl-C has ended the sending."""
+    trouble: str = ""
+    """What has ended the sending before all records were handed over, in the client's words."""
 
     @property
     def per_second(self) -> float:
@@ -79,9 +81,9 @@ class Tally:
         """How many records something is known of."""
         return len(self._latencies) + self._unasked + self._failed.total() + self._unknown.total()
 
-    def ack(self, partition: int, offset: int | None, latency: float) -> None:
-        """Take an acknowledgement; without an offset it is only the client's."""
-        if not self._asked or offset is None or offset < 0:
+    def ack(self, partition: int, latency: float) -> None:
+        """Take an acknowledgement, which with acks=0 is only the client's."""
+        if not self._asked:
             self._unasked += 1
             return
         self._latencies.append(latency)
@@ -94,7 +96,7 @@ class Tally:
         books = self._unknown if name in UNKNOWN_OUTCOMES else self._failed
         books[name] += count
 
-    def written(self, seconds: float) -> Written:
+    def written(self, seconds: float, *, interrupted: bool = False, trouble: str = "") -> Written:
         """Return the figures so far, ``seconds`` after the first record."""
         ordered = sorted(self._latencies)
         return Written(
@@ -107,27 +109,35 @@ class Tally:
             p50=_rank(ordered, 50),
             p99=_rank(ordered, 99),
             slowest=ordered[-1] if ordered else None,
+            interrupted=interrupted,
+            trouble=trouble,
         )
 
 
-def made(count: int, *, size: int, keys: int | None = None, partition: int | None = None) -> Iterator[Record]:
-    """Make ``count`` records of ``size`` bytes, with ``keys`` different keys in turn. Raises UsageError for what cannot be."""
-    for flag, number, least in (
-        ("count", count, 1),
-        ("size", size, 0),
-        ("keys", keys, 1),
-        ("partition", partition, 0),
-    ):
-        if number is not None and number < least:
-            raise UsageError(f"found --{flag} {number}; expected a number from {least} on")
-    return _made(count, size, keys, partition)
+@dataclass(frozen=True)
+class Order:
+    """What to write into a topic, and how: each of ``together`` records is waited for before the next ones (None: none is)."""
+
+    topic: str
+    records: Iterable[Record]
+    count: int | None = None
+    """How many there are, where that is known before."""
+    rate: float | None = None
+    """Records a second, at most."""
+    together: int | None = None
+    transaction: int | None = None
+    """Records of one transaction; None: no transactions."""
+    shown: int = 0
+    """How many of the first acknowledged records are kept to be shown."""
 
 
-def _made(count: int, size: int, keys: int | None, partition: int | None) -> Iterator[Record]:
-    value = b"x" * size
-    named = [None] if keys is None else [f"key-{number}".encode() for number in range(keys)]
-    for number in range(count):
-        yield Record(named[number % len(named)], value, partition)
+class Acked(NamedTuple):
+    """An acknowledged record and where it stands; ``offset`` -1 where the broker did not tell."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
 
 
 def _rank(ordered: list[float], percent: int) -> float | None:

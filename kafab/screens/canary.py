@@ -1,7 +1,6 @@
 """A canary's figures as a table, and as a document."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from kafab.canary.figures import Counts, Figures, document
 from kafab.canary.verdict import Verdict, judge, kinds
@@ -83,15 +82,9 @@ def _row(name: str, counts: Counts, *, counted: bool) -> tuple[object, ...]:
         lost,
         counts.duplicates if counted else "unknown",
         counts.reordered if counted else "unknown",
-        _ms(counts.longest_gap),
-        _ms(counts.p50),
-        _ms(counts.p99),
-        _ms(counts.slowest),
+        layout.latency(counts.longest_gap),
+        layout.latency(counts.p50),
+        layout.latency(counts.p99),
+        layout.latency(counts.slowest),
         sum(counts.refused.values()),
     )
-
-
-def _ms(span: timedelta | None) -> str:
-    if span is None:
-        return "-"
-    return layout.duration(span) if span >= timedelta(seconds=1) else f"{span.total_seconds() * 1000:.3g} ms"

@@ -239,6 +239,13 @@ def duration(span: timedelta) -> str:
     return _two(whole // 3600, "h", whole % 3600 // 60, "min")
 
 
+def latency(span: timedelta | None) -> str:
+    """Return a duration with its milliseconds where it has no whole second: ``2.31 ms``; "-" for none."""
+    if span is None:
+        return "-"
+    return duration(span) if span >= timedelta(seconds=1) else f"{span.total_seconds() * 1000:.3g} ms"
+
+
 def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:
     return f"{first} {first_unit} {second} {second_unit}" if second else f"{first} {first_unit}"
 

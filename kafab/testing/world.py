@@ -19,6 +19,7 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Writers,
     ZooKeeper,
 )
 from kafab.testing.admin import FakeAdmin
@@ -28,6 +29,7 @@ from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.groups import FakeGroups
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
+from kafab.testing.writers import FakeWriters
 from kafab.testing.zookeeper import FakeZooKeeper
 
 
@@ -45,6 +47,7 @@ class FakeWorld:
     settings: Settings
     store: Store
     canaries: Canaries = field(default_factory=FakeCanaries)
+    writers: Writers = field(default_factory=FakeWriters)
     groups: Groups = field(default_factory=FakeGroups)
     offsets: Offsets = field(default_factory=FakeGroups)
     clock: Clock = field(default_factory=FakeClock)

@@ -58,6 +58,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.ops.author.*",
             "kafab.ops.topics.*",
             "kafab.ops.groups.*",
+            "kafab.ops.records.*",
             "kafab.ops.hosts.*",
             "kafab.ops.run.*",
             "kafab.ops.check.*",

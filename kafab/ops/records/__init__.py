@@ -1,0 +1,1 @@
+"""Records written and read as a program of one's own would."""
