@@ -16,12 +16,15 @@ class Note:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Still waiting: for what, how long already, until when. Sent again and again; see `kafab.screens.waits` for which are shown."""
+    """Still waiting: for what, how long already, until when. Sent again and again; see `kafab.screens.waits` for which are shown.
+
+    Without a limit it is no wait but work that goes on.
+    """
 
     subject: str
     what: str
     elapsed: timedelta
-    limit: timedelta
+    limit: timedelta | None
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ def one_line(text: str) -> str:
 
 def waiting(event: Waiting) -> str:
     """Return a wait as one line: for what, how long already, until when."""
+    if event.limit is None:
+        return f"{event.subject}  {event.what} ({duration(event.elapsed)})"
     return (
         f"{event.subject}  waiting: {event.what} ({duration(event.elapsed)}, at most {duration(event.limit)})"
     )

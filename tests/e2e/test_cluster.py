@@ -21,6 +21,7 @@ import yaml
 from kafab.model import Node
 from kafab.ops.check.ensemble_election import CHECK
 from kafab.releases import launchers
+from tests import record_checks
 from tests.conftest import cannot_run
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_markers_are_no_records, check_what_kafka_answers
@@ -127,6 +128,18 @@ def test_what_kafka_answers_of_groups(lab: Lab) -> None:
 def test_markers_are_no_records(lab: Lab) -> None:
     """A group that has read all but a transaction's marker is behind no record."""
     check_markers_are_no_records(lab)
+
+
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_written_records_are_there(lab: Lab, client: str) -> None:
+    """What `records.write` tells as acknowledged is in the log, where it is told, with either client."""
+    record_checks.check_written_records_are_there(lab, client)
+
+
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_refused_records_are_told(lab: Lab, client: str) -> None:
+    """A record that is too large, an unknown partition and an unknown topic are told, and nothing is written."""
+    record_checks.check_refused_records_are_told(lab, client)
 
 
 def archived(broker: Node, seconds: float) -> list[Path]:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from confluent_kafka import KafkaError, Producer
 
+from tests import record_checks
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_what_kafka_answers
 from tests.labs import LocalLab
@@ -102,6 +103,13 @@ def test_started_cluster_verifies(lab: Lab) -> None:
 def test_life_of_a_group(lab: Lab, protocol: str) -> None:
     """A group of either protocol is described with its member, refused a reset then, and reset, restored, deleted without."""
     check_life_of_a_group(lab, protocol)
+
+
+@pytest.mark.xdist_group("kraft lab")
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_written_records_are_there(lab: Lab, client: str) -> None:
+    """What `records.write` tells as acknowledged is in the log of Kafka 4, too."""
+    record_checks.check_written_records_are_there(lab, client)
 
 
 @pytest.mark.xdist_group("kraft lab")

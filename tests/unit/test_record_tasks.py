@@ -32,6 +32,7 @@ def writers() -> FakeWriters:
 def fab(writers: FakeWriters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fab:
     """Return a function that runs one command line and returns its exit code."""
     kafka = FakeKafka(replace(cluster_in(tmp_path, 3), name="prod", lab=False))
+    kafka.add("orders", [(1, 2, 3)])
     world = FakeWorld.of(kafka, writers=writers)
     session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
     monkeypatch.setattr(CHAIN, "session", lambda: session)
@@ -147,6 +148,7 @@ def test_acks_0_is_no_acknowledgement(fab: Fab, capsys: pytest.CaptureFixture[st
         ("orders", "--from-file", "/nowhere/file"),
         ("orders", "--from-file", "-", "--value", "v"),
         ("or ders",),
+        ("oders",),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_sent(

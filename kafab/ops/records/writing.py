@@ -6,6 +6,7 @@ from datetime import timedelta
 from kafab.events import Waiting
 from kafab.model import Cluster
 from kafab.ops.topics.rules import check_name
+from kafab.ops.topics.topics import find
 from kafab.ops.world import World
 from kafab.records.settings import Client, ProducerSettings, idempotence
 from kafab.records.writing import Acked, Order, Written
@@ -20,11 +21,12 @@ def write(
 ) -> tuple[Written, tuple[Acked, ...]]:
     """Write the order's records; return the figures and the first acknowledged ones, as many as the order wants shown.
 
-    Raises UsageError for a name that no topic has and for settings that exclude each other, Failed where the topic does not
-    exist or nobody answers.
+    Raises UsageError for a topic that does not exist and for settings that exclude each other, Unreachable and Failed where
+    nobody answers.
     """
     check_name(order.topic)
     idempotence(client, settings)
+    find(world, order.topic)
     begun = told = world.clock.now()
 
     def alive(known: int) -> None:
@@ -35,7 +37,7 @@ def write(
         told = now
         total = "" if order.count is None else f" of {order.count}"
         what = f"{plural(known, 'record')}{total} answered"
-        world.emit(Waiting(cluster.name, what, timedelta(seconds=now - begun), settings.waits))
+        world.emit(Waiting(cluster.name, what, timedelta(seconds=now - begun), None))
 
     return world.writers.write(client, settings, order, alive)
 

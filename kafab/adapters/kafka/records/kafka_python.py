@@ -23,6 +23,8 @@ _CODECS = {"snappy": ("snappy", "python-snappy"), "lz4": ("lz4", "lz4"), "zstd":
 def producer_config(settings: ProducerSettings) -> dict[str, Any]:
     """Return the arguments of KafkaProducer. Raises UsageError for settings that exclude each other."""
     idempotent = idempotence(Client.KAFKA_PYTHON, settings)
+    # The client refuses a delivery limit that is not longer than one request's and the linger together.
+    one = min(settings.request_limit, (settings.waits - settings.linger) / 2)
     _refuse_codec(settings.compression)
     config: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap.split(","),
@@ -34,7 +36,7 @@ def producer_config(settings: ProducerSettings) -> dict[str, Any]:
         "compression_type": None if settings.compression == "none" else settings.compression,
         "linger_ms": milliseconds(settings.linger),
         "delivery_timeout_ms": milliseconds(settings.waits),
-        "request_timeout_ms": milliseconds(settings.request_limit),
+        "request_timeout_ms": milliseconds(one),
         # How long a send may wait for metadata; 60 s of its own otherwise.
         "max_block_ms": milliseconds(settings.request_limit),
         "allow_auto_create_topics": False,

@@ -1,0 +1,81 @@
+"""What holds for records.* on a cluster that runs, of whichever version, with both clients."""
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from tests.group_checks import Lab
+
+CLIENTS = ("confluent", "kafka-python")
+PARTITIONS = 2
+
+
+def check_written_records_are_there(lab: Lab, client: str) -> None:
+    """Every record that is told as acknowledged stands at the offset that is told, with its key and value."""
+    with _topic(lab) as topic:
+        few = _written(lab, topic, client, "--count", "6", "--keys", "2", "--sync")
+        assert (few["acked"], few["failed"], few["unknown_outcome"]) == (6, {}, {})
+        found = {(one["partition"], one["offset"]): (one["key"], one["value"]) for one in few["records"]}
+        assert found == _read(lab, topic)
+        many = _written(lab, topic, client, "--count", "3000", "--size", "100", "--compression", "gzip")
+        assert (many["acked"], sum(many["by_partition"].values())) == (3000, 3000)
+        together = _written(lab, topic, client, "--count", "20", "--transaction", "8", "--partition", "1")
+        assert (together["transactional"], together["idempotent"], together["acked"]) == (True, True, 20)
+        assert Counter(len(value or "") for _, value in _read(lab, topic).values())[100] == 3000
+        assert len(_read(lab, topic)) == 6 + 3000 + 20
+
+
+def check_refused_records_are_told(lab: Lab, client: str) -> None:
+    """A record that is too large is in no log, and an unknown partition and topic are told at once."""
+    with _topic(lab) as topic:
+        large = lab.fab(
+            "records.write", topic, "--size", "2000000", "--count", "2", "--client", client, "--json"
+        )
+        document = json.loads(large.out)
+        assert (large.code, document["acked"], sum(document["failed"].values())) == (1, 0, 2)
+        nowhere = lab.fab("records.write", topic, "--partition", "9", "--client", client, "--json")
+        assert (nowhere.code, sum(json.loads(nowhere.out)["failed"].values())) == (1, 10)
+        assert _read(lab, topic) == {}
+        assert lab.fab("records.write", f"{topic}-missing", "--client", client).code == 2
+
+
+def _written(lab: Lab, topic: str, client: str, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = lab.fab.must(
+        "records.write", topic, "--client", client, *words, "--json"
+    ).document
+    return found
+
+
+def _read(lab: Lab, topic: str) -> dict[tuple[int, int], tuple[str | None, str | None]]:
+    """Read all records, with those of committed transactions alone: (partition, offset) -> key and value."""
+    brokers = [str(node.endpoint) for node in lab.cluster.brokers]
+    consumer = KafkaConsumer(bootstrap_servers=brokers, isolation_level="read_committed", group_id=None)
+    try:
+        every = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        consumer.assign(every)
+        consumer.seek_to_beginning(*every)
+        ends = consumer.end_offsets(every)
+        found = {}
+        while any(consumer.position(partition) < ends[partition] for partition in every):
+            for records in consumer.poll(500).values():
+                for record in records:
+                    key = None if record.key is None else record.key.decode()
+                    found[record.partition, record.offset] = (key, record.value.decode())
+        return found
+    finally:
+        consumer.close()
+
+
+@contextmanager
+def _topic(lab: Lab) -> Iterator[str]:
+    name = f"records-{secrets.token_hex(4)}"
+    lab.fab.must("topics.create", name, "--partitions", str(PARTITIONS), "--replication-factor", "1")
+    try:
+        yield name
+    finally:
+        lab.fab("topics.delete", name, "--yes")
