@@ -144,7 +144,9 @@ def _bootstrap(cluster: Cluster) -> str:
 def _topic(lab: Lab) -> Iterator[str]:
     """Make a topic of two partitions with records in each."""
     name = f"groups-{secrets.token_hex(4)}"
-    lab.fab.must("topics.create", name, "--partitions", "2", "--replication-factor", "1")
+    # Kafka 2.4 holds a topic of one replica to the brokers' min.insync.replicas.
+    one = ("--replication-factor", "1", "--config", "min.insync.replicas=1")
+    lab.fab.must("topics.create", name, "--partitions", "2", *one)
     try:
         producer = Producer({"bootstrap.servers": _bootstrap(lab.cluster), "acks": "all"})
         for number in range(2 * RECORDS):

@@ -74,7 +74,8 @@ def _read(lab: Lab, topic: str) -> dict[tuple[int, int], tuple[str | None, str |
 @contextmanager
 def _topic(lab: Lab) -> Iterator[str]:
     name = f"records-{secrets.token_hex(4)}"
-    lab.fab.must("topics.create", name, "--partitions", str(PARTITIONS), "--replication-factor", "1")
+    one = ("--replication-factor", "1", "--config", "min.insync.replicas=1")
+    lab.fab.must("topics.create", name, "--partitions", str(PARTITIONS), *one)
     try:
         yield name
     finally:

@@ -132,8 +132,11 @@ def _next_stop(cluster: Cluster, goal: Goal, left: Sequence[Node], seen: Seen) -
         if room.takes(node) and judge_stop(cluster, [node], seen, goal.spared).refusal is None:
             others = [one for one in ordered if one is not node]
             return Stop(together(cluster, goal, [node, *others], seen))
-    # Each look at a large cluster takes a while: the first few say why.
-    against = {node: judge_stop(cluster, [node], seen, goal.spared).blockers for node in ordered[:SHOWN]}
+    # Each look at a large cluster takes a while: the first few say why. The rule decides, also where there was no room.
+    judged = {node: judge_stop(cluster, [node], seen, goal.spared) for node in ordered[:SHOWN]}
+    if allowed := [node for node, verdict in judged.items() if verdict.refusal is None]:
+        return Stop((allowed[0],))
+    against = {node: verdict.blockers for node, verdict in judged.items()}
     hopeless = dict.fromkeys(one for found in against.values() for one in found if one.hopeless)
     if hopeless:
         return Blocked(tuple(hopeless))

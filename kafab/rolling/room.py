@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from kafab.cluster.metadata import Partition
 from kafab.cluster.seen import Seen
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Node, Role
 from kafab.rolling.safety import MIN_ISR, Spared, merged
 from kafab.unknown import Unknown
 
@@ -41,8 +41,9 @@ class Room:
                 self._of[broker].append(one)
 
     def takes(self, node: Node) -> bool:
-        """Tell whether this broker may stop, too, as far as its partitions are concerned."""
-        return all(
+        """Tell whether this node may stop, too, as far as partitions are concerned: those of a broker."""
+        # A ZooKeeper server may have the id of a broker.
+        return node.role is not Role.BROKER or all(
             self._left[key] >= (node.id in self._in_sync[key])
             for key in ((one.topic, one.number) for one in self._of[node.id])
         )

@@ -11,6 +11,7 @@ from scripts.benches.groups import groups
 from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
 from scripts.benches.planning import inventory, plan
+from scripts.benches.records import write
 from scripts.benches.rolling import roll, roll_kraft
 from scripts.benches.running import start, verify
 from scripts.benches.starting import listing
@@ -27,6 +28,7 @@ ROWS: Mapping[str, Measurement] = {
     "decide-300": decide_300,
     "verify": verify,
     "groups": groups,
+    "records": write,
     "inventory-300": inventory,
     "plan-300": plan,
     "servers-deploy": servers.deploy_again,

@@ -466,12 +466,14 @@ def test_stop_leaves_no_process(lab: Lab) -> None:
 
 
 def test_history_has_what_was_done(lab: Lab) -> None:
-    """The start that has just ended is the last row, of all three hosts, with its figures; every row before has an end, too."""
+    """The start that has just ended is the last row, of all three hosts, with its figures; what was not killed has an end."""
     found = lab.fab.must("history", "--last", "100", "--json").document["commands"]
-    last, ends = found[-1], {each["exit_code"] is None for each in found}
+    last = found[-1]
     told = (last["command"], last["exit_code"], last["figures"], last["hosts"])
+    without_end = {each["command"].split()[0] for each in found if each["exit_code"] is None}
     started = {"started": len(lab.cluster.nodes)}
-    assert (told, ends) == (("start", 0, started, ["node1", "node2", "node3"]), {False})
+    assert told == ("start", 0, started, ["node1", "node2", "node3"])
+    assert without_end <= {"canary"}, found  # a test has killed one
 
 
 def test_lab_down_leaves_nothing(lab: Lab) -> None:

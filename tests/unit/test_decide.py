@@ -107,6 +107,14 @@ def test_topic_that_may_be_unavailable_blocks_nothing() -> None:
     assert decide(world.cluster, goal, world.seen()) == Stop((world.cluster.brokers[0],))
 
 
+def test_server_has_no_partitions_of_the_broker_with_its_number() -> None:
+    """A ZooKeeper server may stop though the replicas of the broker with the same id cannot be spared."""
+    world = world_of("")
+    world.behind[3] = ENOUGH
+    server = world.cluster.zookeepers[0]
+    assert decide(world.cluster, world.goal([server.name]), world.seen()) == Stop((server,))
+
+
 def test_margin_keeps_more_than_the_minimum() -> None:
     """With a margin of one a partition of three keeps two replicas, though one would do."""
     world = world_of("isolated", brokers=4, orders=(1, [(1, 2, 3)]))
