@@ -83,3 +83,15 @@ def test_slow_stop_says_what_holds_it_up(answer: str, told: str, cluster: Cluste
     gates.gone([broker], world(cluster, events, said), lambda _name: None)
     waits = [event.what for event in events if isinstance(event, Waiting)]
     assert waits == [f"clean shutdown: {told}"]
+
+
+def test_process_that_its_host_starts_in_the_place_of_a_stopped_one_is_not_waited_for(
+    cluster: Cluster,
+) -> None:
+    """A host that reboots in the midst of a stop starts the node again: what was asked to end has ended."""
+    events: list[Event] = []
+    broker = cluster.brokers[0]
+    said = [f"{broker.name} stopping 123 7", f"{broker.name} running 45 9"]
+    gone: list[str] = []
+    gates.gone([broker], world(cluster, events, said), gone.append, {broker.name: "123 7"})
+    assert gone == [broker.name]

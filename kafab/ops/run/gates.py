@@ -225,14 +225,25 @@ def old_registrations_gone(cluster: Cluster, brokers: Sequence[Node], world: Wor
     wait(look, "old registration to go", OLD_SESSION_LIMIT, world)
 
 
-def gone(nodes: Sequence[Node], world: World, stopped: Callable[[str], None]) -> None:
-    """Wait until the processes of these nodes have ended; ``stopped`` is called with each name as it does."""
+def gone(
+    nodes: Sequence[Node],
+    world: World,
+    stopped: Callable[[str], None],
+    asked: Mapping[str, str] | None = None,
+) -> None:
+    """Wait until the processes of these nodes have ended; ``stopped`` is called with each name as it does.
+
+    ``asked`` has the process that was asked to end (node name -> `Report.process`): another one in its place, which a host
+    that was rebooted meanwhile has started, is not waited for.
+    """
     watch, left = Watch(nodes, world), {node.name: node for node in nodes}
+    asked = asked or {}
 
     def look() -> Missing:
         found = watch.look(left)
         for name, report in found.items():
-            if report.state not in (State.RUNNING, State.STOPPING):
+            other = report.process and asked.get(name, report.process) != report.process
+            if other or report.state not in (State.RUNNING, State.STOPPING):
                 stopped(name)
                 del left[name]
         others_gone = len(left) < len(nodes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note
 from kafab.hosts import supervisor
-from kafab.hosts.supervisor import State
+from kafab.hosts.supervisor import Report, State
 from kafab.interruption import AGAIN
 from kafab.model import Cluster, Node, Role
 from kafab.ops.run import broker_gates, controller_gates, gates
@@ -110,4 +110,9 @@ def stop_processes(nodes: Sequence[Node], world: World, progress: Progress) -> N
         progress.done.append(name)
         world.emit(Note(name, "stopped"))
 
-    gates.gone(nodes, world, note)
+    ending = {
+        name: answer.process
+        for name, answer in answers.items()
+        if isinstance(answer, Report) and answer.state is State.STOPPING
+    }
+    gates.gone(nodes, world, note, ending)

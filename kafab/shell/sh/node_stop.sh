@@ -14,7 +14,7 @@ stop() {  # NODE RUN UNIT: ask the process to end; its exit is awaited by `check
     }
     starting_line
     finish "$pid" "$3"
-    say stopping "$pid"
+    say stopping "$pid $start"
   else
     rest "$3"
     say stopped
