@@ -45,6 +45,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.canary.*",
             "kafab.groups.*",
             "kafab.records.*",
+            "kafab.drills.*",
             "kafab.ports",
             "kafab.plans.*",
             "kafab.checks.*",
