@@ -25,6 +25,8 @@ from kafab.cluster.metadata import (
     TopicSpec,
 )
 from kafab.command import Outcome, Script
+from kafab.drills.history import Event
+from kafab.drills.orders import Order as WorkerOrder
 from kafab.events import Emit
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.model import Endpoint
@@ -368,6 +370,38 @@ class Canaries(Protocol):
 
     def fly(self, perch: Perch) -> Flight:
         """Start one. What goes wrong with it is heard from it. Where its owner dies, it removes its topic and ends."""
+
+
+class Worker(Protocol):
+    """A worker of a drill, in a process of its own, which outlives no owner."""
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What it has told so far; the sequence grows."""
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code, once it has ended and all that it told is heard; None before."""
+
+    @property
+    def said(self) -> str:
+        """What it said beside its events, the last of it: why it has ended."""
+
+    def finish(self) -> None:
+        """Let it end in good order."""
+
+    def kill(self) -> None:
+        """Kill it, as a fault."""
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+
+
+class Workers(Protocol):
+    """Starts workers of drills."""
+
+    def start(self, order: WorkerOrder) -> Worker:
+        """Start one. What goes wrong with it is heard from it."""
 
 
 class Store(Protocol):

@@ -36,6 +36,7 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Workers,
     Writers,
     ZooKeeper,
 )
@@ -165,6 +166,13 @@ class Session:
         from kafab.adapters.kafka.canaries import CanaryProcesses
 
         return CanaryProcesses()
+
+    @property
+    def workers(self) -> Workers:
+        """Processes that a drill works with."""
+        from kafab.adapters.kafka.drills.workers import WorkerProcesses
+
+        return WorkerProcesses()
 
     @cached_property
     def store(self) -> Store:

@@ -11,6 +11,7 @@ from . import (
     cluster,
     config,
     destroy,
+    drill,
     groups,
     history,
     inventory,
@@ -48,7 +49,7 @@ def _namespace() -> Collection:
     for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
-    for module in (config, groups, inventory, lab, leaders, records, releases, topics):
+    for module in (config, drill, groups, inventory, lab, leaders, records, releases, topics):
         tree.add_collection(Collection.from_module(module))
     return tree
 

@@ -45,16 +45,17 @@ def verify(
     report = checks.verify(cluster, session, probe=not read_only, election=election, deep=deep)
     console.report(report, schema="kafab.verify/1", each=all)
     if junit:
-        _write(Path(junit), report)
+        write_junit(Path(junit), report, "kafab.verify")
     return report.exit_code
 
 
-def _write(file: Path, report: "Report") -> None:
+def write_junit(file: Path, report: "Report", suite: str) -> None:
+    """Write findings as JUnit XML. Raises Failed where the file cannot be written."""
     from kafab.checks.junit import junit as junit_xml
     from kafab.errors import Failed
 
     try:
-        file.write_text(junit_xml(report, "kafab.verify"), encoding="utf-8")
+        file.write_text(junit_xml(report, suite), encoding="utf-8")
     except OSError as error:
         raise Failed(
             f"{file}: {error.strerror}", hint="name a file in a folder that you may write to"

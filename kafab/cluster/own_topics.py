@@ -14,6 +14,7 @@ class Purpose(str, Enum):
 
     PROBE = "kafab-probe-"
     CANARY = "kafab-canary-"
+    DRILL = "kafab-drill-"
 
     @property
     def word(self) -> str:

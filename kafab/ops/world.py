@@ -18,6 +18,7 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Workers,
     Writers,
     ZooKeeper,
 )
@@ -88,6 +89,10 @@ class World(Protocol):
     @property
     def canaries(self) -> Canaries:
         """Processes that write and read beside an operation."""
+
+    @property
+    def workers(self) -> Workers:
+        """Processes that a drill works with."""
 
     @property
     def store(self) -> Store:

@@ -19,6 +19,7 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Workers,
     Writers,
     ZooKeeper,
 )
@@ -29,6 +30,7 @@ from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.groups import FakeGroups
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
+from kafab.testing.workers import FakeWorkers
 from kafab.testing.writers import FakeWriters
 from kafab.testing.zookeeper import FakeZooKeeper
 
@@ -46,6 +48,7 @@ class FakeWorld:
     leaders: Leaders
     settings: Settings
     store: Store
+    workers: Workers = field(default_factory=FakeWorkers)
     canaries: Canaries = field(default_factory=FakeCanaries)
     writers: Writers = field(default_factory=FakeWriters)
     groups: Groups = field(default_factory=FakeGroups)

@@ -59,6 +59,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.ops.author.*",
             "kafab.ops.topics.*",
             "kafab.ops.groups.*",
+            "kafab.ops.drills.*",
             "kafab.ops.records.*",
             "kafab.ops.hosts.*",
             "kafab.ops.run.*",

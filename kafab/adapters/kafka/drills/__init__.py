@@ -1,0 +1,1 @@
+"""The workers of a drill, each in a process of its own."""

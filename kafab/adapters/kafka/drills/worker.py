@@ -1,0 +1,263 @@
+"""The process of a drill's worker: does what its order says as a client of the cluster, and tells each event as a line on stdout.
+
+The order is the first line on stdin. The line ``finish`` lets it end in good order. Where stdin ends without that word its
+owner is gone, and it ends at once; what it did is not to be told to anybody.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kafab.adapters.kafka.drills.members import Found, Member, Refused, member
+from kafab.adapters.kafka.records import confluent, kafka_python
+from kafab.drills import history, orders
+from kafab.drills.history import Event, Kind
+from kafab.drills.orders import Commits, Order, Role
+from kafab.records.settings import Acks, Client, ConsumerSettings, Isolation
+from kafab.records.writing import UNKNOWN_OUTCOMES
+
+FINISH = b"finish"
+POLL = 0.1
+FLUSH_LIMIT = 60.0
+
+
+class Worker:
+    """One worker at its order."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.ended = threading.Event()
+        self._effects = 0
+        self._lock = threading.Lock()
+
+    def tell(
+        self,
+        kind: Kind,
+        partition: int = -1,
+        offset: int = -1,
+        detail: str = "",
+        *,
+        number: int = -1,
+        poll: int = -1,
+    ) -> None:
+        """Write an event; it is out when this returns, also where the process is killed next."""
+        event = Event(time.monotonic(), self.order.who, kind, partition, offset, number, poll, detail)
+        # A client's callback may come in another thread.
+        with self._lock:
+            os.write(sys.stdout.fileno(), history.line(event).encode() + b"\n")
+
+    def write(self) -> None:
+        """Send all records and wait for what comes of them."""
+        order = self.order
+        (_write_confluent if order.client is Client.CONFLUENT else _write_kafka_python)(self)
+
+    def read(self) -> None:
+        """Be a member until the word comes."""
+        ready, poll = False, 0
+        me = member(self.order, self.tell)
+        nexts: dict[int, int] = {}
+        while not self.ended.is_set():
+            found = me.poll(POLL)
+            if not ready and (found or me.ready()):
+                ready = True
+                self.tell(Kind.READY)
+            if found:
+                poll += 1
+                nexts = self._take(me, found, poll)
+        if nexts and self.order.commits is Commits.CLOSE:
+            self._commit(me, nexts)
+        me.close()
+
+    def _take(self, me: Member, found: Sequence[Found], poll: int) -> dict[int, int]:
+        """Have the effects of a poll's records and commit as the order says; return where each partition goes on."""
+        order = self.order
+        for each in found:
+            number = orders.number_in(each.value, order.topic)
+            self.tell(Kind.READ, each.partition, each.offset, number=number, poll=poll)
+        if order.commits is Commits.BEFORE:
+            self._commit(me, _nexts(found))
+        done = []
+        for each in found:
+            done.append(each)
+            self._effect(me, each, last=len(done) == len(found))
+            if self.ended.is_set():
+                break  # in good order: what has had its effect is committed, and no more
+        if order.commits is Commits.BATCH:
+            self._commit(me, _nexts(done))
+        elif order.commits in (Commits.ASYNC, Commits.CLOSE):
+            me.commit(_nexts(done), wait=False)
+        return _nexts(done)
+
+    def _effect(self, me: Member, found: Found, *, last: bool) -> None:
+        order = self.order
+        if order.effect:
+            time.sleep(order.effect)
+        number = orders.number_in(found.value, order.topic)
+        self.tell(Kind.EFFECT, found.partition, found.offset, number=number)
+        self._effects += 1
+        # In the midst of a batch, so that something of it has no effect yet.
+        if order.dies_after is not None and self._effects >= order.dies_after and not last:
+            if not order.orderly:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.ended.set()
+        if order.commits is Commits.EACH:
+            self._commit(me, {found.partition: found.offset + 1})
+        elif order.commits is Commits.STORED:
+            me.store(found)
+
+    def _commit(self, me: Member, nexts: dict[int, int]) -> None:
+        try:
+            me.commit(nexts, wait=True)
+        except Refused as error:
+            self.tell(Kind.UNCOMMITTED, detail=str(error))
+        else:
+            for partition, offset in nexts.items():
+                self.tell(Kind.COMMIT, partition, offset)
+
+    def log(self) -> None:
+        """Read every partition to the end that it has now."""
+        from kafka import KafkaConsumer, TopicPartition
+
+        order = self.order
+        settings = ConsumerSettings(order.bootstrap, isolation=Isolation.READ_UNCOMMITTED)
+        consumer = KafkaConsumer(**kafka_python.consumer_config(settings))
+        every = [TopicPartition(order.topic, number) for number in range(order.partitions)]
+        consumer.assign(every)
+        consumer.seek_to_beginning(*every)
+        ends = consumer.end_offsets(every)
+        while any(consumer.position(each) < ends[each] for each in every) and not self.ended.is_set():
+            for records in consumer.poll(timeout_ms=200).values():
+                for record in records:
+                    number = orders.number_in(record.value, order.topic)
+                    self.tell(Kind.READ, record.partition, record.offset, number=number)
+        consumer.close()
+
+    def trim(self) -> None:
+        """Delete the first records of each partition."""
+        from confluent_kafka import TopicPartition
+        from confluent_kafka.admin import AdminClient
+
+        order = self.order
+        admin = AdminClient({"bootstrap.servers": order.bootstrap})
+        places = [TopicPartition(order.topic, number, order.count) for number in range(order.partitions)]
+        for future in admin.delete_records(places).values():
+            future.result(timeout=30)
+
+
+def _nexts(found: Sequence[Found]) -> dict[int, int]:
+    return {each.partition: each.offset + 1 for each in found}
+
+
+def _write_confluent(worker: Worker) -> None:
+    from confluent_kafka import KafkaException, Producer
+
+    order = worker.order
+    producer = Producer({**confluent.producer_config(order.producer), "linger.ms": 0})
+
+    def answered(number: int, partition: int) -> Any:
+        def take(error: Any, message: Any) -> None:
+            if error is None:
+                _acked(worker, partition, message.offset(), number)
+            else:
+                _refused(worker, partition, number, str(error.name()).lstrip("_"))
+
+        return take
+
+    for number, partition in _records(order):
+        worker.tell(Kind.SEND, partition, number=number)
+        try:
+            producer.produce(
+                order.topic,
+                orders.value(order.topic, number),
+                partition=partition,
+                on_delivery=answered(number, partition),
+            )
+        except (KafkaException, BufferError) as error:
+            _refused(worker, partition, number, type(error).__name__)
+        producer.poll(0)
+        if worker.ended.is_set():
+            break
+        time.sleep(order.effect)
+    producer.flush(FLUSH_LIMIT)
+
+
+def _write_kafka_python(worker: Worker) -> None:
+    from kafka import KafkaProducer
+    from kafka.errors import KafkaError
+
+    order = worker.order
+    producer = KafkaProducer(**{**kafka_python.producer_config(order.producer), "linger_ms": 0})
+    for number, partition in _records(order):
+        worker.tell(Kind.SEND, partition, number=number)
+        try:
+            future = producer.send(order.topic, value=orders.value(order.topic, number), partition=partition)
+        except KafkaError as error:
+            _refused(worker, partition, number, type(error).__name__)
+            continue
+        future.add_callback(
+            lambda found, number=number: _acked(worker, found.partition, found.offset, number)
+        )
+        future.add_errback(
+            lambda error, number=number, partition=partition: _refused(
+                worker, partition, number, type(error).__name__
+            )
+        )
+        if worker.ended.is_set():
+            break
+        time.sleep(order.effect)
+    producer.flush(timeout=FLUSH_LIMIT)
+    producer.close(timeout=5)
+
+
+def _records(order: Order) -> Iterable[tuple[int, int]]:
+    return ((number, number % order.partitions) for number in range(order.first, order.first + order.count))
+
+
+def _acked(worker: Worker, partition: int, offset: int | None, number: int) -> None:
+    if worker.order.acks is Acks.NONE:
+        return  # no broker was asked: its outcome is unknown
+    worker.tell(Kind.ACK, partition, -1 if offset is None else offset, number=number)
+
+
+def _refused(worker: Worker, partition: int, number: int, name: str) -> None:
+    kind = Kind.UNKNOWN if name in UNKNOWN_OUTCOMES else Kind.FAIL
+    worker.tell(kind, partition, number=number, detail=name)
+
+
+def _listen(worker: Worker, heard: bytes) -> None:
+    while chunk := os.read(sys.stdin.fileno(), 4096):
+        heard += chunk
+        if FINISH in heard.splitlines():
+            worker.ended.set()
+            return
+    os._exit(0)  # nobody is left to be told
+
+
+def main() -> None:
+    """Do what the order says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is its owner's matter
+    heard = b""
+    while b"\n" not in heard:
+        chunk = os.read(sys.stdin.fileno(), 4096)
+        if not chunk:
+            return
+        heard += chunk
+    text, _, rest = heard.partition(b"\n")
+    worker = Worker(orders.read(text.decode()))
+    threading.Thread(target=_listen, args=(worker, rest), daemon=True).start()
+    does = {
+        Role.WRITE: worker.write,
+        Role.READ: worker.read,
+        Role.LOG: worker.log,
+        Role.TRIM: worker.trim,
+    }
+    does[worker.order.role]()
+    worker.tell(Kind.END)
+
+
+if __name__ == "__main__":
+    main()

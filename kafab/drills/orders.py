@@ -1,0 +1,149 @@
+"""What a worker of a drill is told, and what an operator is told of its settings. Orders go between processes as one JSON line."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from enum import Enum
+
+from kafab.records.settings import (
+    Acks,
+    Client,
+    ConsumerSettings,
+    Isolation,
+    ProducerSettings,
+    Reset,
+    idempotence,
+    isolation,
+)
+
+
+class Role(str, Enum):
+    """What a worker does."""
+
+    WRITE = "write"
+    READ = "read"
+    """Reads as a member of a group, has an effect for each record, and commits."""
+    LOG = "log"
+    """Reads every partition from its beginning to its end, without a group."""
+    TRIM = "trim"
+    """Deletes the first ``count`` records of each partition, as retention would."""
+
+
+class Commits(str, Enum):
+    """When a member commits."""
+
+    NONE = "none"
+    AUTO = "auto"
+    """The client does, by time."""
+    STORED = "stored"
+    """The client does, by time, what the program has stored after each effect (librdkafka alone)."""
+    EACH = "each"
+    BATCH = "batch"
+    ASYNC = "async"
+    CLOSE = "async, sync at close"
+    BEFORE = "before"
+    """Each batch before its effects."""
+
+
+BY_TIME = (Commits.AUTO, Commits.STORED)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One worker. Times are seconds; records have the numbers from ``first`` on and go to the partitions in turn."""
+
+    who: str
+    role: Role
+    client: Client
+    bootstrap: str
+    topic: str
+    partitions: int = 1
+    first: int = 0
+    count: int = 0
+    acks: Acks = Acks.ALL
+    idempotent: bool | None = None
+    group: str = ""
+    member: str | None = None
+    """group.instance.id of a static member."""
+    commits: Commits = Commits.BATCH
+    batch: int = 20
+    """The most records of one poll."""
+    effect: float = 0.0
+    """How long the effect of one record takes."""
+    interval: float = 0.1
+    """Between two commits by time."""
+    reset: Reset = Reset.EARLIEST
+    session: float = 6.0
+    """A broker's least (group.min.session.timeout.ms), so that a killed member is missed soon."""
+    dies_after: int | None = None
+    """After so many effects it is killed, between the effect of a record and its commit."""
+    orderly: bool = False
+    """It ends in good order where it would be killed: the fault is withheld, so that a control has nothing to show."""
+
+    @property
+    def producer(self) -> ProducerSettings:
+        """The producer of a writer."""
+        return ProducerSettings(self.bootstrap, acks=self.acks, idempotent=self.idempotent)
+
+    @property
+    def consumer(self) -> ConsumerSettings:
+        """The consumer of a member."""
+        return ConsumerSettings(
+            self.bootstrap,
+            self.group or None,
+            self.member,
+            self.reset,
+            timedelta(seconds=self.interval) if self.commits in BY_TIME else None,
+            session_limit=timedelta(seconds=self.session),
+            heartbeat=timedelta(seconds=self.session / 3),
+        )
+
+    @property
+    def setting(self) -> str:
+        """The settings in force that decide a result, with those that are the client's defaults."""
+        if self.role is Role.WRITE:
+            idempotent = "on" if idempotence(self.client, self.producer) else "off"
+            return f"acks={self.acks.value}, idempotence {idempotent}"
+        words = [f"commit {self.commits.value}"]
+        if self.commits is Commits.AUTO:
+            # librdkafka stores an offset when the record is handed over, kafka-python commits a poll's records with the next poll.
+            kind = (
+                "offsets stored at hand-over" if self.client is Client.CONFLUENT else "committed with a poll"
+            )
+            words = [f"commit auto every {self.interval:g} s, {kind}"]
+        if self.member:
+            words.append("static member")
+        if self.reset is not Reset.EARLIEST:
+            words.append(f"reset {self.reset.value}")
+        if isolation(self.client, self.consumer) is not Isolation.READ_COMMITTED:
+            words.append("read_uncommitted")
+        return ", ".join(words)
+
+
+def line(order: Order) -> str:
+    """Return an order as a line of JSON."""
+    return json.dumps(asdict(order))
+
+
+def read(text: str) -> Order:
+    """Read what `line` has made."""
+    found = Order(**json.loads(text))
+    return replace(
+        found,
+        role=Role(found.role),
+        client=Client(found.client),
+        acks=Acks(found.acks),
+        commits=Commits(found.commits),
+        reset=Reset(found.reset),
+    )
+
+
+def value(topic: str, number: int) -> bytes:
+    """Return a record's value: it says where it belongs."""
+    return f"{topic}/{number}".encode()
+
+
+def number_in(raw: bytes | None, topic: str) -> int:
+    """Return the number of a record; -1 for one that no worker of the drill has written."""
+    text = (raw or b"").decode("utf-8", "replace").rpartition("/")[2]
+    return int(text) if text.isdecimal() and raw == value(topic, int(text)) else -1

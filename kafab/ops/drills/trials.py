@@ -1,0 +1,38 @@
+"""What a drill is: its trials, each a cell that is measured with one client on a field of its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kafab.drills.rows import Cell
+from kafab.ops.drills.field import Field
+from kafab.records.settings import Client
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of a trial; ``also`` has figures that nothing is claimed of."""
+
+    counts: Mapping[str, int]
+    setting: str
+    also: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A cell, and how it is measured; None: the client cannot do it, and ``setting`` says why."""
+
+    cell: Cell
+    measure: Callable[[Field], Measured] | None
+    partitions: int = 1
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A drill. ``shows`` is its line in the list."""
+
+    name: str
+    shows: str
+    trials: Callable[[Client], Sequence[Trial]]
+    lab_only: bool = False
+    """True where faults are put on brokers."""

@@ -1,0 +1,90 @@
+"""Drills: drill.list, drill.run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from .boundary import task
+from .chain import CHAIN
+
+if TYPE_CHECKING:
+    from kafab.records.settings import Client
+
+_JSON = "print one JSON document on stdout"
+
+
+@task(name="list", help={"json": _JSON})
+def list_(_context: Context, json: bool = False) -> int:
+    """Print the drills, and what each shows."""
+    from kafab.ops.drills.running import DRILLS
+    from kafab.screens.drills import show_list
+
+    show_list(CHAIN.console(json=json), DRILLS)
+    return 0
+
+
+@task(
+    positional=["name"],
+    help={
+        "name": "a drill of drill.list, or all",
+        "client": "kafka-python, confluent or both",
+        "seed": "the seed of when faults are put; without it a new one",
+        "records": "records of each cell, from 100 on",
+        "json": _JSON,
+        "junit": "also write the rows to this file, as JUnit XML",
+    },
+)
+def run(  # noqa: PLR0917  # Invoke makes a flag of each
+    _context: Context,
+    name: str,
+    client: str = "both",
+    seed: str | None = None,
+    records: str | None = None,
+    json: bool = False,
+    junit: str | None = None,
+) -> int:
+    """Measure what clients really guarantee on this cluster, with topics of its own, which it removes again.
+
+    Exit 1 where a guarantee broke or a negative control did not show its anomaly, 5 where a cell could not be measured.
+    """
+    import secrets
+
+    from kafab.drills.rows import worst
+    from kafab.ops.drills import running
+    from kafab.screens import drills as screen
+
+    from .options import count
+    from .verify import write_junit
+
+    drills, clients = running.chosen(name), _clients(client)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
+    cluster = session.cluster
+    tables = running.run(
+        cluster,
+        session,
+        drills,
+        clients,
+        seed=count("seed", seed, 0, secrets.randbelow(1_000_000)),
+        records=count("records", records, 100, running.RECORDS),
+    )
+    console.data(
+        screen.document(cluster.name, str(cluster.version), tables),
+        screen.text(cluster.name, tables, console.paint),
+    )
+    report = worst(cluster.name, tables)
+    if junit:
+        write_junit(Path(junit), report, "kafab.drill")
+    return report.exit_code
+
+
+def _clients(text: str) -> "tuple[Client, ...]":
+    from kafab.errors import UsageError
+    from kafab.records.settings import Client
+
+    if text == "both":
+        return tuple(Client)
+    try:
+        return (Client(text),)
+    except ValueError as error:
+        raise UsageError(f"found --client {text}; expected kafka-python, confluent or both") from error
