@@ -1,6 +1,6 @@
 """The process of a drill's worker: does what its order says as a client of the cluster, and tells each event as a line on stdout.
 
-The order is the first line on stdin. The line ``finish`` lets it end in good order. Where stdin ends without that word its
+The order is the first line on stdin. The line ``finish`` lets it end in good order, a reader behind the poll that it is at. Where stdin ends without that word its
 owner is gone, and it ends at once; what it did is not to be told to anybody.
 """
 
@@ -80,17 +80,13 @@ class Worker:
             self.tell(Kind.READ, each.partition, each.offset, number=number, poll=poll)
         if order.commits is Commits.BEFORE:
             self._commit(me, _nexts(found))
-        done = []
-        for each in found:
-            done.append(each)
-            self._effect(me, each, last=len(done) == len(found))
-            if self.ended.is_set():
-                break  # in good order: what has had its effect is committed, and no more
+        for place, each in enumerate(found):
+            self._effect(me, each, last=place == len(found) - 1)
         if order.commits is Commits.BATCH:
-            self._commit(me, _nexts(done))
+            self._commit(me, _nexts(found))
         elif order.commits in (Commits.ASYNC, Commits.CLOSE):
-            me.commit(_nexts(done), wait=False)
-        return _nexts(done)
+            me.commit(_nexts(found), wait=False)
+        return _nexts(found)
 
     def _effect(self, me: Member, found: Found, *, last: bool) -> None:
         order = self.order
