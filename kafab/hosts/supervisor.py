@@ -103,6 +103,31 @@ def _stop(nodes: Sequence[Node], together: str) -> Script:
     return _script(nodes, ("node_stop",), calls, changes=True, together=together)
 
 
+def freeze(node: Node) -> Script:
+    """Keep a node of a lab from running, for `Fleet.hold`: as long as the script is held, and no longer."""
+    return _fault("freeze", [node], timedelta(minutes=5))
+
+
+def strike(nodes: Sequence[Node]) -> Script:
+    """Kill these nodes of a lab's host, and leave the mark of a drill; each answers exited, or stopped where it did not run."""
+    return _fault("strike", nodes)
+
+
+def struck(nodes: Sequence[Node]) -> Script:
+    """Let what is frozen of these nodes of a lab's host go on; those that have the mark of a drill answer exited."""
+    return _fault("struck", nodes)
+
+
+def mended(nodes: Sequence[Node]) -> Script:
+    """Take the mark of a drill from these nodes of a lab's host."""
+    return _fault("mended", nodes)
+
+
+def _fault(call: str, nodes: Sequence[Node], timeout: timedelta = TIMEOUT) -> Script:
+    calls = [Cmd(call, node.name, node.run, node.unit) for node in nodes]
+    return _script(nodes, ("let_go", "node_fault"), calls, timeout, changes=True)
+
+
 def archive(nodes: Sequence[Node]) -> Script:
     """Begin to make these nodes' archives of classes, one after another, on their host; nobody waits for the end."""
     launches = [node.config / LAUNCH for node in nodes]

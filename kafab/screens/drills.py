@@ -45,9 +45,11 @@ def _table(table: Table, paint: Paint) -> str:
         for row in table.rows
     ]
     head = f"{table.drill}: {table.shows}\nseed {table.seed}, {table.records} records a cell"
-    faults = [
-        f"  {row.client.value}, {row.cell.name}: {'; '.join(row.faults)}" for row in table.rows if row.faults
-    ]
+    told: dict[tuple[str, ...], str] = {}
+    for row in table.rows:
+        if row.faults:
+            told[row.faults] = "all cells" if row.faults in told else f"{row.client.value}, {row.cell.name}"
+    faults = [f"  {who}: {'; '.join(what)}" for what, who in told.items()]
     tail = ["faults", *faults] if faults else []
     return "\n".join([head, layout.table(COLUMNS, rows), *tail])
 

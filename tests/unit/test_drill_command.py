@@ -190,7 +190,7 @@ def test_unhealthy_cluster_is_refused_with_its_findings(kafka: FakeKafka, findin
 def test_faults_on_brokers_are_refused_elsewhere(kafka: FakeKafka, findings: list[Finding]) -> None:
     """A drill that kills brokers is for labs."""
     cluster = replace(kafka.cluster, lab=False)
-    hard = Drill("hard", "", lambda _client: [], lab_only=True)
+    hard = Drill("hard", "", lambda _client: [], together=lambda _run, _clients: [])
     with pytest.raises(Unsafe, match="hard puts faults on brokers, and small is no lab"):
         running.run(cluster, FakeWorld.of(kafka), [hard], [Client.CONFLUENT], seed=1)
 

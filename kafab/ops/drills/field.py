@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -51,7 +51,9 @@ class Run:
 class Field:
     """One cell's field, of one client. To be used in a ``with`` block, which ends its workers and removes its topic."""
 
-    def __init__(self, run: Run, client: Client, name: str, partitions: int) -> None:
+    def __init__(
+        self, run: Run, client: Client, name: str, partitions: int, spec: TopicSpec | None = None
+    ) -> None:
         self.run = run
         self.client = client
         self.topic = f"{run.prefix}-{name}"
@@ -62,8 +64,9 @@ class Field:
         """What could not be removed."""
         self._workers: list[Worker] = []
         self._begun = run.world.clock.now()
-        spec = TopicSpec(self.topic, partitions, run.replicas, _CONFIGS)
-        self._own = OwnTopic(run.cluster, spec, run.world)
+        made = spec or TopicSpec("", partitions, run.replicas)
+        made = replace(made, name=self.topic, configs={**_CONFIGS, **made.configs})
+        self._own = OwnTopic(run.cluster, made, run.world)
 
     def __enter__(self) -> "Field":  # noqa: PYI034  # nothing is derived from it
         """Make the topic. Raises Failed where it is refused."""

@@ -12,6 +12,8 @@ from kafab.events import Note, Waiting
 from kafab.findings import Severity
 from kafab.model import Cluster
 from kafab.ops.check.verify import verify
+from kafab.ops.drills import faults
+from kafab.ops.drills.acks import ACKS
 from kafab.ops.drills.commits import COMMITS
 from kafab.ops.drills.field import Field, NotMeasured, Run, Stopped
 from kafab.ops.drills.groups import GROUPS
@@ -26,7 +28,7 @@ from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
 from kafab.words import few, nearest
 
-DRILLS = (OFFSETS, COMMITS, GROUPS)
+DRILLS = (OFFSETS, COMMITS, GROUPS, ACKS)
 RECORDS = 200
 AT_ONCE = 4
 """Cells that are measured side by side; most of their time they wait for a broker to miss a member."""
@@ -71,6 +73,8 @@ def run(
             hint="`fab lab.up deploy start` makes one",
         )
     with operating(cluster, world, f"drill.run {few(drill.name for drill in drills)}"):
+        if any(drill.lab_only for drill in drills):
+            faults.mend(cluster, world)  # what a drill that was killed has left
         _clean(cluster, world)
         _refuse_unhealthy(cluster, world)
         prefix = own_name(Purpose.DRILL, datetime.now(timezone.utc), secrets.token_hex(2))
@@ -82,6 +86,8 @@ def run(
 
 
 def _table(drill: Drill, clients: Sequence[Client], run: Run) -> Table:
+    if drill.together is not None:
+        return Table(drill.name, drill.shows, run.seed, run.records, tuple(drill.together(run, clients)))
     trials = [(client, trial) for client in clients for trial in drill.trials(client)]
     # What is asked for by several threads is made by this one.
     _ = (run.world.topics, run.world.groups, run.world.offsets, run.world.brokers, run.world.clock)

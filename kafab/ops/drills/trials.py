@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kafab.drills.rows import Cell
-from kafab.ops.drills.field import Field
+from kafab.drills.rows import Cell, Row
+from kafab.ops.drills.field import Field, Run
 from kafab.records.settings import Client
 
 
@@ -34,5 +34,10 @@ class Drill:
     name: str
     shows: str
     trials: Callable[[Client], Sequence[Trial]]
-    lab_only: bool = False
-    """True where faults are put on brokers."""
+    together: Callable[[Run, Sequence[Client]], Sequence[Row]] | None = None
+    """Measures the cells of all clients under the same faults on brokers, which only labs have; then ``trials`` are none."""
+
+    @property
+    def lab_only(self) -> bool:
+        """True where faults are put on brokers."""
+        return self.together is not None

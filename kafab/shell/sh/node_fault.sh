@@ -1,0 +1,30 @@
+# Puts faults on nodes of a lab, and takes them back; needs plain, alive, node, let_go, and node_process or node_systemd.
+# Composed by supervisor.
+# shellcheck disable=SC2034  # what is set here is read by the functions composed with it
+# shellcheck disable=SC2154  # what is read here is set by the functions composed with it
+
+freeze() {  # NODE RUN UNIT: the process does not run until kafab lets go of this script, or is gone
+  node=$1
+  lives "$2" "$3" || { say stopped; return; }
+  kill -STOP "$pid"
+  say running "$pid $start frozen"
+  let_go
+  ! alive "$pid" "$start" || kill -CONT "$pid"
+}
+strike() {  # NODE RUN UNIT: kill the process; the mark tells that it was a drill, until `struck` is asked to take it
+  node=$1
+  lives "$2" "$3" || { say stopped; return; }
+  : > "$2/drilled"
+  kill -KILL "$pid"
+  say exited "$pid $start"
+}
+struck() {  # NODE RUN UNIT: let go on what is frozen; whether a drill has killed it
+  node=$1
+  ! lives "$2" "$3" || kill -CONT "$pid"
+  if [ -e "$2/drilled" ]; then say exited; else say running; fi
+}
+mended() {  # NODE RUN UNIT: it runs again
+  node=$1
+  rm -f -- "$2/drilled"
+  say running
+}
