@@ -49,9 +49,12 @@ def run(  # noqa: PLR0917  # Invoke makes a flag of each
     Exit 1 where a guarantee broke or a negative control did not show its anomaly, 5 where a cell could not be measured.
     """
     import secrets
+    from datetime import datetime, timezone
+    from importlib.metadata import version
 
     from kafab.drills.rows import worst
     from kafab.ops.drills import running
+    from kafab.records.settings import Client
     from kafab.screens import drills as screen
 
     from .options import count
@@ -68,8 +71,10 @@ def run(  # noqa: PLR0917  # Invoke makes a flag of each
         seed=count("seed", seed, 0, secrets.randbelow(1_000_000)),
         records=count("records", records, 100, running.RECORDS),
     )
+    packages = {Client.KAFKA_PYTHON: "kafka-python", Client.CONFLUENT: "confluent-kafka"}
+    versions = {each.value: version(packages[each]) for each in clients}
     console.data(
-        screen.document(cluster.name, str(cluster.version), tables),
+        screen.document(cluster, tables, versions, datetime.now(timezone.utc)),
         screen.text(cluster.name, tables, console.paint),
     )
     report = worst(cluster.name, tables)

@@ -112,6 +112,7 @@ class Table:
     shows: str
     seed: int
     records: int
+    """Of each cell; 0 where its writers go on as long as the drill needs."""
     rows: tuple[Row, ...]
 
     def report(self, cluster: str) -> Report:

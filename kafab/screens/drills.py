@@ -1,8 +1,10 @@
 """The tables of drills: what is claimed, what Kafka's rules allow, what was measured, by client and setting."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from kafab.drills.rows import Row, Table, Verdict, worst
+from kafab.model import Cluster
 from kafab.ops.drills.trials import Drill
 from kafab.screens import layout
 from kafab.screens.console import Console
@@ -44,7 +46,8 @@ def _table(table: Table, paint: Paint) -> str:
         )
         for row in table.rows
     ]
-    head = f"{table.drill}: {table.shows}\nseed {table.seed}, {table.records} records a cell"
+    of_each = f", {table.records} records a cell" if table.records else ""
+    head = f"{table.drill}: {table.shows}\nseed {table.seed}{of_each}"
     told: dict[tuple[str, ...], str] = {}
     for row in table.rows:
         if row.faults:
@@ -67,13 +70,18 @@ def _measured(row: Row) -> str:
     return ", ".join([*counts, *(f"{name} {figure}" for name, figure in row.also.items())])
 
 
-def document(cluster: str, version: str, tables: Sequence[Table]) -> dict[str, object]:
-    """Return the tables as ``kafab.drills/1``; times are in seconds."""
-    report = worst(cluster, tables)
+def document(
+    cluster: Cluster, tables: Sequence[Table], clients: Mapping[str, str], at: datetime
+) -> dict[str, object]:
+    """Return the tables as ``kafab.drills/1``; times are in seconds. ``clients``: each client -> its version."""
+    report = worst(cluster.name, tables)
     return {
         "schema": "kafab.drills/1",
-        "cluster": cluster,
-        "version": version,
+        "cluster": cluster.name,
+        "version": str(cluster.version),
+        "mode": "kraft" if cluster.kraft else "zookeeper",
+        "clients": dict(clients),
+        "measured": at.isoformat(timespec="seconds"),
         "verdict": str(report.verdict),
         "exit_code": report.exit_code,
         "drills": [

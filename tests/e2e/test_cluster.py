@@ -23,6 +23,7 @@ from kafab.ops.check.ensemble_election import CHECK
 from kafab.releases import launchers
 from tests import record_checks
 from tests.conftest import cannot_run
+from tests.drill_checks import check_drills_hold
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_markers_are_no_records, check_what_kafka_answers
 from tests.labs import LocalLab
@@ -128,6 +129,11 @@ def test_what_kafka_answers_of_groups(lab: Lab) -> None:
 def test_markers_are_no_records(lab: Lab) -> None:
     """A group that has read all but a transaction's marker is behind no record."""
     check_markers_are_no_records(lab)
+
+
+def test_commits_drill_holds(lab: Lab) -> None:
+    """What each way to commit leaves processed twice or never is as Kafka allows, and each control shows its anomaly."""
+    check_drills_hold(lab, "commits", "--client", "confluent")
 
 
 @pytest.mark.parametrize("client", record_checks.CLIENTS)

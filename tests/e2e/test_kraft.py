@@ -11,6 +11,7 @@ import yaml
 from confluent_kafka import KafkaError, Producer
 
 from tests import record_checks
+from tests.drill_checks import check_controls_turn_red, check_drills_hold
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_what_kafka_answers
 from tests.labs import LocalLab
@@ -110,6 +111,18 @@ def test_life_of_a_group(lab: Lab, protocol: str) -> None:
 def test_written_records_are_there(lab: Lab, client: str) -> None:
     """What `records.write` tells as acknowledged is in the log of Kafka 4, too."""
     record_checks.check_written_records_are_there(lab, client)
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_acks_drill_holds(lab: Lab) -> None:
+    """With the followers behind, a leader that is killed loses what acks=0 and acks=1 had, and nothing of acks=all."""
+    check_drills_hold(lab, "acks")
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_controls_turn_red(lab: Lab) -> None:
+    """A drill whose faults are withheld fails: it would have seen a loss."""
+    check_controls_turn_red(lab, "offsets", ("new group, latest",))
 
 
 @pytest.mark.xdist_group("kraft lab")

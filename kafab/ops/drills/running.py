@@ -75,8 +75,8 @@ def run(
     with operating(cluster, world, f"drill.run {few(drill.name for drill in drills)}"):
         if any(drill.lab_only for drill in drills):
             faults.mend(cluster, world)  # what a drill that was killed has left
-        _clean(cluster, world)
         _refuse_unhealthy(cluster, world)
+        _clean(cluster, world)
         prefix = own_name(Purpose.DRILL, datetime.now(timezone.utc), secrets.token_hex(2))
         shared = Run(cluster, world, seed, records, prefix, min(3, len(cluster.brokers)), orderly)
         try:
@@ -87,7 +87,7 @@ def run(
 
 def _table(drill: Drill, clients: Sequence[Client], run: Run) -> Table:
     if drill.together is not None:
-        return Table(drill.name, drill.shows, run.seed, run.records, tuple(drill.together(run, clients)))
+        return Table(drill.name, drill.shows, run.seed, 0, tuple(drill.together(run, clients)))
     trials = [(client, trial) for client in clients for trial in drill.trials(client)]
     # What is asked for by several threads is made by this one.
     _ = (run.world.topics, run.world.groups, run.world.offsets, run.world.brokers, run.world.clock)
