@@ -116,7 +116,7 @@ def test_written_records_are_there(lab: Lab, client: str) -> None:
 @pytest.mark.xdist_group("kraft lab")
 def test_acks_drill_holds(lab: Lab) -> None:
     """With the followers behind, a leader that is killed loses what acks=0 and acks=1 had, and nothing of acks=all."""
-    check_drills_hold(lab, "acks")
+    check_drills_hold(lab, "acks", "--client", "confluent")
 
 
 @pytest.mark.xdist_group("kraft lab")
