@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kafab.drills.checker import processed
-from kafab.drills.history import Kind, Log, of
 from kafab.drills.orders import Commits, Role
 from kafab.drills.rows import ANY, NONE, SOME, Allowed, Cell
-from kafab.ops.drills.field import Field, effects
+from kafab.ops.drills.field import Field, NotMeasured, times
 from kafab.ops.drills.trials import Drill, Measured, Trial
-from kafab.ports import Worker
 from kafab.records.settings import Client
 
 BATCH = 20
@@ -34,7 +32,7 @@ def _killed(commits: Commits) -> Callable[[Field], Measured]:
             field.fault("member killed")
         second = field.start(replace(order, who="second", effect=0.0))
         # The second one is given its partitions when the first one is missed. What it never reads was committed unprocessed.
-        field.until(lambda: _has_read_to_the_end(second, log), "the second member to read to the end")
+        field.processed((second,), log)
         field.finish(second)
         counts = processed(field.events(), log)
         return Measured({name: counts[name] for name in ("repeated", "skipped")}, order.setting)
@@ -42,24 +40,22 @@ def _killed(commits: Commits) -> Callable[[Field], Measured]:
     return measure
 
 
-def _has_read_to_the_end(worker: Worker, log: Log) -> bool:
-    ends = {(partition, found[-1].offset) for partition, found in log.items() if found}
-    return ends <= effects([worker])
-
-
 def _rebalanced(field: Field) -> Measured:
     """A second member comes while the first one is in the midst of a batch."""
-    order = field.order("first", Role.READ, group=field.topic, batch=BATCH, effect=EFFECT)
+    # It is at its records long enough for another process to begin.
+    order = field.order("first", Role.READ, group=field.topic, batch=BATCH, effect=2 * EFFECT)
     field.write()
     log = field.log()
     first = field.start(order)
-    field.until(lambda: sum(1 for _ in of(list(first.events), Kind.EFFECT)) > BATCH, "the first batches")
+    field.until(lambda: times(first) > 0, "the first effect")
     second = field.start(replace(order, who="second"))
     field.fault("second member came")
     field.processed((first, second), log)
     field.finish(first, second)
     counts = processed(field.events(), log)
-    helped = sum(1 for _ in of(second.events, Kind.EFFECT))
+    helped = times(second)
+    if not helped:
+        raise NotMeasured("the second member had nothing left to read: give it more --records")
     return Measured(
         {name: counts[name] for name in ("repeated", "skipped")}, order.setting, {"read by second": helped}
     )

@@ -156,9 +156,12 @@ class Field:
         )
 
     def processed(self, workers: Sequence[Worker], log: Log) -> None:
-        """Wait until these members have had an effect for every record of the log."""
-        places = {(partition, stood.offset) for partition, found in log.items() for stood in found}
-        self.until(lambda: places <= effects(workers), "all records to be processed")
+        """Wait until one of these members has had an effect for the last record of each partition of the log.
+
+        A partition is read in order, so what has no effect by then was skipped, and nobody waits for it.
+        """
+        ends = {(partition, found[-1].offset) for partition, found in log.items() if found}
+        self.until(lambda: ends <= effects(workers), "the last records to be processed")
 
     def finish(self, *workers: Worker) -> None:
         """Let these end in good order."""
@@ -174,7 +177,12 @@ class Field:
     def _trouble(self) -> str:
         found = [event.detail for worker in self._workers for event in of(list(worker.events), Kind.TROUBLE)]
         found += [worker.said for worker in self._workers if worker.ended and worker.said]
-        return f": {found[-1]}" if found else ""
+        had = [
+            f"{events[0].who} had {times(worker)} effects"
+            for worker in self._workers
+            if (events := worker.events)
+        ]
+        return f": {', '.join([*had, *found[-1:]])}"
 
     def _remove(self) -> None:
         removal = self._own.removed()
