@@ -1,6 +1,8 @@
 """What the library needs of the world, as small Protocols. `adapters` implement them, `testing` fakes them.
 
 No method raises for a host's or a cluster's fault: what could not be read or done is an ``Unknown`` with the reason.
+
+The file is over 400 lines long because it is the one list of what adapters and fakes have to do: many small Protocols, no code.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

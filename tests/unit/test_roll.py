@@ -1,4 +1,7 @@
-"""A rolling restart over hosts that answer the real scripts, and a Kafka in memory: its journal, its ends, and its way on."""
+"""A rolling restart over hosts that answer the real scripts, and a Kafka in memory: its journal, its ends, and its way on.
+
+The file is a little over 400 lines long because all its tests roll the same clusters of its fixtures.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
