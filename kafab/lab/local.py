@@ -17,7 +17,7 @@ from kafab.events import Note, Waiting
 from kafab.inventory import texts
 from kafab.lab.files import ADDRESS, PORTS_PER_HOST, LabHost, inventory, sshd_config
 from kafab.lab.kinds import Kind
-from kafab.lab.machine import Process
+from kafab.lab.machine import PortTaken, Process
 from kafab.lab.named import NamedLab, write
 from kafab.lab.shape import ANY, Shape, Wish
 from kafab.words import plural
@@ -25,6 +25,8 @@ from kafab.words import plural
 MAX_HOSTS = 50
 FIRST_PORT, SLOT, SLOTS = 20000, 100, 120
 """Ports 20000 to 31999: below 32768, where Linux begins to give ports to clients (ip_local_port_range)."""
+TRIES = 3
+"""Labs that come up at one moment can choose the same ports: the one whose sshd is late takes others."""
 PATIENCE = timedelta(seconds=30)
 _KILLED = timedelta(seconds=5)
 
@@ -70,11 +72,17 @@ class LocalLab(NamedLab):
                 return False
             self._remove()  # what an interrupted lab.up or lab.down left
             self._machine.tools()
-            try:
-                self._make(shape)
-            except BaseException:
-                self._remove()
-                raise
+            for tries_left in reversed(range(TRIES)):
+                try:
+                    self._make(shape)
+                    break
+                except PortTaken:
+                    self._remove()
+                    if not tries_left:
+                        raise
+                except BaseException:
+                    self._remove()
+                    raise
             return True
 
     def status(self) -> tuple[HostStatus, ...]:

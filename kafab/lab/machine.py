@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kafab.errors import Failed
+
 
 @dataclass(frozen=True)
 class Process:
@@ -15,6 +17,10 @@ class Process:
     start: int
     parent: int
     command: str
+
+
+class PortTaken(Failed):
+    """A port that was free when it was chosen has a listener now: another lab came up at that moment."""
 
 
 class Machine(Protocol):
@@ -36,7 +42,7 @@ class Machine(Protocol):
         """Tell whether nothing listens on any of these ports of 127.0.0.1."""
 
     def start_sshd(self, config: Path, log: Path, pid_file: Path) -> Process:
-        """Start an sshd and return when it listens. Raises Failed with the last lines of its log."""
+        """Start an sshd and return when it listens. Raises Failed with the last lines of its log, PortTaken for its port."""
 
     def processes(self) -> Sequence[Process]:
         """Return what runs now, as far as this user may see; what has ended and was not collected yet is left out."""

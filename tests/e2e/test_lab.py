@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -315,3 +315,38 @@ def test_wrong_options_are_usage_errors(tmp_path: Path, words: tuple[str, ...]) 
     """A value that cannot be is told with what was expected, exit code 2."""
     done = _fab("lab.up", *words, home=tmp_path)
     assert (done.returncode, "expected" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
+class Crowded(Localhost):
+    """This machine, where another lab takes each port that was found free, just behind the look, until ``others`` have."""
+
+    def __init__(self, others: int) -> None:
+        self.others = others
+        self.held: list[socket.socket] = []
+
+    def free(self, ports: Iterable[int]) -> bool:
+        """Look, and let another one take the first port."""
+        ports = list(ports)
+        found = super().free(ports)
+        if found and len(self.held) < self.others:
+            self.held.append(socket.create_server(("127.0.0.1", ports[0])))
+        return found
+
+
+@pytest.mark.parametrize(("others", "up"), [(2, True), (3, False)])
+def test_lab_whose_ports_are_taken_takes_others(tmp_path: Path, others: int, up: bool) -> None:
+    """A lab that loses its ports to one that comes up at the same moment takes others, three times at most."""
+    machine = Crowded(others)
+    lab = LocalLab("lab", tmp_path / "labs", machine=machine, clock=SystemClock(), emit=silent)
+    try:
+        if up:
+            assert lab.up()
+            assert all(host.sshd for host in lab.status())
+        else:
+            with pytest.raises(Failed, match="already in use"):
+                lab.up()
+            assert not lab.folder.exists()
+    finally:
+        lab.down()
+        for each in machine.held:
+            each.close()

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kafab.errors import Failed
-from kafab.lab.machine import Process
+from kafab.lab.machine import PortTaken, Process
 
 HOSTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The PATH that kafab's scripts have on a host."""
@@ -69,7 +69,10 @@ class Localhost:
         return all(map(_bindable, ports))
 
     def start_sshd(self, config: Path, log: Path, pid_file: Path) -> Process:
-        """Start an sshd, which detaches itself, and wait for its pid file: it is written once the port is bound."""
+        """Start an sshd, which detaches itself, and wait for its pid file: it is written once the port is bound.
+
+        Raises PortTaken where another process listens there, Failed where it does not come up for another reason.
+        """
         pid_file.unlink(missing_ok=True)
         log.touch(mode=0o600)
         seen = log.stat().st_size
@@ -85,7 +88,8 @@ class Localhost:
                 break
             time.sleep(0.01)
         said = log.read_text(encoding="utf-8", errors="replace")[seen:].strip() or "it said nothing"
-        raise Failed(f"sshd with {config} did not come up within {SSHD_SECONDS:g} s: {said}")
+        kind = PortTaken if "already in use" in said else Failed
+        raise kind(f"sshd with {config} did not come up within {SSHD_SECONDS:g} s: {said}")
 
     def processes(self) -> Sequence[Process]:
         """Read /proc."""
