@@ -160,7 +160,7 @@ def test_start_is_refused_where_no_record_can_be_kept(mode: int, host: Host) -> 
 
 
 LATER = """case $4 in
-  MainPID) echo 0 ;; NeedDaemonReload) echo no ;; NRestarts) echo 1 ;;
+  MainPID) echo 0 ;; ExecMainPID) echo GONE ;; NeedDaemonReload) echo no ;; NRestarts) echo 1 ;;
   InvocationID) if [ -e STARTED ]; then echo second; else echo first; fi ;;
   SubState) if [ -e STARTED ]; then echo NEXT; else echo auto-restart; fi ;;
 esac
@@ -169,16 +169,21 @@ case $1 in start) (sleep 1; touch STARTED; RECORD) > /dev/null 2>&1 & ;; esac
 """A unit between two runs of a crash: a start is put off until its pause is over, as systemd does it (service_start)."""
 OF_ONE_RUN = """case " $* " in
 *" --sync "*) ;;
+*_SYSTEMD_UNIT=kafka-broker@broker.service*_PID=4242*) echo 'of a process without an invocation' ;;
 *_SYSTEMD_INVOCATION_ID=second*INVOCATION_ID=second*) echo 'of this run' ;;
 *_SYSTEMD_INVOCATION_ID=first*) echo 'of the run that crashed' ;;
 *) echo 'of any run' ;; esac
 """
 
 
-def put_off(host: Host, folder: Path, then: str, record: str = ":") -> None:
-    """Let the host's unit be between two runs, and be in the state ``then`` a second after it was asked to start."""
+def put_off(host: Host, folder: Path, then: str, record: str = ":", gone: int = 0) -> None:
+    """Let the host's unit be between two runs, and be in the state ``then`` a second after it was asked to start.
+
+    ``gone`` is the pid of the process that has ended, 0 where systemd has none.
+    """
     mark = folder / "second-run"
     text = LATER.replace("STARTED", str(mark)).replace("NEXT", then).replace("RECORD", record)
+    text = text.replace("GONE", str(gone))
     for name, script in {"systemctl": text, "journalctl": OF_ONE_RUN}.items():
         program = folder / "bin" / name
         program.write_text(f"#!/bin/sh\n{script}\n")
@@ -213,3 +218,9 @@ def test_last_lines_are_of_the_last_run(host: Host, tmp_path: Path) -> None:
     """An ended process is told with what it wrote, and not with the lines of the run before."""
     put_off(host, tmp_path, "running")
     assert host.check().log == ("of the run that crashed",)
+
+
+def test_last_lines_of_a_short_life_are_found(host: Host, tmp_path: Path) -> None:
+    """A JVM that refuses a flag is gone before journald looks up its invocation: its lines are found by its pid."""
+    put_off(host, tmp_path, "running", gone=4242)
+    assert host.check().log == ("of a process without an invocation",)

@@ -46,7 +46,11 @@ ended() {  # UNIT: the run that we began has; a unit between two runs of a crash
 wrote() {  # LINES UNIT: the last ones of the unit's last run, and of systemd about it; of an older systemd, of any run
   invocation=$(shown InvocationID "$2")
   if [ -n "$invocation" ]; then
-    journalctl -q -o cat -n "$1" "_SYSTEMD_INVOCATION_ID=$invocation" + _PID=1 "INVOCATION_ID=$invocation"
+    # journald leaves the invocation out of the lines of a process that was gone before it could look it up.
+    gone=$(shown ExecMainPID "$2") || gone=
+    case $gone in '' | 0) gone= ;; esac
+    journalctl -q -b -o cat -n "$1" "_SYSTEMD_INVOCATION_ID=$invocation" + _PID=1 "INVOCATION_ID=$invocation" \
+      ${gone:++ "_SYSTEMD_UNIT=$2" "_PID=$gone"}
   else
     journalctl -q -o cat -n "$1" -u "$2"
   fi
