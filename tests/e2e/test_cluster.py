@@ -21,7 +21,7 @@ import yaml
 from kafab.model import Node
 from kafab.ops.check.ensemble_election import CHECK
 from kafab.releases import launchers
-from tests import record_checks
+from tests import python_checks, record_checks
 from tests.conftest import cannot_run
 from tests.drill_checks import check_drills_hold
 from tests.fab import Fab
@@ -134,6 +134,12 @@ def test_markers_are_no_records(lab: Lab) -> None:
 def test_commits_drill_holds(lab: Lab) -> None:
     """What each way to commit leaves processed twice or never is as Kafka allows, and each control shows its anomaly."""
     check_drills_hold(lab, "commits", "--client", "confluent")
+
+
+def test_python_of_the_guarantees_does_what_it_says(lab: Lab, tmp_path: Path) -> None:
+    """The programs beside the tables run as they stand, but for the names of brokers, topics and groups."""
+    if str(lab.cluster.version) == VERSIONS[0]:
+        python_checks.check_programs_do_what_they_say(lab, tmp_path)
 
 
 @pytest.mark.parametrize("client", record_checks.CLIENTS)

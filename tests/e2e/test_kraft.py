@@ -10,7 +10,7 @@ import pytest
 import yaml
 from confluent_kafka import KafkaError, Producer
 
-from tests import record_checks
+from tests import python_checks, record_checks
 from tests.drill_checks import check_controls_turn_red, check_drills_hold
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_what_kafka_answers
@@ -111,6 +111,12 @@ def test_life_of_a_group(lab: Lab, protocol: str) -> None:
 def test_written_records_are_there(lab: Lab, client: str) -> None:
     """What `records.write` tells as acknowledged is in the log of Kafka 4, too."""
     record_checks.check_written_records_are_there(lab, client)
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_python_of_a_share_group_does_what_it_says(lab: Lab, tmp_path: Path) -> None:
+    """The program beside the drill of queues runs as it stands, but for the names of brokers, topic and group."""
+    python_checks.check_share_group_is_a_queue(lab, tmp_path)
 
 
 @pytest.mark.xdist_group("kraft lab")
