@@ -73,7 +73,10 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
         json = bool(kwargs.get("json")) or "--json" in before_dashes(sys.argv)
         CHAIN.arguments = _typed(body, kwargs, options.get("positional", ()))
         with by_operations():
-            code = _guarded(lambda: _called(body, context, *args, **kwargs), json=json)
+            code = _guarded(
+                lambda: _called(body, context, *args, **_values(kwargs, options.get("positional", ()))),
+                json=json,
+            )
         if code:
             raise Exit(code=code)
 
@@ -105,6 +108,18 @@ def _typed(body: Callable[..., int | None], given: Mapping[str, Any], positional
             word = without_secrets(str(each))
             words += [word] if name in positional else [flag] if each is True else [flag, word]
     return shlex.join(words)
+
+
+def _values(given: Mapping[str, Any], positional: Sequence[str]) -> Mapping[str, Any]:
+    """Return the arguments. Raises UsageError where an option, which Invoke does not know there, stands in the place of a value."""
+    for name in positional:
+        value = given.get(name)
+        if isinstance(value, str) and (value.startswith("--") or value == "-h"):
+            raise UsageError(
+                f"found {value} where {name.upper()} is expected",
+                hint="`fab --help COMMAND` shows what it takes",
+            )
+    return given
 
 
 def _called(body: Callable[..., int | None], context: Context, *args: Any, **kwargs: Any) -> int:
