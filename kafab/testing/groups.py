@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kafab.cluster.metadata import Metadata
-from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
+from kafab.groups.values import CLASSIC, At, Commit, Ends, Group, Listed, Listing
 from kafab.unknown import Unknown
 
 
@@ -30,8 +30,13 @@ class FakeGroups:
         return Listing(tuple(sorted(found, key=lambda one: one.name)), self.silent)
 
     def describe(self, metadata: Metadata, groups: Sequence[Listed]) -> Mapping[str, Group | Unknown]:  # noqa: ARG002
-        """Return them."""
-        return {one.name: self.groups.get(one.name, Unknown("GroupIdNotFoundError")) for one in groups}
+        """Return them; a classic group that is not there is described as dead, as Kafka does it."""
+        return {
+            one.name: self.groups.get(
+                one.name, Group(one.name, one.kind, "Dead", one.coordinator, "", (), {})
+            )
+            for one in groups
+        }
 
     def commit(
         self,
@@ -39,8 +44,9 @@ class FakeGroups:
         group: Listed,
         offsets: Mapping[At, Commit],
     ) -> Mapping[At, str] | Unknown:
-        """Take them, unless a member is there."""
-        one = self.groups[group.name]
+        """Take them, unless a member is there; a group that is not there begins with them."""
+        new = Group(group.name, CLASSIC, "Empty", group.coordinator, "", (), {})
+        one = self.groups.get(group.name, new)
         if one.members:
             return dict.fromkeys(offsets, "UnknownMemberIdError")
         before = {} if isinstance(one.committed, Unknown) else one.committed
@@ -55,9 +61,11 @@ class FakeGroups:
         del self.groups[group.name]
         return Unknown("connection reset") if self.lost else None
 
-    def ends(self, metadata: Metadata, partitions: Collection[At]) -> Mapping[At, Ends | Unknown]:  # noqa: ARG002
-        """Return them."""
-        return {at: self.logs.get(at, Unknown("it has no leader")) for at in partitions}
+    def ends(self, metadata: Metadata, partitions: Collection[At]) -> Mapping[At, Ends | Unknown]:
+        """Return them; a partition that is there and has none here is without a leader."""
+        there = {(one.topic, one.number) for one in metadata.partitions}
+        why = {at: "it has no leader" if at in there else "there is no such partition" for at in partitions}
+        return {at: self.logs.get(at, Unknown(why[at])) for at in partitions}
 
     def since(
         self,
