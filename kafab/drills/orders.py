@@ -62,6 +62,14 @@ class Order:
     count: int = 0
     acks: Acks = Acks.ALL
     idempotent: bool | None = None
+    partition: int | None = None
+    """Where all records of a writer go; None: to the partitions in turn."""
+    retries: int | None = None
+    """None: as often as the client's delivery timeout allows."""
+    request: float = 0.0
+    """How long a request may be without an answer; 0: the client's default."""
+    delivery: float = 0.0
+    """How long a record may be on its way; 0: the client's default."""
     group: str = ""
     member: str | None = None
     """group.instance.id of a static member."""
@@ -83,7 +91,14 @@ class Order:
     @property
     def producer(self) -> ProducerSettings:
         """The producer of a writer."""
-        return ProducerSettings(self.bootstrap, acks=self.acks, idempotent=self.idempotent)
+        settings = ProducerSettings(
+            self.bootstrap, acks=self.acks, idempotent=self.idempotent, retries=self.retries
+        )
+        if self.request:
+            settings = replace(settings, request_limit=timedelta(seconds=self.request))
+        if self.delivery:
+            settings = replace(settings, delivery_limit=timedelta(seconds=self.delivery))
+        return settings
 
     @property
     def consumer(self) -> ConsumerSettings:
@@ -103,7 +118,14 @@ class Order:
         """The settings in force that decide a result, with those that are the client's defaults."""
         if self.role is Role.WRITE:
             idempotent = "on" if idempotence(self.client, self.producer) else "off"
-            return f"acks={self.acks.value}, idempotence {idempotent}"
+            words = [f"acks={self.acks.value}, idempotence {idempotent}"]
+            if self.retries is not None:
+                words.append(f"retries {self.retries or 'off'}")
+            if self.request:
+                words.append(f"request timeout {self.request:g} s")
+            if self.delivery:
+                words.append(f"delivery timeout {self.delivery:g} s")
+            return ", ".join(words)
         words = [f"commit {self.commits.value}"]
         if self.commits is Commits.AUTO:
             # librdkafka stores an offset when the record is handed over, kafka-python commits a poll's records with the next poll.

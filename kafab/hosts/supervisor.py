@@ -113,6 +113,11 @@ def strike(nodes: Sequence[Node]) -> Script:
     return _fault("strike", nodes)
 
 
+def marked(nodes: Sequence[Node]) -> Script:
+    """Leave the mark of a drill on these nodes of a lab's host, which it is about to stop."""
+    return _fault("marked", nodes)
+
+
 def struck(nodes: Sequence[Node]) -> Script:
     """Let what is frozen of these nodes of a lab's host go on; those that have the mark of a drill answer exited."""
     return _fault("struck", nodes)

@@ -1,6 +1,6 @@
 """Faults on the nodes of a lab. A frozen node goes on when kafab lets go of its host, also where kafab itself was killed.
 
-A node that a drill has killed carries the drill's mark on its host until it runs again: the next drill finds it.
+A node that a drill has killed or stopped carries the drill's mark on its host until it runs again: the next drill finds it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,10 @@ from kafab.errors import Failed, Unsafe
 from kafab.events import Note
 from kafab.hosts import supervisor
 from kafab.hosts.supervisor import State
-from kafab.model import Cluster, Node, Role
+from kafab.model import Cluster, Node
 from kafab.ops.check.verify import verify
-from kafab.ops.run import gates
 from kafab.ops.run.bring_up import bring_up
-from kafab.ops.run.processes import Progress
+from kafab.ops.run.processes import Progress, stop_processes
 from kafab.ops.run.startable import idle_ones, startable
 from kafab.ops.see import reports
 from kafab.ops.until import until
@@ -50,8 +49,17 @@ def kill(node: Node, world: World) -> None:
         raise Failed(f"{node.name} was not killed: {why}")
 
 
+def stop(node: Node, world: World) -> None:
+    """Stop a node in good order; it carries the mark, too. Raises Failed where it does not run."""
+    found = reports(supervisor.marked, [node], world.fleet)[node.name]
+    if isinstance(found, Unknown) or found.state is not State.RUNNING:
+        why = found.reason if isinstance(found, Unknown) else found.state.value
+        raise Failed(f"{node.name} was not stopped: {why}")
+    stop_processes([node], world, Progress("stop", [node]))
+
+
 def mend(cluster: Cluster, world: World) -> None:
-    """Take all faults back: let frozen nodes go on, start those that a drill has killed, wait until all is in sync.
+    """Take all faults back: let frozen nodes go on, start those that a drill has ended, wait until all is in sync.
 
     Nothing is done about a node that somebody else has stopped or killed. Raises Unsafe where this is no lab.
     """
@@ -66,20 +74,17 @@ def mend(cluster: Cluster, world: World) -> None:
     if not struck:
         return
     for node in struck:
-        world.emit(Note(node.name, "was killed by a drill: it is started again"))
-    brokers = [node for node in struck if node.role is Role.BROKER]
-    if brokers and not cluster.kraft:
-        gates.old_registrations_gone(cluster, brokers, world)
+        world.emit(Note(node.name, "was ended by a drill: it is started again"))
     idle = idle_ones(startable(cluster, struck, world))
     bring_up(cluster, idle, world, Progress("start", struck), partial=True)
-    until(
-        lambda: _unhealthy(cluster, world),
-        "the cluster to be whole again",
-        WHOLE_LIMIT,
-        world,
-        every=LOOK_EVERY,
-    )
+    whole(cluster, world)
     reports(supervisor.mended, struck, world.fleet)
+
+
+def whole(cluster: Cluster, world: World) -> None:
+    """Wait until verify finds no fault, or the time is over; the next look will find it then."""
+    what = "the cluster to be whole again"
+    until(lambda: _unhealthy(cluster, world), what, WHOLE_LIMIT, world, every=LOOK_EVERY)
 
 
 def _unhealthy(cluster: Cluster, world: World) -> Missing:

@@ -11,6 +11,7 @@ from kafab.cluster.metadata import TopicSpec
 from kafab.drills.history import Event, Kind, Log, Stood, of
 from kafab.drills.orders import Order, Role
 from kafab.errors import Failed, KafabError
+from kafab.events import Waiting
 from kafab.model import Cluster
 from kafab.ops.own_topic import OwnTopic
 from kafab.ops.world import World
@@ -60,6 +61,8 @@ class Field:
         self.partitions = partitions
         self.random = random.Random(f"{run.seed}/{name}")  # noqa: S311  # a drill is to be repeatable
         self.faults: list[str] = []
+        self.tells = ""
+        """Whose waits are told; cells that are measured side by side tell nothing of theirs."""
         self.left: str = ""
         """What could not be removed."""
         self._workers: list[Worker] = []
@@ -118,16 +121,29 @@ class Field:
         told = [event for worker in self._workers for event in list(worker.events) if event.who != "log"]
         return sorted(told, key=lambda event: event.at)
 
-    def until(self, look: Callable[[], object], what: str, limit: timedelta = LIMIT) -> None:
+    def until(
+        self,
+        look: Callable[[], object],
+        what: str,
+        limit: timedelta = LIMIT,
+        *,
+        every: float = LOOK_EVERY,
+    ) -> None:
         """Wait until it is so. Raises NotMeasured where it is not in time, Stopped where the drill is interrupted."""
         clock = self.run.world.clock
         begun = clock.now()
         while not look():
             if self.run.stopped.is_set():
                 raise Stopped
-            if clock.now() - begun >= limit.total_seconds():
+            elapsed = clock.now() - begun
+            if elapsed >= limit.total_seconds():
                 raise NotMeasured(f"{what}: not within {limit.total_seconds():.0f} s{self._trouble()}")
-            clock.sleep(LOOK_EVERY)
+            if self.tells:
+                told = Waiting(
+                    self.run.cluster.name, f"{self.tells}: {what}", timedelta(seconds=elapsed), limit
+                )
+                self.run.world.emit(told)
+            clock.sleep(every)
 
     def tried(self, ask: Callable[[], T], what: str, limit: timedelta = LIMIT) -> T:
         """Ask until it is not refused. Raises NotMeasured with the last refusal."""

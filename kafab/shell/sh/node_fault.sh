@@ -18,7 +18,13 @@ strike() {  # NODE RUN UNIT: kill the process; the mark tells that it was a dril
   kill -KILL "$pid"
   say exited "$pid $start"
 }
-struck() {  # NODE RUN UNIT: let go on what is frozen; whether a drill has killed it
+marked() {  # NODE RUN UNIT: leave the mark of a drill, which is about to have the process end
+  node=$1
+  lives "$2" "$3" || { say stopped; return; }
+  : > "$2/drilled"
+  say running "$pid $start"
+}
+struck() {  # NODE RUN UNIT: let go on what is frozen; whether a drill has ended it
   node=$1
   ! lives "$2" "$3" || kill -CONT "$pid"
   if [ -e "$2/drilled" ]; then say exited; else say running; fi

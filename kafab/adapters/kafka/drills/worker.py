@@ -152,7 +152,11 @@ def _write_confluent(worker: Worker) -> None:
     from confluent_kafka import KafkaException, Producer
 
     order = worker.order
-    producer = Producer({**confluent.producer_config(order.producer), "linger.ms": 0})
+    more: dict[str, int] = {"linger.ms": 0}
+    if order.request:
+        # librdkafka's request.timeout.ms is the broker's; how long it waits itself is this.
+        more["socket.timeout.ms"] = round(order.request * 1000)
+    producer = Producer({**confluent.producer_config(order.producer), **more})
 
     def answered(number: int, partition: int) -> Any:
         def take(error: Any, message: Any) -> None:
@@ -210,7 +214,11 @@ def _write_kafka_python(worker: Worker) -> None:
 
 
 def _records(order: Order) -> Iterable[tuple[int, int]]:
-    return ((number, number % order.partitions) for number in range(order.first, order.first + order.count))
+    fixed = order.partition
+    return (
+        (number, number % order.partitions if fixed is None else fixed)
+        for number in range(order.first, order.first + order.count)
+    )
 
 
 def _acked(worker: Worker, partition: int, offset: int | None, number: int) -> None:
