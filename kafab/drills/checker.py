@@ -12,6 +12,7 @@ Three rules keep the counts honest:
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from itertools import pairwise
 
 from kafab.drills.history import Event, Kind, Log, of
 
@@ -62,6 +63,13 @@ def outcomes(events: Iterable[Event]) -> dict[str, int]:
         "failed": counts[Kind.FAIL],
         "unknown": len(sent) - known,
     }
+
+
+def longest_gap(times: Sequence[float], since: float, until: float) -> float | None:
+    """Return the most seconds between two of these times that touch the span from ``since`` to ``until``; None without two."""
+    ordered = sorted(times)
+    gaps = [after - before for before, after in pairwise(ordered) if after >= since and before <= until]
+    return max(gaps, default=None)
 
 
 def processed(events: Iterable[Event], log: Log) -> dict[str, int]:

@@ -66,10 +66,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A cell as it was measured with one client. ``setting`` names the settings in force that decide the result."""
+    """A cell as it was measured with one client; None: kafab has looked itself, and no client is in it.
+
+    ``setting`` names the settings in force that decide the result.
+    """
 
     cell: Cell
-    client: Client
+    client: Client | None
     setting: str
     measured: Mapping[str, int]
     also: Mapping[str, object] = field(default_factory=dict)
@@ -78,6 +81,11 @@ class Row:
     """What was done to clients and brokers, each with its time since the cell's beginning."""
     why: str = ""
     cannot: bool = False
+
+    @property
+    def by(self) -> str:
+        """With what it was measured: the client's name, or kafab."""
+        return "kafab" if self.client is None else self.client.value
 
     @property
     def outside(self) -> dict[str, int]:
@@ -142,5 +150,5 @@ def _finding(table: Table, row: Row) -> Finding:
     )
     text = f"{row.verdict.value}: {wrong or detail}"
     evidence: dict[str, object] = {"setting": row.setting, "seed": table.seed, **row.measured, **row.also}
-    subject = f"{row.client.value}, {row.cell.name}"
+    subject = f"{row.by}, {row.cell.name}"
     return Finding(f"drill.{table.drill}", subject, _SEVERITIES[row.verdict], text, evidence)

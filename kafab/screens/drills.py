@@ -34,10 +34,10 @@ def text(cluster: str, tables: Sequence[Table], paint: Paint = layout.plain) -> 
 
 
 def _table(table: Table, paint: Paint) -> str:
-    rows = [
+    lines = [
         (
             row.cell.name,
-            row.client.value,
+            row.by,
             row.setting,
             row.cell.claimed,
             _allowed(row),
@@ -48,13 +48,22 @@ def _table(table: Table, paint: Paint) -> str:
     ]
     of_each = f", {table.records} records a cell" if table.records else ""
     head = f"{table.drill}: {table.shows}\nseed {table.seed}{of_each}"
-    told: dict[tuple[str, ...], str] = {}
+    met: dict[tuple[str, ...], list[Row]] = {}
     for row in table.rows:
         if row.faults:
-            told[row.faults] = "all cells" if row.faults in told else f"{row.client.value}, {row.cell.name}"
-    faults = [f"  {who}: {'; '.join(what)}" for what, who in told.items()]
+            met.setdefault(row.faults, []).append(row)
+    faults = [f"  {_who(rows, table)}: {'; '.join(what)}" for what, rows in met.items()]
     tail = ["faults", *faults] if faults else []
-    return "\n".join([head, layout.table(COLUMNS, rows), *tail])
+    return "\n".join([head, layout.table(COLUMNS, lines), *tail])
+
+
+def _who(rows: Sequence[Row], table: Table) -> str:
+    """Name the cells that have met the same faults: by what stands before the colon of their names, where they are many."""
+    if len(rows) == 1:
+        return f"{rows[0].by}, {rows[0].cell.name}"
+    if len(rows) == len(table.rows):
+        return "all cells"
+    return ", ".join(dict.fromkeys(row.cell.name.partition(":")[0] for row in rows))
 
 
 def _allowed(row: Row) -> str:
@@ -100,7 +109,7 @@ def document(
 def _row(row: Row) -> dict[str, object]:
     return {
         "cell": row.cell.name,
-        "client": row.client.value,
+        "client": row.by,
         "setting": row.setting,
         "claimed": row.cell.claimed,
         "allowed": {

@@ -87,6 +87,16 @@ def test_killed_process_carries_a_mark_until_it_is_mended(
     assert asked(supervisor.struck([node])) is State.RUNNING
 
 
+def test_process_that_a_drill_is_about_to_stop_carries_the_mark(
+    node: Node, process: subprocess.Popen[bytes], shell: Callable[[Script], Result]
+) -> None:
+    """The mark is there before the process is asked to end: whatever becomes of kafab then, the next drill finds it."""
+    shell(supervisor.marked([node]))
+    found = supervisor.read(shell(supervisor.struck([node])), [node])[node.name]
+    assert isinstance(found, Report)
+    assert (found.state, process.poll()) == (State.EXITED, None)
+
+
 def test_next_drill_lets_go_on_what_is_frozen(
     node: Node, process: subprocess.Popen[bytes], shell: Callable[[Script], Result]
 ) -> None:
@@ -102,6 +112,8 @@ def test_faults_of_a_host_that_does_not_answer_are_none(small: Cluster) -> None:
     world = FakeWorld.of(FakeKafka(small))
     with pytest.raises(Failed, match="was not killed"):
         faults.kill(small.brokers[0], world)
+    with pytest.raises(Failed, match="was not stopped"):
+        faults.stop(small.brokers[0], world)
     with pytest.raises(Failed, match="was not frozen"), faults.frozen(small.brokers, world):
         pytest.fail("the block was entered")
 

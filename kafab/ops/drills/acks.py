@@ -225,7 +225,7 @@ PAUSED_LEADER = Phase(
     _paused,
 )
 SILENT = Phase(
-    "cut off",
+    "silent",
     (
         Entry(
             Cell("deposed: acks=0", "may lose", {"missing": SOME}, control=True),

@@ -63,6 +63,14 @@ def mend(cluster: Cluster, world: World) -> None:
 
     Nothing is done about a node that somebody else has stopped or killed. Raises Unsafe where this is no lab.
     """
+    struck = start_again(cluster, world)
+    if struck:
+        whole(cluster, world)
+        reports(supervisor.mended, struck, world.fleet)
+
+
+def start_again(cluster: Cluster, world: World) -> list[Node]:
+    """Let frozen nodes go on and start those that a drill has ended; return these, which keep the mark until `mend`."""
     if not cluster.lab:
         raise Unsafe(f"{cluster.name} is no lab: a drill has put no fault on it")
     answers = reports(supervisor.struck, cluster.nodes, world.fleet)
@@ -71,14 +79,12 @@ def mend(cluster: Cluster, world: World) -> None:
         for node in cluster.nodes
         if not isinstance(found := answers[node.name], Unknown) and found.state is State.EXITED
     ]
-    if not struck:
-        return
-    for node in struck:
-        world.emit(Note(node.name, "was ended by a drill: it is started again"))
-    idle = idle_ones(startable(cluster, struck, world))
-    bring_up(cluster, idle, world, Progress("start", struck), partial=True)
-    whole(cluster, world)
-    reports(supervisor.mended, struck, world.fleet)
+    if struck:
+        idle = idle_ones(startable(cluster, struck, world))
+        for node in idle:
+            world.emit(Note(node.name, "was ended by a drill: it is started again"))
+        bring_up(cluster, idle, world, Progress("start", struck), partial=True, steady=False, settled=False)
+    return struck
 
 
 def whole(cluster: Cluster, world: World) -> None:

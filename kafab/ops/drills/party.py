@@ -4,10 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import pairwise
 
 from kafab.cluster.metadata import TopicSpec
-from kafab.drills.checker import Anomaly, anomalies, outcomes
+from kafab.drills.checker import Anomaly, anomalies, longest_gap, outcomes
 from kafab.drills.history import Event, Kind, Log, of
 from kafab.drills.orders import Order, Role
 from kafab.drills.rows import Cell, Row
@@ -23,7 +22,7 @@ from kafab.unknown import Unknown
 
 BEFORE, AFTER = 50, 50
 """Records of each writer before the fault, and after it."""
-EVERY = 0.01
+EVERY = 0.02
 """Seconds between two records of a writer."""
 LOOK_EVERY = 0.2
 MOST = 100_000
@@ -174,6 +173,12 @@ class Party:
         """Wait until these writers have gone on with records that were sent after this time."""
         self.each(members, lambda one: one.went_on(since), "the writers to go on")
 
+    def finish(self, members: Collection[Member]) -> None:
+        """Let these writers end in good order."""
+        for member in members:
+            member.worker.finish()
+        self.each(members, lambda one: one.worker.ended is not None, "the writers to end")
+
     def views(
         self, look: Callable[[Mapping[tuple[str, int], tuple[int | None, tuple[int, ...]]]], bool]
     ) -> bool:
@@ -250,13 +255,13 @@ def _measured(party: Party, clients: Sequence[Client]) -> list[Row]:
             party.go_on(party.members, party.note("faults withheld"))
         else:
             party.phase.fault(party)
+            # A broker comes back sooner where fewer are at work.
+            party.finish([one for one in party.members if one.entry.goes_on])
             since = run.world.clock.now()
             faults.mend(run.cluster, run.world)
             party.go_on([one for one in party.members if not one.entry.goes_on], since)
-            faults.whole(run.cluster, run.world)
-        for member in party.members:
-            member.worker.finish()
-        party.each(party.members, lambda one: one.worker.ended is not None, "the writer to end")
+        party.finish(party.members)
+        faults.whole(run.cluster, run.world)
         return party.rows()
 
 
@@ -307,8 +312,7 @@ def judged(events: Sequence[Event], log: Log) -> tuple[dict[str, int], dict[str,
     counts |= {"missing": len(sent - stood), "refused": ends["failed"], "unknown": ends["unknown"]}
     counts["not acked"] = ends["failed"] + ends["unknown"]
     also: dict[str, object] = {"acked": ends["acked"]}
-    acks = [event.at for event in of(events, Kind.ACK)]
-    gap = max((after - before for before, after in pairwise(acks)), default=None)
+    gap = longest_gap([event.at for event in of(events, Kind.ACK)], float("-inf"), float("inf"))
     also |= {} if gap is None else {"longest gap s": round(gap, 1)}
     return counts, also
 

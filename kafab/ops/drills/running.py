@@ -15,6 +15,7 @@ from kafab.ops.check.verify import verify
 from kafab.ops.drills import faults
 from kafab.ops.drills.acks import ACKS
 from kafab.ops.drills.commits import COMMITS
+from kafab.ops.drills.failover import FAILOVER
 from kafab.ops.drills.field import Field, NotMeasured, Run, Stopped
 from kafab.ops.drills.groups import GROUPS
 from kafab.ops.drills.offsets import OFFSETS
@@ -28,7 +29,7 @@ from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
 from kafab.words import few, nearest
 
-DRILLS = (OFFSETS, COMMITS, GROUPS, ACKS)
+DRILLS = (OFFSETS, COMMITS, GROUPS, ACKS, FAILOVER)
 RECORDS = 200
 AT_ONCE = 4
 """Cells that are measured side by side; most of their time they wait for a broker to miss a member."""
