@@ -176,8 +176,7 @@ STOPPED = Phase(
             Cell(
                 "stopped: acks=all, retries off",
                 "tells which records are not there",
-                {"not acked": SOME, LOST: NONE, TWICE: NONE},
-                control=True,
+                {"not acked": ANY, LOST: NONE, TWICE: NONE},
             ),
             _everywhere,
             _in_sync(2),
@@ -293,6 +292,8 @@ SILENT = Phase(
             _cut_off,
             _in_sync(2),
             retries=0,
+            # A request that waits for the frozen follower is not in the way of those that are refused.
+            request=PATIENCE,
             goes_on=False,
         ),
         Entry(

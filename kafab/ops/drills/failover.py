@@ -7,7 +7,7 @@ KRaft mode the active controller is killed.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from kafab.cluster.metadata import Partition, TopicSpec
@@ -53,7 +53,7 @@ ALONE = Cell(
 )
 RETURN = Cell(
     "the broker is back",
-    "in the ISR again, and does not lead at once",
+    "in the ISR again",
     {"outside the ISR": NONE, "late": NONE},
 )
 ZNODE = Cell(
@@ -160,7 +160,8 @@ class Failover:
         ]
         faults.mend(self.run.cluster, self.run.world)
         faults.whole(self.run.cluster, self.run.world)
-        return [*rows, *(row for pair in self.pairs for row in self._of_clients(pair))]
+        rows += [row for pair in self.pairs for row in self._of_clients(pair)]
+        return [replace(row, faults=tuple(self.told)) for row in rows]
 
     def _stage(self, cells: Sequence[Cell], go: Callable[[], list[Row]]) -> list[Row]:
         """Go through a part; what does not come to its end is told as not measured, and what follows begins with a whole cluster."""
@@ -168,7 +169,7 @@ class Failover:
             return go()
         except (NotMeasured, KafabError) as error:
             faults.mend(self.run.cluster, self.run.world)
-            return [Row(cell, None, "", {}, faults=tuple(self.told), why=str(error)) for cell in cells]
+            return [Row(cell, None, "", {}, why=str(error)) for cell in cells]
 
     def _leader_killed(self) -> list[Row]:
         topic, lone = self.fields[0].topic, self.fields[-1].topic
@@ -201,8 +202,8 @@ class Failover:
             counts["late"] = 0
         leaderless = {"leaderless": int(alone is not None and alone.leader is None)}
         return [
-            self._row(LEADER, counts, also, setting),
-            self._row(ALONE, leaderless, {"ISR after": _ids(alone)}, "1 replica"),
+            Row(LEADER, None, setting, counts, also),
+            Row(ALONE, None, "1 replica", leaderless, {"ISR after": _ids(alone)}),
         ]
 
     def _back(self) -> list[Row]:
@@ -229,7 +230,7 @@ class Failover:
         self._clients_work(self.run.world.clock.now(), "the clients to go on")
         self._gaps("back", begun)
         faults.mend(self.run.cluster, self.run.world)
-        return [self._row(RETURN, {"outside the ISR": outside, "late": int(late)}, also, "3 replicas")]
+        return [Row(RETURN, None, "3 replicas", {"outside the ISR": outside, "late": int(late)}, also)]
 
     def _vacated(self, cell: Cell) -> list[Row]:
         cluster, world = self.run.cluster, self.run.world
@@ -258,7 +259,7 @@ class Failover:
         counts = {"epochs": now[1] - before[1], "moved": int(now[0] != before[0])}
         counts["late"] = 0 if self.run.orderly else int(late)
         measured = {name: counts[name] for name in cell.allowed}
-        return [self._row(cell, measured, also, "ZooKeeper" if not cluster.kraft else "KRaft")]
+        return [Row(cell, None, "KRaft" if cluster.kraft else "ZooKeeper", measured, also)]
 
     def _vacate(self, holder: int) -> None:
         cluster, world = self.run.cluster, self.run.world
@@ -271,7 +272,7 @@ class Failover:
         producer, consumer = pair.orders
         if pair.why:
             return [
-                Row(cell, pair.client, order.setting, {}, faults=tuple(self.told), why=pair.why)
+                Row(cell, pair.client, order.setting, {}, why=pair.why)
                 for cell, order in ((PRODUCER, producer), (CONSUMER, consumer))
             ]
         pair.producer.finish()
@@ -293,7 +294,6 @@ class Failover:
                 {name: count for name, count in counted.items() if name in cell.allowed}
                 | {"waited": int((pair.gaps[who].get("killed") or 0) > self.session / 2)},
                 _gaps_told(pair.gaps[who]) | more,
-                tuple(self.told),
             )
             for cell, order, counted, who, more in (
                 (PRODUCER, producer, counts, "producer", {}),
@@ -346,9 +346,6 @@ class Failover:
 
     def _note(self, what: str) -> None:
         self.told.append(f"{what} after {self.run.world.clock.now() - self._begun:.1f} s")
-
-    def _row(self, cell: Cell, counts: Mapping[str, int], also: Mapping[str, object], setting: str) -> Row:
-        return Row(cell, None, setting, counts, also, tuple(self.told))
 
 
 def _pair(client: Client, on: Field) -> Pair:

@@ -88,9 +88,16 @@ class Member:
             for event in of(list(self.worker.events), kind)
         )
 
+    @property
+    def trouble(self) -> str:
+        """What the client said when it could go on no more."""
+        return next((event.detail for event in of(list(self.worker.events), Kind.TROUBLE)), "")
+
     def went_on(self, since: float) -> bool:
-        """Whether enough records were acknowledged that were sent after this time."""
+        """Whether enough records were acknowledged that were sent after this time, or its client goes on no more."""
         events = list(self.worker.events)
+        if self.trouble:
+            return True
         late = {event.number for event in of(events, Kind.SEND) if event.at > since}
         if self.order.acks is Acks.NONE:
             return len(late) > AFTER
@@ -134,6 +141,7 @@ class Party:
             for partition, (entry, client) in enumerate(there):
                 order = _order(made, partition, entry, client)
                 self.members.append(Member(entry, client, made, order, made.start(order)))
+        self.members.sort(key=lambda one: self.phase.entries.index(one.entry))
         self._begun = self.run.world.clock.now()
 
     def note(self, what: str) -> float:
@@ -204,9 +212,12 @@ class Party:
         counts, also = judged(member.worker.events, {partition: log[partition]})
         counts |= member.more
         # An anomaly that nothing is claimed of is told where there is any.
-        shown = {
-            name: count for name, count in counts.items() if count and name not in {*cell.allowed, "missing"}
-        }
+        hidden = {*cell.allowed, "missing", "not acked"}
+        shown = {name: count for name, count in counts.items() if count and name not in hidden}
+        if member.order.acks is Acks.NONE:
+            del also["acked"]
+        if ended := member.trouble:
+            also["ended by"] = ended
         measured = {name: counts[name] for name in cell.allowed}
         return Row(cell, member.client, setting(member), measured, shown | also, told)
 

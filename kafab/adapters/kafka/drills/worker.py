@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafab.adapters.kafka.drills.members import Found, Member, Refused, member
@@ -169,20 +170,22 @@ def _write_confluent(worker: Worker) -> None:
 
     for number, partition in _records(order):
         worker.tell(Kind.SEND, partition, number=number)
+        value = orders.value(order.topic, number)
         try:
-            producer.produce(
-                order.topic,
-                orders.value(order.topic, number),
-                partition=partition,
-                on_delivery=answered(number, partition),
-            )
+            producer.produce(order.topic, value, partition=partition, on_delivery=answered(number, partition))
+            producer.poll(0)
         except (KafkaException, BufferError) as error:
-            _refused(worker, partition, number, type(error).__name__)
-        producer.poll(0)
+            if not isinstance(error, KafkaException) or not error.args[0].fatal():
+                _refused(worker, partition, number, type(error).__name__)
+            else:
+                # An idempotent producer whose broker has lost what it acknowledged goes on no more, nor can it be asked to.
+                worker.tell(Kind.TROUBLE, detail=str(error.args[0].name()))
+                break
         if worker.ended.is_set():
             break
         time.sleep(order.effect)
-    producer.flush(FLUSH_LIMIT)
+    with suppress(KafkaException):
+        producer.flush(FLUSH_LIMIT)
 
 
 def _write_kafka_python(worker: Worker) -> None:
