@@ -218,7 +218,7 @@ class Party:
             del also["acked"]
         if ended := member.trouble:
             also["ended by"] = ended
-        measured = {name: counts[name] for name in cell.allowed}
+        measured = {name: counts[name] for name in cell.allowed if name in counts}
         return Row(cell, member.client, setting(member), measured, shown | also, told)
 
     def not_measured(self, clients: Sequence[Client], why: str) -> list[Row]:
