@@ -10,8 +10,16 @@ import pytest
 import yaml
 from confluent_kafka import KafkaError, Producer
 
+from kafab.ops.drills import acks
+from kafab.ops.drills.offsets import OFFSETS
+from kafab.ops.drills.trials import Drill
 from tests import python_checks, record_checks
-from tests.drill_checks import check_controls_turn_red, check_drills_hold
+from tests.drill_checks import (
+    check_controls_turn_red,
+    check_drills_hold,
+    check_frozen_goes_on_after_kill,
+    check_phases_hold,
+)
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_what_kafka_answers
 from tests.labs import LocalLab
@@ -121,14 +129,24 @@ def test_python_of_a_share_group_does_what_it_says(lab: Lab, tmp_path: Path) -> 
 
 @pytest.mark.xdist_group("kraft lab")
 def test_acks_drill_holds(lab: Lab) -> None:
-    """With the followers behind, a leader that is killed loses what acks=0 and acks=1 had, and nothing of acks=all."""
-    check_drills_hold(lab, "acks", "--client", "confluent")
+    """What a leader loses that is frozen, deposed or killed alone in sync is as Kafka allows, and each control shows its anomaly."""
+    check_phases_hold(lab, acks.drill([acks.PAUSED_LEADER, acks.SILENT]))
 
 
 @pytest.mark.xdist_group("kraft lab")
-def test_controls_turn_red(lab: Lab) -> None:
+def test_failover_drill_holds_after_one_that_was_killed(lab: Lab) -> None:
+    """A drill that is killed lets go of what it froze; the next one takes the rest away, and tells who took over and when."""
+    check_frozen_goes_on_after_kill(lab, "acks")
+    check_drills_hold(lab, "failover", "--client", "confluent")
+
+
+@pytest.mark.xdist_group("kraft lab")
+@pytest.mark.parametrize(
+    ("drill", "stay"), [(OFFSETS, ("new group, latest",)), (acks.ACKS, ())], ids=["offsets", "acks"]
+)
+def test_controls_turn_red(lab: Lab, drill: Drill, stay: tuple[str, ...]) -> None:
     """A drill whose faults are withheld fails: it would have seen a loss."""
-    check_controls_turn_red(lab, "offsets", ("new group, latest",))
+    check_controls_turn_red(lab, drill, stay)
 
 
 @pytest.mark.xdist_group("kraft lab")
