@@ -11,7 +11,7 @@ from kafab.cluster.metadata import Partition
 from kafab.drills.checker import longest_gap
 from kafab.drills.history import Event, Kind, Log, Stood
 from kafab.drills.orders import Order, Role
-from kafab.drills.rows import Row, Verdict
+from kafab.drills.rows import NONE, Cell, Row, Table, Verdict
 from kafab.errors import Failed
 from kafab.ops.drills import acks, failover, faults, running
 from kafab.ops.drills.acks import PHASES
@@ -19,6 +19,7 @@ from kafab.ops.drills.failover import led
 from kafab.ops.drills.party import BEFORE, Party, Phase, judged, roles
 from kafab.ops.drills.trials import Drill
 from kafab.records.settings import Acks, Client
+from kafab.screens.drills import text
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.workers import FakeWorker, FakeWorkers
 from kafab.testing.world import FakeWorld
@@ -186,3 +187,25 @@ def test_settings_have_what_decides() -> None:
     assert order.setting == (
         "acks=all, idempotence off, retries off, request timeout 1.5 s, delivery timeout 5 s"
     )
+
+
+def met(name: str, client: Client | None, *told: str) -> Row:
+    """Return a row of a cell that met these faults."""
+    return Row(Cell(name, "", {"lost": NONE}), client, "", {"lost": 0}, faults=told)
+
+
+def test_faults_are_told_once_for_all_cells_of_a_phase() -> None:
+    """What many cells met together stands once, behind the names of their phases; a row without a client is kafab's."""
+    rows = (
+        met("killed: acks=0", Client.CONFLUENT, "node1 killed"),
+        met("killed: acks=1", Client.CONFLUENT, "node1 killed"),
+        met("deposed: acks=1", Client.CONFLUENT, "node2 frozen"),
+        met("cut off: acks=1", Client.CONFLUENT, "node2 frozen"),
+        met("leader killed", None, "node3 killed"),
+    )
+    told = text("lab", [Table("acks", "", 1, 0, rows)]).partition("faults\n")[2].splitlines()[:3]
+    assert told == [
+        "  killed: node1 killed",
+        "  deposed, cut off: node2 frozen",
+        "  kafab, leader killed: node3 killed",
+    ]

@@ -373,8 +373,8 @@ def _ids(partition: Partition | None) -> str:
 
 
 def _gaps_told(gaps: Mapping[str, float | None]) -> dict[str, object]:
-    words = {"killed": "gap s", "back": "at its return", "controller": "at the controller's change"}
-    return {words[name]: round(gap, 1) for name, gap in gaps.items() if gap is not None}
+    words = {"killed": "at the kill", "back": "at the return", "controller": "at the controller's change"}
+    return {f"gap {words[name]} s": round(gap, 1) for name, gap in gaps.items() if gap is not None}
 
 
 def _measure(run: Run, clients: Sequence[Client]) -> Sequence[Row]:

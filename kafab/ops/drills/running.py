@@ -74,7 +74,7 @@ def run(
             hint="`fab lab.up deploy start` makes one",
         )
     with operating(cluster, world, f"drill.run {few(drill.name for drill in drills)}"):
-        if any(drill.lab_only for drill in drills):
+        if cluster.lab:
             faults.mend(cluster, world)  # what a drill that was killed has left
         _refuse_unhealthy(cluster, world)
         _clean(cluster, world)
