@@ -17,7 +17,7 @@ from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.processes import Progress, stop_processes
 from kafab.ops.run.startable import idle_ones, startable
 from kafab.ops.see import reports
-from kafab.ops.until import until
+from kafab.ops.until import late, until
 from kafab.ops.world import World
 from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
@@ -88,9 +88,11 @@ def start_again(cluster: Cluster, world: World) -> list[Node]:
 
 
 def whole(cluster: Cluster, world: World) -> None:
-    """Wait until verify finds no fault, or the time is over; the next look will find it then."""
+    """Wait until verify finds no fault. Raises Failed with the worst finding where that is not in time."""
     what = "the cluster to be whole again"
-    until(lambda: _unhealthy(cluster, world), what, WHOLE_LIMIT, world, every=LOOK_EVERY)
+    missing = until(lambda: _unhealthy(cluster, world), what, WHOLE_LIMIT, world, every=LOOK_EVERY)
+    if missing:
+        raise Failed(late(what, WHOLE_LIMIT, missing), hint="`fab verify` tells more")
 
 
 def _unhealthy(cluster: Cluster, world: World) -> Missing:

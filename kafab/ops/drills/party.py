@@ -257,6 +257,7 @@ def together(drill: str, phases: Sequence[Phase], run: Run, clients: Sequence[Cl
 
 def _measured(party: Party, clients: Sequence[Client]) -> list[Row]:
     run = party.run
+    faults.whole(run.cluster, run.world)  # a fault of the phase before would be measured
     with ExitStack() as stack:
         # It is called before the topics are removed, which needs all brokers.
         party.enter(clients, stack)
