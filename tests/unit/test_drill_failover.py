@@ -35,20 +35,24 @@ def client(order: Order) -> FakeWorker:
     return FakeWorker(events, 0 if order.role is Role.LOG else None)
 
 
-def rows(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch, *, orderly: bool) -> dict[str, Row]:
+def rows(
+    kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch, *, orderly: bool = False, refused: str = ""
+) -> dict[str, Row]:
     """Run the drill with one client; a node that is killed is gone at once. By the name of the cell."""
 
     def kill(node: Node, _world: FakeWorld) -> None:
+        if refused:
+            raise Failed(refused)
         if node.role.value == "broker":
             kafka.stop_broker(node.id)
         else:
             kafka.voters.stop(node.id)
 
     def start_again(*_any: object) -> list[Node]:
-        for node in kafka.cluster.brokers:
-            if node.id not in kafka.registrations:
-                kafka.start_broker(node.id, node.endpoint)
-        return []
+        gone = [node for node in kafka.cluster.brokers if node.id not in kafka.registrations]
+        for node in gone:
+            kafka.start_broker(node.id, node.endpoint)
+        return gone
 
     monkeypatch.setattr(faults, "kill", kill)
     monkeypatch.setattr(faults, "start_again", start_again)
@@ -72,7 +76,7 @@ def kafka(request: pytest.FixtureRequest, tmp_path: Path) -> FakeKafka:
 
 def test_takeover_is_shown(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another replica in sync leads, the partition without one has no leader, a later epoch begins, and the clients lose nothing."""
-    found = rows(kafka, monkeypatch, orderly=False)
+    found = rows(kafka, monkeypatch)
     assert {name: row.verdict for name, row in found.items()} == {
         name: Verdict.HELD if name == failover.RETURN.name else Verdict.SHOWN for name in found
     }
@@ -88,9 +92,19 @@ def test_nothing_is_shown_where_nothing_was_done(kafka: FakeKafka, monkeypatch: 
 def test_part_that_fails_is_not_measured(kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the controller is not told, its row says why, and what was measured before stays."""
     monkeypatch.setattr(failover, "_office", lambda *_any: Unknown("nobody answers"))
-    found = rows(kafka, monkeypatch, orderly=False)
+    found = rows(kafka, monkeypatch)
     office = failover.QUORUM if kafka.cluster.kraft else failover.ZNODE
     assert (found[office.name].why, found[failover.LEADER.name].verdict) == ("nobody answers", Verdict.SHOWN)
+
+
+def test_leader_that_was_not_killed_leaves_nothing_to_tell(
+    kafka: FakeKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that was never gone is not back in no time, and clients that met no fault have not failed to show it."""
+    found = rows(kafka, monkeypatch, refused="node3/broker was not killed")
+    assert {row.verdict for name, row in found.items() if name != failover.ZNODE.name} == {
+        Verdict.NOT_MEASURED
+    }
 
 
 def test_broker_that_does_not_tell_its_session_is_an_error(

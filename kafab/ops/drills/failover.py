@@ -5,27 +5,25 @@ another: the leader is killed, it comes back, and the controller's office is vac
 KRaft mode the active controller is killed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from kafab.cluster.metadata import Partition, TopicSpec
 from kafab.cluster.seen import Ask
-from kafab.drills.checker import longest_gap, processed
-from kafab.drills.history import Kind, of
-from kafab.drills.orders import Order, Role
+from kafab.drills.checker import processed
 from kafab.drills.rows import NONE, Allowed, Cell, Row
 from kafab.errors import Failed, KafabError
 from kafab.events import Note
 from kafab.model import Cluster, Node
 from kafab.ops.drills import faults
 from kafab.ops.drills.field import Field, NotMeasured, Run
-from kafab.ops.drills.party import EVERY, LOST, MOST, ORDER, TWICE, Roles, judged, roles
+from kafab.ops.drills.pairs import Pair, gaps_told, working
+from kafab.ops.drills.party import LOST, ORDER, TWICE, Roles, judged, roles
 from kafab.ops.drills.trials import Drill
 from kafab.ops.see import see
 from kafab.ops.world import World
-from kafab.ports import Worker
 from kafab.records.settings import Client
 from kafab.unknown import Unknown
 
@@ -100,36 +98,6 @@ def session(cluster: Cluster, node: Node, world: World) -> float:
     return int(found[key].value or 0) / 1000
 
 
-@dataclass
-class Pair:
-    """A producer and a consumer of one client, and the times at which each got through."""
-
-    client: Client
-    on: Field
-    orders: tuple[Order, Order]
-    producer: Worker
-    consumer: Worker
-    gaps: dict[str, dict[str, float | None]] = field(default_factory=lambda: {"producer": {}, "consumer": {}})
-    why: str = ""
-
-    def acked(self, since: float) -> int:
-        """Return how many records were acknowledged since then."""
-        return sum(event.at > since for event in of(list(self.producer.events), Kind.ACK))
-
-    def had(self, since: float) -> int:
-        """Return how many records the consumer has processed since then."""
-        return sum(event.at > since for event in of(list(self.consumer.events), Kind.EFFECT))
-
-    def measure(self, name: str, since: float, until: float) -> None:
-        """Take note of the longest time that each did not get through, around a span of time."""
-        for who, worker, kind in (
-            ("producer", self.producer, Kind.ACK),
-            ("consumer", self.consumer, Kind.EFFECT),
-        ):
-            times = [event.at for event in of(list(worker.events), kind)]
-            self.gaps[who][name] = longest_gap(times, since, until)
-
-
 class Failover:
     """One run of the drill."""
 
@@ -146,7 +114,7 @@ class Failover:
         for each in self.fields:
             each.tells = "failover"
             stack.enter_context(each)
-        self.pairs = [_pair(client, on) for client, on in zip(clients, self.fields, strict=False)]
+        self.pairs = [working(client, on) for client, on in zip(clients, self.fields, strict=False)]
         stack.callback(faults.mend, run.cluster, run.world)
 
     def measured(self) -> list[Row]:
@@ -209,7 +177,8 @@ class Failover:
     def _back(self) -> list[Row]:
         topic = self.fields[0].topic
         begun = self.run.world.clock.now()
-        faults.start_again(self.run.cluster, self.run.world)
+        if not faults.start_again(self.run.cluster, self.run.world) and not self.run.orderly:
+            raise NotMeasured("no broker was killed before")
         served = self.run.world.clock.now() - begun
         self._note(f"{self.roles.leader.name} serves again")
 
@@ -270,6 +239,8 @@ class Failover:
 
     def _of_clients(self, pair: Pair) -> list[Row]:
         producer, consumer = pair.orders
+        if "killed" not in pair.gaps["producer"]:
+            pair.why = pair.why or "no leader was killed"
         if pair.why:
             return [
                 Row(cell, pair.client, order.setting, {}, why=pair.why)
@@ -293,7 +264,7 @@ class Failover:
                 order.setting,
                 {name: count for name, count in counted.items() if name in cell.allowed}
                 | {"waited": int((pair.gaps[who].get("killed") or 0) > self.session / 2)},
-                _gaps_told(pair.gaps[who]) | more,
+                gaps_told(pair.gaps[who]) | more,
             )
             for cell, order, counted, who, more in (
                 (PRODUCER, producer, counts, "producer", {}),
@@ -348,14 +319,6 @@ class Failover:
         self.told.append(f"{what} after {self.run.world.clock.now() - self._begun:.1f} s")
 
 
-def _pair(client: Client, on: Field) -> Pair:
-    """Start a producer and a consumer; a consumer that is there before the records misses none."""
-    producer = on.order("producer", Role.WRITE, count=MOST, idempotent=True, effect=EVERY)
-    consumer = on.order("consumer", Role.READ, group=on.topic)
-    reads = on.start(consumer)
-    return Pair(client, on, (producer, consumer), on.start(producer), reads)
-
-
 def _office(cluster: Cluster, world: World) -> tuple[int, int] | Unknown:
     """Return who is the controller, and in which epoch."""
     seen = see(cluster, world, Ask(controller=True, timeout=ASK))
@@ -370,11 +333,6 @@ def _office(cluster: Cluster, world: World) -> tuple[int, int] | Unknown:
 
 def _ids(partition: Partition | None) -> str:
     return "unknown" if partition is None else " ".join(map(str, partition.isr)) or "none"
-
-
-def _gaps_told(gaps: Mapping[str, float | None]) -> dict[str, object]:
-    words = {"killed": "at the kill", "back": "at the return", "controller": "at the controller's change"}
-    return {f"gap {words[name]} s": round(gap, 1) for name, gap in gaps.items() if gap is not None}
 
 
 def _measure(run: Run, clients: Sequence[Client]) -> Sequence[Row]:
