@@ -27,9 +27,9 @@ from kafab.records.settings import Acks, Client
 
 BEHIND = 2.0
 """Seconds in which the leader alone has records: an ISR drops a silent follower after 30 s at most, and never so soon."""
-PAUSED, PATIENCE = 4.0, 1.5
+PAUSED, PATIENCE = 3.0, 1.0
 """Seconds that a leader is frozen, less than any session; seconds that a producer waits for an answer meanwhile."""
-LEAVING = 100
+LEAVING = 50
 """Records, of one second, that a leader may take with it that ends in good order: what its followers had not fetched yet."""
 DELIVERY = 5.0
 DEPOSED_AFTER = 1.0
@@ -135,7 +135,11 @@ KILLED = Phase(
             retries=0,
         ),
         Entry(
-            Cell("killed: acks=all", "loses nothing, may repeat", {LOST: NONE, TWICE: ANY}),
+            Cell(
+                "killed: acks=all",
+                "loses nothing, may repeat and reorder",
+                {LOST: NONE, TWICE: ANY, ORDER: ANY},
+            ),
             _everywhere,
             _in_sync(2),
         ),
@@ -208,7 +212,12 @@ PAUSED_LEADER = Phase(
             request=PATIENCE,
         ),
         Entry(
-            Cell("paused: acks=all", "loses nothing, repeats", {LOST: NONE, TWICE: SOME}, control=True),
+            Cell(
+                "paused: acks=all",
+                "loses nothing, repeats, may reorder",
+                {LOST: NONE, TWICE: SOME, ORDER: ANY},
+                control=True,
+            ),
             _everywhere,
             _in_sync(2),
             request=PATIENCE,
