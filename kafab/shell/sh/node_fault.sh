@@ -16,6 +16,7 @@ strike() {  # NODE RUN UNIT: kill the process; the mark tells that it was a dril
   lives "$2" "$3" || { say stopped; return; }
   : > "$2/drilled"
   kill -KILL "$pid"
+  finish "$pid" "$3"  # or systemd starts it again, which nobody does on a machine that is gone
   say exited "$pid $start"
 }
 marked() {  # NODE RUN UNIT: leave the mark of a drill, which is about to have the process end
