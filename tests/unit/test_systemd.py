@@ -1,6 +1,8 @@
 """The `systemd` supervisor in a real shell, with a systemctl and a journalctl that are scripts of a few lines."""
 
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -224,3 +226,20 @@ def test_last_lines_of_a_short_life_are_found(host: Host, tmp_path: Path) -> Non
     """A JVM that refuses a flag is gone before journald looks up its invocation: its lines are found by its pid."""
     put_off(host, tmp_path, "running", gone=4242)
     assert host.check().log == ("of a process without an invocation",)
+
+
+def test_process_that_a_drill_kills_is_not_started_again(host: Host, tmp_path: Path) -> None:
+    """The unit is asked to stop, too: systemd would have it back before anybody has missed it."""
+    asked = tmp_path / "asked"
+    program = tmp_path / "bin" / "systemctl"
+    program.write_text(f'#!/bin/sh\ncase $1 in stop) echo "$*" >> {asked} ;; esac\n')
+    with subprocess.Popen(["sleep", "600"]) as sleeping:
+        words = Path(f"/proc/{sleeping.pid}/stat").read_text().rpartition(")")[2].split()
+        host.recorded(f"{sleeping.pid} {words[19]}")
+        report = host.asked(supervisor.strike)
+        ended = sleeping.wait()
+    assert (report.state if isinstance(report, Report) else report, ended, asked.read_text().strip()) == (
+        State.EXITED,
+        -signal.SIGKILL,
+        f"stop --no-block {host.node.unit}",
+    )
