@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from kafab.adapters.kafka.drills.members import Found, Member, Refused, member
+from kafab.adapters.kafka.drills.members import member
 from kafab.adapters.kafka.records import confluent, kafka_python
+from kafab.adapters.kafka.records.consumers import Consumer, Refused
 from kafab.drills import history, orders
 from kafab.drills.history import Event, Kind
 from kafab.drills.orders import Commits, Order, Role
+from kafab.records.reading import Found
 from kafab.records.settings import Acks, Client, ConsumerSettings, Isolation
 from kafab.records.writing import UNKNOWN_OUTCOMES
 
@@ -73,7 +75,7 @@ class Worker:
             self._commit(me, nexts)
         me.close()
 
-    def _take(self, me: Member, found: Sequence[Found], poll: int) -> dict[int, int]:
+    def _take(self, me: Consumer, found: Sequence[Found], poll: int) -> dict[int, int]:
         """Have the effects of a poll's records and commit as the order says; return where each partition goes on."""
         order = self.order
         for each in found:
@@ -89,7 +91,7 @@ class Worker:
             me.commit(_nexts(found), wait=False)
         return _nexts(found)
 
-    def _effect(self, me: Member, found: Found, *, last: bool) -> None:
+    def _effect(self, me: Consumer, found: Found, *, last: bool) -> None:
         order = self.order
         if order.effect:
             time.sleep(order.effect)
@@ -106,7 +108,7 @@ class Worker:
         elif order.commits is Commits.STORED:
             me.store(found)
 
-    def _commit(self, me: Member, nexts: dict[int, int]) -> None:
+    def _commit(self, me: Consumer, nexts: dict[int, int]) -> None:
         try:
             me.commit(nexts, wait=True)
         except Refused as error:
