@@ -32,7 +32,9 @@ from kafab.drills.orders import Order as WorkerOrder
 from kafab.events import Emit
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.model import Endpoint
-from kafab.records.settings import Client, ProducerSettings
+from kafab.records.reading import Order as Reading
+from kafab.records.reading import Read, Take
+from kafab.records.settings import Client, ConsumerSettings, ProducerSettings
 from kafab.records.writing import Acked, Order, Written
 from kafab.releases.archive import Content
 from kafab.releases.names import Artifact, ReleaseName
@@ -326,6 +328,24 @@ class Writers(Protocol):
         ``alive`` hears now and then how many records something is known of. Ctrl-C ends the sending, and what is out is waited
         for; another one ends that. Raises Failed where the topic does not exist or no broker answers, UsageError for
         settings that exclude each other.
+        """
+
+
+class Readers(Protocol):
+    """Records read as a program of one's own would, with either client, by one consumer or by members of a group."""
+
+    def read(
+        self,
+        client: Client,
+        settings: ConsumerSettings,
+        order: Reading,
+        take: Take,
+        alive: Callable[[int, bool], None],
+    ) -> Read:
+        """Read until the order is done, and return what was read.
+
+        ``alive`` hears now and then how many records were read, and whether all members have their partitions. Ctrl-C ends the
+        reading: its members commit what they have handed on, and leave. What the clients cannot mend is in `Read.trouble`.
         """
 
 

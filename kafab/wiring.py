@@ -32,6 +32,7 @@ from kafab.ports import (
     Groups,
     Leaders,
     Offsets,
+    Readers,
     Records,
     Settings,
     Store,
@@ -153,6 +154,13 @@ class Session:
         from kafab.adapters.kafka.records.writers import KafkaWriters
 
         return KafkaWriters()
+
+    @cached_property
+    def readers(self) -> Readers:
+        """Consumers of both clients."""
+        from kafab.adapters.kafka.records.readers import KafkaReaders
+
+        return KafkaReaders()
 
     @cached_property
     def _clients(self) -> "ClientsAdmin":

@@ -14,6 +14,7 @@ from kafab.ports import (
     Groups,
     Leaders,
     Offsets,
+    Readers,
     Records,
     Settings,
     Store,
@@ -85,6 +86,10 @@ class World(Protocol):
     @property
     def writers(self) -> Writers:
         """Producers of both clients."""
+
+    @property
+    def readers(self) -> Readers:
+        """Consumers of both clients."""
 
     @property
     def canaries(self) -> Canaries:

@@ -81,8 +81,8 @@ class Read:
         return self.count / self.seconds if self.seconds else 0.0
 
 
-Hear = Callable[[int, Sequence[Found]], None]
-"""``hear(member, records)``: called with each poll's records, by one thread at a time."""
+Take = Callable[[int, Sequence[Found]], None]
+"""``take(member, records)``: called with each poll's records, by one thread at a time."""
 
 
 class Books:

@@ -15,6 +15,7 @@ from kafab.ports import (
     Groups,
     Leaders,
     Offsets,
+    Readers,
     Records,
     Settings,
     Store,
@@ -29,6 +30,7 @@ from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.groups import FakeGroups
 from kafab.testing.kafka import FakeKafka
+from kafab.testing.readers import FakeReaders
 from kafab.testing.store import FakeStore
 from kafab.testing.workers import FakeWorkers
 from kafab.testing.writers import FakeWriters
@@ -51,6 +53,7 @@ class FakeWorld:
     workers: Workers = field(default_factory=FakeWorkers)
     canaries: Canaries = field(default_factory=FakeCanaries)
     writers: Writers = field(default_factory=FakeWriters)
+    readers: Readers = field(default_factory=FakeReaders)
     groups: Groups = field(default_factory=FakeGroups)
     offsets: Offsets = field(default_factory=FakeGroups)
     clock: Clock = field(default_factory=FakeClock)

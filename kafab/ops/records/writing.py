@@ -1,6 +1,5 @@
 """Write records with a client of the operator's choice, telling how far it is."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from kafab.events import Waiting
@@ -42,6 +41,6 @@ def write(
     return world.writers.write(client, settings, order, alive)
 
 
-def settings_of(cluster: Cluster, settings: ProducerSettings) -> ProducerSettings:
-    """Return the settings with the cluster's brokers, as kafab itself reaches them."""
-    return replace(settings, bootstrap=",".join(str(node.endpoint) for node in cluster.brokers))
+def bootstrap_of(cluster: Cluster) -> str:
+    """Return the cluster's brokers as kafab itself reaches them, as a client takes them."""
+    return ",".join(str(node.endpoint) for node in cluster.brokers)

@@ -1,8 +1,10 @@
 """Consumers of both clients behind one face: polls, positions, commits, and what is heard of partitions that come and go."""
 
 import logging
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Protocol
 
 from kafab.adapters.kafka.records import confluent, kafka_python
@@ -94,6 +96,9 @@ class _Confluent:
         self._end = KafkaError._PARTITION_EOF  # noqa: SLF001  # its public name
         self._mine: set[int] = set()
         self._next: dict[int, int] = {}
+        if settings.group is None:
+            # librdkafka has to have one; nothing is committed, so no broker hears of it.
+            settings = replace(settings, group=f"kafab-{secrets.token_hex(6)}")
         config = confluent.consumer_config(settings)
         # An end is told where no record is: how else would it be known that the position is?
         more = {"enable.partition.eof": True, "enable.auto.offset.store": not stores and starts is None}
