@@ -208,7 +208,7 @@ def _commits(text: str | None) -> "tuple[Commits | None, int | None]":
         return None, None
     word, colon, number = text.partition(":")
     if colon and word == Commits.BATCH.value:
-        return Commits.BATCH, _number("commit batch:", number, 1)
+        return Commits.BATCH, _number("commit batch:N with N", number, 1)
     try:
         return Commits(text), None
     except ValueError as error:
