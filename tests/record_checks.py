@@ -44,6 +44,55 @@ def check_refused_records_are_told(lab: Lab, client: str) -> None:
         assert lab.fab("records.write", f"{topic}-missing", "--client", client).code == 2
 
 
+def check_examples_of_guides(lab: Lab, client: str) -> None:
+    """Ten keyed records are read in a group, which goes on where it committed; two members share them, another group has all."""
+    with _topic(lab) as topic:
+        told = _written(lab, topic, client, "--count", "10", "--keys", "4", "--sync")
+        placed = {(one["partition"], one["offset"]): (one["key"], one["value"]) for one in told["records"]}
+        first = _read_by(lab, topic, client, "--group", f"{topic}-a", "--until", "4", "--commit", "each")
+        again = _read_by(lab, topic, client, "--group", f"{topic}-a")
+        assert (first["read"], again["read"]) == (4, 6)
+        assert _places(first) | _places(again) == placed
+        assert sum(again["committed"].values()) == 10
+        other = _read_by(lab, topic, client, "--group", f"{topic}-b", "--members", "2")
+        assert _places(other) == placed
+        held: dict[int, list[int]] = {}
+        for one in other["rebalances"]:
+            held[one["member"]] = one["partitions"] if one["given"] else []
+        assert sorted(held.values()) == [[0], [1]]
+        idle = _read_by(lab, topic, client, "--group", f"{topic}-c", "--commit", "none")
+        assert (idle["read"], idle["committed"]) == (10, {})
+        for group in "ab":
+            lab.fab.must("groups.delete", f"{topic}-{group}", "--yes")
+
+
+def check_reading_leaves_no_trace(lab: Lab, client: str) -> None:
+    """Without a group a reading ends at the log's end, be it markers of transactions, and no broker knows of a group."""
+    with _topic(lab) as topic:
+        before = _groups(lab)
+        assert _read_by(lab, topic, client)["read"] == 0
+        _written(lab, topic, client, "--count", "6", "--transaction", "2", "--partition", "1")
+        for isolation in ("read_committed", "read_uncommitted"):
+            found = _read_by(lab, topic, client, "--isolation", isolation)
+            assert (found["read"], list(_places(found))) == (6, [(1, at) for at in (0, 1, 3, 4, 6, 7)])
+        late = _read_by(lab, topic, client, "--from", "4", "--partition", "1", "--until", "2")
+        assert list(_places(late)) == [(1, 4), (1, 6)]
+        assert _groups(lab) == before
+
+
+def _groups(lab: Lab) -> list[str]:
+    return sorted(one["group"] for one in lab.fab.must("groups.list", "--json").document["groups"])
+
+
+def _places(found: dict[str, Any]) -> dict[tuple[int, int], tuple[str | None, str | None]]:
+    return {(one["partition"], one["offset"]): (one["key"], one["value"]) for one in found["records"]}
+
+
+def _read_by(lab: Lab, topic: str, client: str, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = lab.fab.must("records.read", topic, "--client", client, *words, "--json").document
+    return found
+
+
 def _written(lab: Lab, topic: str, client: str, *words: str) -> dict[str, Any]:
     found: dict[str, Any] = lab.fab.must(
         "records.write", topic, "--client", client, *words, "--json"

@@ -149,6 +149,18 @@ def test_written_records_are_there(lab: Lab, client: str) -> None:
 
 
 @pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_examples_of_guides(lab: Lab, client: str) -> None:
+    """Write, read in a group, stop, go on; members share, and groups do not."""
+    record_checks.check_examples_of_guides(lab, client)
+
+
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_reading_leaves_no_trace(lab: Lab, client: str) -> None:
+    """Whoever looks at records disturbs no group."""
+    record_checks.check_reading_leaves_no_trace(lab, client)
+
+
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
 def test_refused_records_are_told(lab: Lab, client: str) -> None:
     """A record that is too large, an unknown partition and an unknown topic are told, and nothing is written."""
     record_checks.check_refused_records_are_told(lab, client)
