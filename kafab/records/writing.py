@@ -52,14 +52,20 @@ UNKNOWN_OUTCOMES = frozenset(
         "REQUEST_TIMED_OUT",
         "NETWORK_EXCEPTION",
         "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
+        "NOT_LEADER_FOR_PARTITION",
         "KafkaTimeoutError",
         "KafkaConnectionError",
         "RequestTimedOutError",
         "NetworkExceptionError",
         "NotEnoughReplicasAfterAppendError",
+        "NotLeaderForPartitionError",
     }
 )
-"""Errors after which a record may be in the log, in the names of librdkafka and of kafka-python."""
+"""Errors after which a record may be in the log, in the names of librdkafka and of kafka-python.
+
+A leader that gives up a partition answers so to those who wait for its followers, too, which may have the record by then
+(DelayedProduce.tryComplete).
+"""
 
 
 class Tally:

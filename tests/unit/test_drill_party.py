@@ -60,6 +60,12 @@ def test_outcomes_of_a_writer_are_counted() -> None:
     )
 
 
+def test_refused_record_that_stands_in_the_log_is_found() -> None:
+    """A client that says that a record is in no log, and it is in one, has told a lie, which is no unknown outcome."""
+    counts, _ = judged(HISTORY, {0: (*LOG[0], Stood(2, 2))})
+    assert (counts["aborted-read"], counts["refused"], counts["unknown"]) == (1, 1, 1)
+
+
 def test_acknowledged_record_at_the_end_is_lost_too() -> None:
     """The log was read to its end after all was in sync: what was acknowledged behind it is not unseen but lost."""
     counts, _ = judged(HISTORY, {0: LOG[0][:1]})

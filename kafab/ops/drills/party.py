@@ -27,6 +27,8 @@ EVERY = 0.02
 LOOK_EVERY = 0.2
 MOST = 100_000
 """Records that a writer has numbers for."""
+ABORTED = "aborted-read"
+"""Refused, and in the log all the same: Jepsen's G1a."""
 LOST, TWICE, ORDER = (
     Anomaly.LOST_WRITE.value,
     Anomaly.DUPLICATE.value,
@@ -311,7 +313,7 @@ def setting(member: Member) -> str:
 
 
 def judged(events: Sequence[Event], log: Log) -> tuple[dict[str, int], dict[str, object]]:
-    """Return the counts of one writer, ``missing`` (sent, not in the log) and ``unanswered`` among them, and its figures.
+    """Return the counts of one writer, ``missing`` (sent, not in the log) among them, and its figures.
 
     The log is read to its end when all replicas are in sync again: what a longer reading might find (`Anomaly.UNSEEN`) is
     lost here.
@@ -321,7 +323,13 @@ def judged(events: Sequence[Event], log: Log) -> tuple[dict[str, int], dict[str,
     sent = {event.number for event in of(events, Kind.SEND)}
     counts = {name.value: count for name, count in found.items()}
     counts[LOST] += counts.pop(Anomaly.UNSEEN.value)
-    counts |= {"missing": len(sent - stood), "refused": ends["failed"], "unknown": ends["unknown"]}
+    refused = {event.number for event in of(events, Kind.FAIL)}
+    counts |= {
+        "missing": len(sent - stood),
+        ABORTED: len(refused & stood),
+        "refused": ends["failed"],
+        "unknown": ends["unknown"],
+    }
     counts["not acked"] = ends["failed"] + ends["unknown"]
     also: dict[str, object] = {"acked": ends["acked"]}
     gap = longest_gap([event.at for event in of(events, Kind.ACK)], float("-inf"), float("inf"))
