@@ -25,9 +25,11 @@ def test_nothing_acknowledged_has_no_latency() -> None:
     assert (found.acked, found.p50, found.slowest, found.per_second) == (0, None, None, 0)
 
 
-@pytest.mark.parametrize("name", ["MSG_TIMED_OUT", "KafkaTimeoutError"])
-def test_a_timeout_is_an_unknown_outcome(name: str) -> None:
-    """A record that timed out may be in the log, so it is not counted as failed."""
+@pytest.mark.parametrize(
+    "name", ["MSG_TIMED_OUT", "KafkaTimeoutError", "NOT_LEADER_FOR_PARTITION", "NotLeaderForPartitionError"]
+)
+def test_what_may_be_in_the_log_is_of_unknown_outcome(name: str) -> None:
+    """A record that timed out may be in the log, and one that waited for the followers of a leader that gave up: neither has failed."""
     tally = Tally()
     tally.refuse(name)
     assert (tally.written(1.0).failed, tally.written(1.0).unknown) == ({}, {name: 1})
