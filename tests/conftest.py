@@ -1,5 +1,6 @@
 """What all tests share: clusters rooted in a temporary folder, and a real POSIX shell to run scripts in."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -31,16 +32,21 @@ _GRACE = 60.0  # seconds for threads that are ending: Paramiko's end behind thei
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in this hook, too
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the end-to-end tests of a module on one worker: they share its hosts; some name a group of their own."""
+    """Keep the tests of a module on one worker: they share its hosts and imports; some name a group of their own."""
     for item in items:
-        if item.get_closest_marker("e2e") and item.get_closest_marker("xdist_group") is None:
+        if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     if hasattr(config, "workerinput"):  # xdist's, on a worker
         longest_first(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Fail where xdist lost the groups, as it does under pytest 9: each test would set up its module's hosts anew."""
+    """Fail where xdist lost the groups, as it does under pytest 9: each test would set up its module's hosts anew.
+
+    What is there now stays to the end: the garbage collector would look through 5,000 tests and all modules each time.
+    """
+    gc.freeze()
+    gc.enable()
     if getattr(session.config.option, "loadgroup", False):
         marked = [item for item in session.items if item.get_closest_marker("xdist_group")]
         lost = [item.nodeid for item in marked if "@" not in item.nodeid]
@@ -51,6 +57,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let the commands that tests start have Ctrl-C, also where the tests run as a shell's background job."""
     config.pluginmanager.register(Record())
+    gc.disable()  # until the tests are collected: nothing of that is garbage
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
