@@ -5,15 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from invoke.collection import Collection
-from invoke.program import Program
 
 from kafab.ops.run.guards import can_stop
 from kafab.rolling.safety import Verdict
 from kafab.screens.console import Console
 from kafab.screens.rolling import show_can_stop
 from tasks import rolling
-from tasks.chain import CHAIN
+from tests.command_line import on_fakes, tree_of
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 
@@ -128,26 +126,5 @@ def test_table_has_a_dash_where_no_partition_is_meant(
 @pytest.mark.parametrize(("names", "code"), [("node1/broker", 0), ("node1/broker,node2", 3), ("node9", 2)])
 def test_exit_code(cosmos: Cosmos, monkeypatch: pytest.MonkeyPatch, names: str, code: int) -> None:
     """0 where the nodes can be spared, 3 where not, 2 for what is no node."""
-    world = cosmos.world
-    monkeypatch.setattr(CHAIN, "session", lambda: _Session(cosmos, world))
-    with pytest.raises(SystemExit) as ended:
-        _run(names)
-    assert ended.value.code == code
-
-
-def _run(names: str) -> None:
-    tree = Collection()
-    tree.add_task(rolling.can_stop)
-    Program(namespace=tree).run(["fab", "can-stop", names])
-    raise SystemExit(0)  # Invoke returns where a command line worked
-
-
-class _Session:
-    """The selected cluster, and its ports."""
-
-    def __init__(self, cosmos: Cosmos, world: object) -> None:
-        self.cluster = cosmos.cluster
-        self._world = world
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._world, name)
+    fab = on_fakes(monkeypatch, cosmos.cluster, cosmos.world, tree_of(rolling.can_stop))
+    assert fab("can-stop", names) == code

@@ -1,15 +1,11 @@
 """`fab canary`: what its flags, its table, its document and its exit codes say, and why figures may be missing."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from invoke.collection import Collection
-from invoke.program import Program
 
 from kafab.canary.figures import Counts
 from kafab.cluster.own_topics import Purpose, is_left_behind, own_name
@@ -22,10 +18,9 @@ from kafab.testing.canaries import WELL, FakeCanaries
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from tasks import canary
-from tasks.chain import CHAIN
+from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
 
-Fab = Callable[..., int]
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 
 
@@ -45,23 +40,7 @@ def canaries() -> FakeCanaries:
 def fab(kafka: FakeKafka, canaries: FakeCanaries, monkeypatch: pytest.MonkeyPatch) -> Fab:
     """Return a function that runs one command line and returns its exit code."""
     world = FakeWorld.of(kafka, canaries=canaries)
-    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
-    monkeypatch.setattr(CHAIN, "session", lambda: session)
-    tree = Collection()
-    tree.add_task(canary.canary)
-
-    def run(*words: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            _run(tree, words)
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
-
-    return run
-
-
-def _run(tree: Collection, words: tuple[str, ...]) -> None:
-    Program(namespace=tree).run(["fab", *words])
-    raise SystemExit(0)  # Invoke returns where a command line worked
+    return on_fakes(monkeypatch, kafka.cluster, world, tree_of(canary.canary))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("1s", 1), ("90s", 90), ("5m", 300), ("24h", 86_400)])

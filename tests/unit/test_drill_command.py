@@ -6,15 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from invoke.collection import Collection
-from invoke.program import Program
 
 from kafab.adapters.kafka.drills.workers import WorkerProcesses
 from kafab.cluster.metadata import TopicSpec
@@ -32,10 +28,9 @@ from kafab.testing.kafka import FakeKafka
 from kafab.testing.workers import FakeWorker, FakeWorkers
 from kafab.testing.world import FakeWorld
 from tasks import drill
-from tasks.chain import CHAIN
+from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
 
-Fab = Callable[..., int]
 GUARANTEE = Cell("all well", "nothing is lost", {"lost": NONE})
 CONTROL = Cell("control", "loses", {"lost": SOME}, control=True)
 ORDER = Order("me", Role.READ, Client.CONFLUENT, "127.0.0.1:1", "kafab-drill-x")
@@ -60,23 +55,7 @@ def findings(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
 def fab(kafka: FakeKafka, findings: list[Finding], monkeypatch: pytest.MonkeyPatch) -> Fab:
     """Return a function that runs one command line and returns its exit code."""
     world = FakeWorld.of(kafka)
-    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
-    monkeypatch.setattr(CHAIN, "session", lambda: session)
-    tree = Collection()
-    tree.add_collection(Collection.from_module(drill))
-
-    def run(*words: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            _run(tree, words)
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
-
-    return run
-
-
-def _run(tree: Collection, words: tuple[str, ...]) -> None:
-    Program(namespace=tree).run(["fab", *words])
-    raise SystemExit(0)  # Invoke returns where a command line worked
+    return on_fakes(monkeypatch, kafka.cluster, world, tree_of(drill))
 
 
 def drilled(lost: int, *cells: Cell) -> Drill:

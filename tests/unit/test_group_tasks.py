@@ -1,15 +1,11 @@
 """The groups' command line on fakes: what is refused, what is saved, what is proved, and the exit codes."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from invoke.collection import Collection
-from invoke.program import Program
 
 from kafab.groups.values import CLASSIC, SHARE, Commit, Ends, Group, Member
 from kafab.testing.groups import FakeGroups
@@ -17,10 +13,9 @@ from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tasks import groups
-from tasks.chain import CHAIN
+from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
 
-Fab = Callable[..., int]
 AT, OTHER = ("orders", 0), ("orders", 1)
 ANN = Member("ann-1", "ann", "10.0.0.7", None, (AT,))
 
@@ -53,23 +48,7 @@ def fab(kafka: FakeKafka, known: FakeGroups, monkeypatch: pytest.MonkeyPatch, tm
     """Return a function that runs one command line and returns its exit code."""
     monkeypatch.setenv("KAFAB_HOME", str(tmp_path / "home"))
     world = FakeWorld.of(kafka, groups=known, offsets=known)
-    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
-    monkeypatch.setattr(CHAIN, "session", lambda: session)
-    tree = Collection()
-    tree.add_collection(Collection.from_module(groups), name="groups")
-
-    def run(*words: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            _run(tree, words)
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
-
-    return run
-
-
-def _run(tree: Collection, words: tuple[str, ...]) -> None:
-    Program(namespace=tree).run(["fab", *words])
-    raise SystemExit(0)  # Invoke returns where a command line worked
+    return on_fakes(monkeypatch, kafka.cluster, world, tree_of(groups))
 
 
 def saved(home: Path) -> list[Path]:

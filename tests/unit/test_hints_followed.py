@@ -3,16 +3,14 @@
 import re
 import shlex
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from invoke.program import Program
 
-from kafab.ops.world import World
 from tasks import namespace
 from tasks.chain import CHAIN
+from tests.command_line import Fab, on_fakes
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 
@@ -22,33 +20,18 @@ QUOTED = re.compile(r"`fab ([^`]*)`|(?<=hint: )fab (.*)")
 FLAGS = re.compile(r"`(--[^`]*)`")
 
 
-class _Session:
-    """The selected cluster, and the ports of its world."""
-
-    def __init__(self, cosmos: Cosmos) -> None:
-        self.cluster = cosmos.cluster
-        self._world: World = cosmos.world
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._world, name)
-
-
 @dataclass
 class Shell:
     """A terminal of one operator: runs command lines, and keeps what the last one said."""
 
     cosmos: Cosmos
+    fab: Fab
     capsys: pytest.CaptureFixture[str]
     told: str = ""
 
     def run(self, line: str) -> int:
         """Run a command line without `fab`; return its exit code."""
-        words = shlex.split(line)
-        try:
-            Program(namespace=deepcopy(namespace)).run(["fab", *words])
-            code = 0
-        except SystemExit as ended:
-            code = int(str(ended.code or 0))
+        code = self.fab(*shlex.split(line))
         shown = self.capsys.readouterr()
         self.told = shown.out + shown.err
         return code
@@ -66,10 +49,8 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     cosmos = Cosmos(cluster_in(tmp_path, 3)).up()
     cosmos.kafka.min_isr = 2
     cosmos.kafka.add("orders", [(1, 2, 3)])
-    session = _Session(cosmos)
-    monkeypatch.setattr(CHAIN, "session", lambda: session)
     monkeypatch.setattr(CHAIN, "_console", None)
-    return Shell(cosmos, capsys)
+    return Shell(cosmos, on_fakes(monkeypatch, cosmos.cluster, cosmos.world, namespace), capsys)
 
 
 def _broker_down(cosmos: Cosmos) -> None:

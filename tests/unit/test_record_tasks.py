@@ -1,15 +1,11 @@
 """The command line of records: its flags reach the client, and its exit codes tell what came of the records."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from invoke.collection import Collection
-from invoke.program import Program
 
 from kafab.groups.values import CLASSIC, Commit, Ends, Group
 from kafab.records.reading import Commits, Found
@@ -21,10 +17,8 @@ from kafab.testing.readers import FakeReaders
 from kafab.testing.world import FakeWorld
 from kafab.testing.writers import FakeWriters
 from tasks import records
-from tasks.chain import CHAIN
+from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
-
-Fab = Callable[..., int]
 
 
 @pytest.fixture
@@ -61,23 +55,7 @@ def fab(
     kafka = FakeKafka(replace(cluster_in(tmp_path, 3), name="prod", lab=False))
     kafka.add("orders", [(1, 2, 3)])
     world = FakeWorld.of(kafka, writers=writers, readers=readers, groups=known, offsets=known)
-    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
-    monkeypatch.setattr(CHAIN, "session", lambda: session)
-    tree = Collection()
-    tree.add_collection(Collection.from_module(records), name="records")
-
-    def run(*words: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            _run(tree, words)
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
-
-    return run
-
-
-def _run(tree: Collection, words: tuple[str, ...]) -> None:
-    Program(namespace=tree).run(["fab", *words])
-    raise SystemExit(0)  # Invoke returns where a command line worked
+    return on_fakes(monkeypatch, kafka.cluster, world, tree_of(records))
 
 
 def test_flags_reach_the_client(fab: Fab, writers: FakeWriters) -> None:

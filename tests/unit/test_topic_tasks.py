@@ -1,14 +1,10 @@
 """The topics' command line: its flags reach the operation, and its exit codes and streams are right."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from invoke.collection import Collection
-from invoke.program import Program
 
 from kafab.cluster.metadata import TopicSpec
 from kafab.testing.admin import FakeAdmin
@@ -16,10 +12,8 @@ from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tasks import topics
-from tasks.chain import CHAIN
+from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
-
-Fab = Callable[..., int]
 
 
 class LossyAdmin(FakeAdmin):
@@ -50,23 +44,7 @@ def admin(kafka: FakeKafka) -> FakeAdmin:
 def fab(kafka: FakeKafka, admin: FakeAdmin, monkeypatch: pytest.MonkeyPatch) -> Fab:
     """Return a function that runs one command line and returns its exit code."""
     world = FakeWorld.of(kafka, admin)
-    session = SimpleNamespace(cluster=kafka.cluster, operator=world.operator, **vars(world))
-    monkeypatch.setattr(CHAIN, "session", lambda: session)
-    tree = Collection()
-    tree.add_collection(Collection.from_module(topics), name="topics")
-
-    def run(*words: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            _run(tree, words)
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
-
-    return run
-
-
-def _run(tree: Collection, words: tuple[str, ...]) -> None:
-    Program(namespace=tree).run(["fab", *words])
-    raise SystemExit(0)  # Invoke returns where a command line worked
+    return on_fakes(monkeypatch, kafka.cluster, world, tree_of(topics))
 
 
 def partitions(kafka: FakeKafka, topic: str) -> list[int]:
