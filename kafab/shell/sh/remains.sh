@@ -38,8 +38,10 @@ releases() {  # ROOT: its links, and the releases that processes were started fr
     esac
     told "leads $target" "${entry##*/}"
   done
-  cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | while IFS= read -r word; do
-    case $word in *"$root"/kafka_*) word=${word#*"$root"/}; told used "${word%%/*}" ;; esac
+  # grep first: a shell reads a pipe byte by byte, and the class path of one JVM has thousands
+  cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -F -- "$root/kafka_" | while IFS= read -r word; do
+    word=${word#*"$root"/}
+    told used "${word%%/*}"
   done
 }
 made() {  # UNIT-FILE
