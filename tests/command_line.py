@@ -1,7 +1,11 @@
-"""A command line of `fab` in this process: Invoke's own program over some of the tasks, with fakes behind them."""
+"""A command line of `fab` in this process: Invoke's own program over some of the tasks, with fakes behind them, or all of them.
+
+A process of its own takes 0.3 s to read kafab and its libraries in: `tests.fab.Fab` is for what is told about that.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +16,9 @@ from invoke.tasks import Task
 
 from kafab.model import Cluster
 from kafab.ops.world import World
+from tasks import namespace
 from tasks.chain import CHAIN
+from tests.fab import Done
 
 Fab = Callable[..., int]
 """Runs one command line, without `fab`, and returns its exit code."""
@@ -44,12 +50,29 @@ def on_fakes(monkeypatch: pytest.MonkeyPatch, cluster: Cluster, world: World, tr
     """Select this cluster, with these ports, for the length of a test, and return what runs command lines of these tasks."""
     session = FakeSession(cluster, world)
     monkeypatch.setattr(CHAIN, "session", lambda: session)
+    monkeypatch.setattr(CHAIN, "_console", None)
 
-    def run(*words: str) -> int:
+    return lambda *words: _run(tree, words)
+
+
+def run_alone(home: Path, capsys: pytest.CaptureFixture[str], *words: str) -> Done:
+    """Run a command line of all the tasks as the first of a process, with its labs below ``home`` and nothing selected."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KAFAB_HOME", str(home))
+        patched.delenv("KAFAB_CLUSTER", raising=False)
+        for name in ("_wanted", "_session", "_console", "made"):
+            patched.setattr(CHAIN, name, None)
         try:
-            Program(namespace=tree).run(["fab", *words])
-        except SystemExit as ended:
-            return int(str(ended.code))  # no code, or words for one, would be a mistake of ours
-        return 0  # Invoke returns where a command line worked
+            code = _run(namespace, words)
+        finally:
+            CHAIN.close()
+    said = capsys.readouterr()
+    return Done(code, said.out, said.err)
 
-    return run
+
+def _run(tree: Collection, words: tuple[str, ...]) -> int:
+    try:
+        Program(namespace=tree).run(["fab", *words])
+    except SystemExit as ended:
+        return int(str(ended.code))  # no code, or words for one, would be a mistake of ours
+    return 0  # Invoke returns where a command line worked

@@ -20,7 +20,7 @@ from kafab.config.defaults import FIRST_KRAFT, FIRST_WITHOUT_ZOOKEEPER
 from kafab.config.properties import broker_properties
 from kafab.inventory import InventoryError, load
 from kafab.model import Role, Version
-from tests.fab import Fab
+from tests.command_line import run_alone
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "kafab" / "config" / "catalogue" / "properties.json"
@@ -235,12 +235,15 @@ def test_files_of_kafab_itself_are_right(tmp_path: Path, version: Version, roles
             assert list(judge(properties, catalogue(version), properties, kraft="controller" in roles)) == []
 
 
+@pytest.mark.usefixtures("signals_given_back")
 @pytest.mark.parametrize("words", [("inventory.check", "--cluster"), ("on",)], ids=" ".join)
-def test_commands_can_allow_unknown_properties(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_commands_can_allow_unknown_properties(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
     """The flag is there where an inventory is chosen; without it the same file ends the line with 2."""
     file = str(_inventory(tmp_path, "example.url: a"))
-    fab = Fab(tmp_path)
-    allowed, refused = fab(*words, file, "--allow-unknown-properties"), fab(*words, file)
+    allowed = run_alone(tmp_path, capsys, *words, file, "--allow-unknown-properties")
+    refused = run_alone(tmp_path, capsys, *words, file)
     assert (allowed.code, refused.code) == (0, 2)
     assert "unknown property example.url" in allowed.out + allowed.err
 

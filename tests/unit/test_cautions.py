@@ -9,7 +9,7 @@ from kafab.cautions import REGRETS, Caution, of_hosts
 from kafab.inventory import InventoryError, load
 from kafab.ops.author import inventories
 from kafab.problems import Problem
-from tests.fab import Fab
+from tests.command_line import run_alone
 
 KRAFT = "{address: 10.0.0.1N, controller: N, broker: N}"
 ZOOKEEPER = "{address: 10.0.0.1N, zookeeper: N, broker: N}"
@@ -260,12 +260,15 @@ def test_document_has_the_codes(tmp_path: Path) -> None:
     assert inventories.rows(verdict)[0][-1].endswith("at most 31g [heap-above-32g]")
 
 
+@pytest.mark.usefixtures("signals_given_back")
 @pytest.mark.parametrize(
     "words", [("inventory.check", "--cluster", "FILE"), ("on", "FILE", "plan"), ("on", "FILE", "preflight")]
 )
-def test_every_command_tells(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_every_command_tells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
     """The same warning is told by `inventory.check`, `plan` and `preflight`."""
     file = _file(tmp_path, kafka=", heap: 40g", more="ssh: {port: 9}\n", hosts=1)
     file.write_text(file.read_text(encoding="utf-8").replace("10.0.0.11", "127.0.0.1"), encoding="utf-8")
-    done = Fab(tmp_path)(*(str(file) if word == "FILE" else word for word in words))
+    done = run_alone(tmp_path, capsys, *(str(file) if word == "FILE" else word for word in words))
     assert "[heap-above-32g]" in done.out + done.err

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from kafab import cli
+from tasks.chain import CHAIN
 from tests.fab import CHECKOUT
 
 FAB = ("-m", "fabric")
@@ -36,6 +38,12 @@ def test_dashes_behind_another_task_are_refused(program: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize("program", [FAB, KAFAB], ids=["fab", "kafab"])
+def test_unknown_task_ends_with_2(program: tuple[str, ...]) -> None:
+    """Invoke by itself would end with 1: a script tells a mistake from a failure."""
+    assert run(program, "nosuch") == (2, "", "No idea what 'nosuch' is!")
+
+
+@pytest.mark.usefixtures("signals_given_back")
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -49,11 +57,15 @@ def test_dashes_behind_another_task_are_refused(program: tuple[str, ...]) -> Non
     ],
 )
 def test_mistake_on_the_command_line_ends_with_2(
-    program: tuple[str, ...], words: list[str], told: str
+    words: list[str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also one that Invoke finds, which by itself ends with 1: a script tells it from a failure."""
-    code, out, said = run(program, *words)
-    assert (code, out, said.splitlines()[0]) == (2, "", told)
+    """Whichever Invoke finds ends so, and is told in its words; here without a process of its own."""
+    monkeypatch.setattr(CHAIN, "_console", None)
+    monkeypatch.setattr(sys, "argv", ["kafab", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, err.partition("\n")[0]) == (2, "", told)
 
 
 @pytest.mark.parametrize("reads_in", ["import fabfile", "import kafab.__main__ as k; k.main()"])
