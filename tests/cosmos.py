@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from kafab.command import Outcome, Result, Script
 from kafab.events import Event
 from kafab.model import Cluster, Role
-from kafab.plans.state import desire
+from kafab.plans.state import Desired, desire
 from kafab.testing.canaries import FakeCanaries
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.hosts import FakeHost, State, fresh_answer
@@ -61,6 +61,7 @@ class Cosmos:
     """Node -> the pid of its process, another one each time that it is started."""
     journals: dict[str, str] = field(default_factory=dict)
     """Host -> the journal of a roll that lies there."""
+    _made: Desired | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.kafka = FakeKafka(self.cluster)
@@ -151,7 +152,7 @@ class Cosmos:
     def _observed(self, host: str) -> Result:
         if not self.deployed:
             return fresh_answer()
-        desired = desire(self.cluster, self.cluster.nodes, self.store.only)
+        desired = self._desired()
         cluster_id = self.cluster_ids.get(host, self.kafka.cluster_id if self.cluster.kraft else None)
         nodes, mode = (self.cluster.nodes, 1) if self.cluster.kraft else (self.cluster.brokers, 0)
         data = {
@@ -181,6 +182,16 @@ class Cosmos:
             started=self.started,
         )
         return fake.answer(host, desired)
+
+    def _desired(self) -> Desired:
+        """Return what the nodes should be: made anew for another cluster or release only, as it is most of an answer's time."""
+        if (
+            self._made is None
+            or self._made.cluster is not self.cluster
+            or self._made.artifact != self.store.only
+        ):
+            self._made = desire(self.cluster, self.cluster.nodes, self.store.only)
+        return self._made
 
     def _state(self, name: str) -> State:
         if name not in self.running:
