@@ -2,10 +2,13 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
+from tests.fab import Fab
 from tests.labs import Lab
 
 
@@ -70,3 +73,14 @@ def until(look: Callable[[], str], wanted: str, seconds: float) -> str:
     while (answer := look()) != wanted and time.monotonic() < deadline:
         time.sleep(0.5)
     return answer
+
+
+@contextmanager
+def docker_lab_in(folder: Path, *words: str) -> Iterator[DockerLab]:
+    """Have a docker lab of three hosts, or as these words say, for the length of the block; its home is in the folder."""
+    lab = DockerLab(Fab(folder / "home"))
+    try:
+        lab.fab.must("lab.up", "--kind", "docker", *words)
+        yield lab
+    finally:
+        lab.fab("lab.down")

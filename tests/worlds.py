@@ -1,20 +1,41 @@
 """Worlds for tests of operations."""
 
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.adapters.machine.clock import SystemClock
+from kafab.cluster.metadata import Metadata
 from kafab.command import Outcome, Result, Script
-from kafab.model import Cluster
+from kafab.model import Cluster, Endpoint
 from kafab.plans.state import desire
 from kafab.ports import Controllers, ZooKeeper
 from kafab.testing.admin import FakeAdmin
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.hosts import FakeHost
+from kafab.testing.kafka import FakeKafka
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 
 LENT = Result(0, b"locked\n", "")
+_MET_WITHIN = 20  # seconds for three threads to begin
+
+
+class MeetingBrokers(FakeAdmin):
+    """Three brokers that answer only once all of them are asked."""
+
+    def __init__(self, kafka: FakeKafka) -> None:
+        super().__init__(kafka)
+        self._meeting = threading.Barrier(3)
+
+    def metadata(
+        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
+    ) -> Metadata | Unknown:
+        """Answer, once all have come here."""
+        self._meeting.wait(_MET_WITHIN)
+        return super().metadata(at, timeout=timeout)
 
 
 def running_hosts(cluster: Cluster, ids: dict[int, str] | None = None) -> FakeFleet:

@@ -1,6 +1,5 @@
 """The gates of brokers: that they serve, that the others have heard of them, that their replicas are in the ISR again."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,14 +12,12 @@ from kafab.errors import Failed, OutcomeUnknown
 from kafab.events import Note, Waiting
 from kafab.model import Endpoint, Node
 from kafab.ops.run import broker_gates
-from kafab.testing.admin import FakeAdmin
 from kafab.testing.fleet import FakeClock
-from kafab.testing.kafka import FakeKafka
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
+from tests.worlds import MeetingBrokers
 
-PATIENCE = 20
 """Seconds for three threads to meet; asked one after the other they never do."""
 SERVE, HEAR, CATCH_UP = "brokers to serve", "the other brokers to hear of it", "replicas to catch up"
 
@@ -64,21 +61,6 @@ def after(seconds: float, change: Callable[[], object]) -> FakeClock:
 
 
 PASSED = ("small", "1 broker registered and answering, controller 1, epoch 3")
-
-
-class MeetingBrokers(FakeAdmin):
-    """Brokers that answer together."""
-
-    def __init__(self, kafka: FakeKafka) -> None:
-        super().__init__(kafka)
-        self._meeting = threading.Barrier(3)
-
-    def metadata(
-        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
-    ) -> Metadata | Unknown:
-        """Answer once all are asked."""
-        self._meeting.wait(PATIENCE)
-        return super().metadata(at, timeout=timeout)
 
 
 def test_brokers_are_asked_side_by_side(cosmos: Cosmos) -> None:

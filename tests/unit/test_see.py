@@ -1,15 +1,13 @@
 """One look at a running cluster: what it asks, what it leaves alone, and how a later look is taken in."""
 
-import threading
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from kafab.cluster.metadata import Metadata, TopicSpec
+from kafab.cluster.metadata import TopicSpec
 from kafab.cluster.seen import NOT_ASKED, Ask, Seen, everything
-from kafab.model import Cluster, Endpoint
+from kafab.model import Cluster
 from kafab.ops.see import see
 from kafab.testing.admin import FakeAdmin
 from kafab.testing.kafka import FakeKafka
@@ -17,8 +15,8 @@ from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
+from tests.worlds import MeetingBrokers
 
-PATIENCE = 20
 """Seconds for all questions to meet; asked one after the other they never do."""
 
 
@@ -65,23 +63,9 @@ def test_zookeeper_mode_asks_no_controllers(ensemble: Cosmos) -> None:
     assert len(seen.live(ensemble.cluster)) == 3
 
 
-class _Meeting(FakeAdmin):
-    """Brokers that answer only once all three have been asked."""
-
-    def __init__(self, kafka: FakeKafka) -> None:
-        super().__init__(kafka)
-        self._meeting = threading.Barrier(3)
-
-    def metadata(
-        self, at: Endpoint | None = None, *, timeout: timedelta = timedelta(seconds=5)
-    ) -> Metadata | Unknown:
-        self._meeting.wait(PATIENCE)
-        return super().metadata(at, timeout=timeout)
-
-
 def test_brokers_are_asked_side_by_side(ensemble: Cosmos) -> None:
     """Three silent brokers cost one timeout, not three."""
-    world = replace(ensemble.world, brokers=_Meeting(ensemble.kafka))
+    world = replace(ensemble.world, brokers=MeetingBrokers(ensemble.kafka))
     seen = see(ensemble.cluster, world, Ask(views=ensemble.cluster.brokers))
     assert len(seen.known_views) == 3
 

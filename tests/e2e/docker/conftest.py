@@ -11,7 +11,7 @@ import pytest
 from kafab.config.render import templates_folder
 from kafab.lab.containers import image_name
 from tests.conftest import cannot_run
-from tests.docker_hosts import DockerLab, docker
+from tests.docker_hosts import DockerLab, docker, docker_lab_in
 from tests.fab import CHECKOUT, LIMIT, Fab
 
 
@@ -52,23 +52,15 @@ def _line(text: str) -> str:
 @pytest.fixture(scope="session")
 def docker_lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
     """Three hosts for all tests of the session: what a test changes there it puts back."""
-    lab = DockerLab(Fab(tmp_path_factory.mktemp("docker") / "home"))
-    try:
-        lab.fab.must("lab.up", "--kind", "docker")
+    with docker_lab_in(tmp_path_factory.mktemp("docker")) as lab:
         yield lab
-    finally:
-        lab.fab("lab.down")
 
 
 @pytest.fixture(scope="session")
 def docker_host(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
     """One host for the modules of the group of that name, which deploy on it, each from what the one before has left."""
-    lab = DockerLab(Fab(tmp_path_factory.mktemp("docker-host") / "home"))
-    try:
-        lab.fab.must("lab.up", "--kind", "docker", "--hosts", "1")
+    with docker_lab_in(tmp_path_factory.mktemp("docker-host"), "--hosts", "1") as lab:
         yield lab
-    finally:
-        lab.fab("lab.down")
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.docker_hosts import DockerLab, docker
-from tests.fab import Fab
+from tests.docker_faults import edited
+from tests.docker_hosts import DockerLab, docker, docker_lab_in
 
 pytestmark = pytest.mark.e2e
 Failed = list[dict[str, Any]]
@@ -18,12 +17,8 @@ Failed = list[dict[str, Any]]
 @pytest.fixture(scope="module")
 def lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
     """Three hosts on which nothing was deployed."""
-    made = DockerLab(Fab(tmp_path_factory.mktemp("preflight") / "home"))
-    try:
-        made.fab.must("lab.up", "--kind", "docker")
+    with docker_lab_in(tmp_path_factory.mktemp("preflight")) as made:
         yield made
-    finally:
-        made.fab("lab.down")
 
 
 def failed(lab: DockerLab, code: int = 1) -> Failed:
@@ -31,17 +26,6 @@ def failed(lab: DockerLab, code: int = 1) -> Failed:
     done = lab.fab("preflight", "--json")
     assert done.code == code, f"{done.out}\n{done.err}"
     return [finding for finding in done.document["findings"] if finding["severity"] != "OK"]
-
-
-@contextmanager
-def edited(file: Path, change: Callable[[str], str]) -> Iterator[None]:
-    """Change a file of the lab's folder for the length of the block."""
-    before = file.read_text()
-    file.write_text(change(before))
-    try:
-        yield
-    finally:
-        file.write_text(before)
 
 
 @contextmanager
