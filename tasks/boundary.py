@@ -117,7 +117,7 @@ def _values(given: Mapping[str, Any], positional: Sequence[str]) -> Mapping[str,
         if isinstance(value, str) and (value.startswith("--") or value == "-h"):
             raise UsageError(
                 f"found {value} where {name.upper()} is expected",
-                hint="`fab --help COMMAND` shows what it takes",
+                hint="--help before the command's name shows what it takes",
             )
     return given
 
