@@ -118,6 +118,8 @@ def wrong(line: str, cluster: Cluster) -> str | None:
     words = shlex.split(OF_THE_SHELL.sub("", line))
     # A reader goes on where three dots are.
     words = [word for word in words if word != "..."]
+    if words[:1] == ["--help"]:  # Invoke's own; COMMAND is for the reader to fill in
+        words = [word for word in words[1:] if not word.isupper()]
     try:
         parsed = _parser().parse_argv(words)
     except ParseError as error:
