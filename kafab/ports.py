@@ -29,6 +29,7 @@ from kafab.cluster.metadata import (
 from kafab.command import Outcome, Script
 from kafab.drills.history import Event
 from kafab.drills.orders import Order as WorkerOrder
+from kafab.drills.orders import Role
 from kafab.events import Emit
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.model import Endpoint
@@ -424,6 +425,9 @@ class Workers(Protocol):
 
     def start(self, order: WorkerOrder) -> Worker:
         """Start one. What goes wrong with it is heard from it."""
+
+    def lacking(self, role: Role) -> tuple[str, str] | None:
+        """Return what is not installed that workers of this role need, and the command that installs it; None: nothing."""
 
 
 class Store(Protocol):

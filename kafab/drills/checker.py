@@ -87,6 +87,16 @@ def processed(events: Iterable[Event], log: Log) -> dict[str, int]:
     }
 
 
+def counted(numbers: Iterable[int], log: Log) -> dict[str, int]:
+    """Count what became of the records of a log by the numbers of those that had an effect: ``repeated``, ``skipped``.
+
+    Unlike `processed` it is of records, wherever and however often they stand: for effects that are not told by place.
+    """
+    times = Counter(numbers)
+    written = {stood.number for found in log.values() for stood in found}
+    return {"repeated": times.total() - len(times), "skipped": len(written - times.keys())}
+
+
 def _of_writes(events: Sequence[Event], log: Log) -> dict[Anomaly, int]:
     read = {stood.number for found in log.values() for stood in found}
     read |= {event.number for event in of(events, Kind.READ)}

@@ -27,6 +27,12 @@ class Role(str, Enum):
     """Reads every partition from its beginning to its end, without a group."""
     TRIM = "trim"
     """Deletes the first ``count`` records of each partition, as retention would."""
+    REDIS = "redis"
+    """Keeps a Redis server of its own, and starts it again where it ends."""
+    COUNT = "count"
+    """Reads how many effects of each record were counted in Redis."""
+    COPY = "copy"
+    """Reads as a member of a group and writes to ``target``, the records and the offsets of a batch in one transaction."""
 
 
 class Commits(str, Enum):
@@ -46,6 +52,15 @@ class Commits(str, Enum):
 
 
 BY_TIME = (Commits.AUTO, Commits.STORED)
+
+
+class Marks(str, Enum):
+    """How a member marks in Redis, by a record's number, what it has done, so that it does not do it again."""
+
+    NONE = "no marks"
+    BEFORE = "marked, then done"
+    AFTER = "done, then marked"
+    ATOMIC = "done and marked in one Lua script"
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,20 @@ class Order:
     """A broker's least (group.min.session.timeout.ms), so that a killed member is missed soon."""
     dies_after: int | None = None
     """After so many effects it is killed, between the effect of a record and its commit."""
+    isolation: Isolation | None = None
+    cut_every: int = 0
+    """Every so many-th answer to a writer's records is withheld and its connection cut; 0: none."""
+    redis: str = ""
+    """The socket of the Redis server in which a member counts its effects; empty: it only tells them."""
+    marks: Marks = Marks.NONE
+    counts: bool = True
+    """The effects are in Redis; False: they are elsewhere, and only the marks are there."""
+    kills_redis: bool = False
+    """Where it dies, after effect and mark, the Redis server is killed, too."""
+    appends: bool = False
+    """The Redis server has an append-only file, synced with every write (appendfsync always)."""
+    target: str = ""
+    """The topic that is copied to."""
     orderly: bool = False
     """It ends in good order where it would be killed: the fault is withheld, so that a control has nothing to show."""
 
@@ -109,6 +138,7 @@ class Order:
             self.member,
             self.reset,
             timedelta(seconds=self.interval) if self.commits in BY_TIME else None,
+            self.isolation,
             session_limit=timedelta(seconds=self.session),
             heartbeat=timedelta(seconds=self.session / 3),
         )
@@ -133,6 +163,8 @@ class Order:
                 "offsets stored at hand-over" if self.client is Client.CONFLUENT else "committed with a poll"
             )
             words = [f"commit auto every {self.interval:g} s, {kind}"]
+        if self.redis:
+            words.append(self.marks.value)
         if self.member:
             words.append("static member")
         if self.reset is not Reset.EARLIEST:
@@ -157,6 +189,8 @@ def read(text: str) -> Order:
         acks=Acks(found.acks),
         commits=Commits(found.commits),
         reset=Reset(found.reset),
+        isolation=None if found.isolation is None else Isolation(found.isolation),
+        marks=Marks(found.marks),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kafab.drills.history import Event
-from kafab.drills.orders import Order
+from kafab.drills.orders import Order, Role
 from kafab.ports import Worker, Workers
 
 
@@ -35,6 +35,8 @@ class FakeWorkers:
     """`kafab.ports.Workers`."""
 
     does: Callable[[Order], FakeWorker] = lambda _order: FakeWorker()
+    lacks: tuple[str, str] | None = None
+    """What a Redis server lacks."""
     started: list[tuple[Order, FakeWorker]] = field(default_factory=list)
 
     def start(self, order: Order) -> Worker:
@@ -42,6 +44,10 @@ class FakeWorkers:
         worker = self.does(order)
         self.started.append((order, worker))
         return worker
+
+    def lacking(self, role: Role) -> tuple[str, str] | None:
+        """Return what a test says of Redis."""
+        return self.lacks if role is Role.REDIS else None
 
 
 def _typed_against_the_port() -> Workers:

@@ -15,6 +15,7 @@ from kafab.ops.check.verify import verify
 from kafab.ops.drills import faults
 from kafab.ops.drills.acks import ACKS
 from kafab.ops.drills.commits import COMMITS
+from kafab.ops.drills.duplicates import DUPLICATES
 from kafab.ops.drills.failover import FAILOVER
 from kafab.ops.drills.field import Field, NotMeasured, Run, Stopped
 from kafab.ops.drills.groups import GROUPS
@@ -29,7 +30,7 @@ from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
 from kafab.words import few, nearest
 
-DRILLS = (OFFSETS, COMMITS, GROUPS, ACKS, FAILOVER)
+DRILLS = (OFFSETS, COMMITS, DUPLICATES, GROUPS, ACKS, FAILOVER)
 RECORDS = 200
 AT_ONCE = 4
 """Cells that are measured side by side; most of their time they wait for a broker to miss a member."""
@@ -65,6 +66,7 @@ def run(
 
     ``orderly`` withholds all faults: then every negative control must fail.
 
+    A drill alone is refused where what it needs is not installed, with Failed; among others its rows say that they cannot.
     Raises Unsafe on a cluster that is not healthy, with its findings, and for faults on brokers elsewhere than on a lab.
     """
     forbidden = [drill.name for drill in drills if drill.lab_only and not cluster.lab]
@@ -73,6 +75,8 @@ def run(
             f"{few(forbidden)} puts faults on brokers, and {cluster.name} is no lab",
             hint="`fab lab.up deploy start` makes one",
         )
+    if len(drills) == 1:
+        _refuse_lacking(drills[0], clients, world)
     with operating(cluster, world, f"drill.run {few(drill.name for drill in drills)}"):
         if cluster.lab:
             faults.mend(cluster, world)  # what a drill that was killed has left
@@ -125,6 +129,8 @@ def _row(drill: Drill, client: Client, trial: Trial, name: str, run: Run) -> Row
     cell = trial.cell
     if trial.measure is None:
         return Row(cell, client, trial.setting, {}, cannot=True)
+    if trial.needs is not None and (lacks := run.world.workers.lacking(trial.needs)):
+        return Row(cell, client, f"{lacks[0]} ({lacks[1]})", {}, cannot=True)
     if run.stopped.is_set():
         raise Stopped
     field = Field(run, client, name, trial.partitions)
@@ -137,6 +143,14 @@ def _row(drill: Drill, client: Client, trial: Trial, name: str, run: Run) -> Row
         if field.left:
             run.world.emit(Note(run.cluster.name, field.left))
     return Row(cell, client, found.setting, found.counts, found.also, tuple(field.faults))
+
+
+def _refuse_lacking(drill: Drill, clients: Sequence[Client], world: World) -> None:
+    """Refuse a drill that was asked for by its name, and cannot be run whole. Among others its rows say so."""
+    needs = {trial.needs for client in clients for trial in drill.trials(client) if trial.needs is not None}
+    for role in needs:
+        if lacks := world.workers.lacking(role):
+            raise Failed(f"the drill of {drill.name} cannot be run: {lacks[0]}", hint=lacks[1])
 
 
 def _refuse_unhealthy(cluster: Cluster, world: World) -> None:

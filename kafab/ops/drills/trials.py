@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kafab.drills.orders import Role
 from kafab.drills.rows import Cell, Row
 from kafab.ops.drills.field import Field, Run
 from kafab.records.settings import Client
@@ -25,6 +26,8 @@ class Trial:
     measure: Callable[[Field], Measured] | None
     partitions: int = 1
     setting: str = ""
+    needs: Role | None = None
+    """A role of its workers that needs what is not on every machine."""
 
 
 @dataclass(frozen=True)

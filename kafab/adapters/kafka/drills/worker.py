@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from kafab.adapters.kafka.drills.members import member
 from kafab.adapters.kafka.records import confluent, kafka_python
@@ -22,6 +24,9 @@ from kafab.drills.orders import Commits, Order, Role
 from kafab.records.reading import Found
 from kafab.records.settings import Acks, Client, ConsumerSettings, Isolation
 from kafab.records.writing import UNKNOWN_OUTCOMES
+
+if TYPE_CHECKING:
+    from kafab.adapters.kafka.drills.marks import Effects
 
 FINISH = b"finish"
 POLL = 0.1
@@ -35,6 +40,7 @@ class Worker:
         self.order = order
         self.ended = threading.Event()
         self._effects = 0
+        self._in_redis: Effects | None = None
         self._lock = threading.Lock()
 
     def tell(
@@ -54,13 +60,26 @@ class Worker:
             os.write(sys.stdout.fileno(), history.line(event).encode() + b"\n")
 
     def write(self) -> None:
-        """Send all records and wait for what comes of them."""
+        """Send all records and wait for what comes of them, through a relay that cuts connections where the order says so."""
         order = self.order
-        (_write_confluent if order.client is Client.CONFLUENT else _write_kafka_python)(self)
+        write = _write_confluent if order.client is Client.CONFLUENT else _write_kafka_python
+        if not order.cut_every:
+            write(self)
+            return
+        from kafab.adapters.kafka.drills.relay import Relay
+
+        told = partial(self.tell, Kind.FAULT, detail="connection cut")
+        with Relay(order.bootstrap, 0 if order.orderly else order.cut_every, told) as relay:
+            self.order = replace(order, bootstrap=relay.bootstrap)
+            write(self)
 
     def read(self) -> None:
         """Be a member until the word comes."""
         ready, poll = False, 0
+        if self.order.redis:
+            from kafab.adapters.kafka.drills.marks import Effects
+
+            self._in_redis = Effects(self.order)
         me = member(self.order, self.tell)
         nexts: dict[int, int] = {}
         while not self.ended.is_set():
@@ -96,17 +115,27 @@ class Worker:
         if order.effect:
             time.sleep(order.effect)
         number = orders.number_in(found.value, order.topic)
-        self.tell(Kind.EFFECT, found.partition, found.offset, number=number)
         self._effects += 1
         # In the midst of a batch, so that something of it has no effect yet.
-        if order.dies_after is not None and self._effects >= order.dies_after and not last:
-            if not order.orderly:
-                os.kill(os.getpid(), signal.SIGKILL)
-            self.ended.set()
+        dies = order.dies_after is not None and self._effects >= order.dies_after and not last
+        done = partial(self.tell, Kind.EFFECT, found.partition, found.offset, number=number)
+        if self._in_redis is None:
+            done()
+        else:
+            self._in_redis.have(number, done, self._die if dies and not order.kills_redis else lambda: None)
+        if dies:
+            self._die()
         if order.commits is Commits.EACH:
             self._commit(me, {found.partition: found.offset + 1})
         elif order.commits is Commits.STORED:
             me.store(found)
+
+    def _die(self) -> None:
+        if not self.order.orderly:
+            if self._in_redis is not None and self.order.kills_redis:
+                self._in_redis.kill()
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.ended.set()
 
     def _commit(self, me: Consumer, nexts: dict[int, int]) -> None:
         try:
@@ -145,6 +174,28 @@ class Worker:
         places = [TopicPartition(order.topic, number, order.count) for number in range(order.partitions)]
         for future in admin.delete_records(places).values():
             future.result(timeout=30)
+
+    def keep_redis(self) -> None:
+        """Keep a Redis server until the word comes; its socket and its pid are told with each start."""
+        from kafab.adapters.kafka.drills import redis_server
+
+        def ready(socket: str, pid: int) -> None:
+            self.tell(Kind.READY, detail=socket, number=pid)
+
+        redis_server.keep(self.ended.is_set, ready, appends=self.order.appends)
+
+    def count(self) -> None:
+        """Tell of each effect that is counted in Redis."""
+        from kafab.adapters.kafka.drills.marks import counted
+
+        for number in counted(self.order):
+            self.tell(Kind.READ, number=number)
+
+    def copy(self) -> None:
+        """Copy until the word comes."""
+        from kafab.adapters.kafka.drills.copying import copy
+
+        copy(self.order, self.tell, self.ended)
 
 
 def _nexts(found: Sequence[Found]) -> dict[int, int]:
@@ -243,6 +294,9 @@ def _listen(worker: Worker, heard: bytes) -> None:
         if FINISH in heard.splitlines():
             worker.ended.set()
             return
+    if worker.order.role is Role.REDIS:
+        worker.ended.set()  # its server and folder go first
+        return
     os._exit(0)  # nobody is left to be told
 
 
@@ -263,6 +317,9 @@ def main() -> None:
         Role.READ: worker.read,
         Role.LOG: worker.log,
         Role.TRIM: worker.trim,
+        Role.REDIS: worker.keep_redis,
+        Role.COUNT: worker.count,
+        Role.COPY: worker.copy,
     }
     does[worker.order.role]()
     worker.tell(Kind.END)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kafab.adapters.kafka.drills import redis_server
 from kafab.adapters.kafka.drills.worker import FINISH
 from kafab.drills import history, orders
 from kafab.drills.history import Event
-from kafab.drills.orders import Order
+from kafab.drills.orders import Order, Role
 from kafab.ports import Worker
 
 _ROOT = Path(__file__).resolve().parents[4]
@@ -28,6 +29,10 @@ class WorkerProcesses:
         """Start a process: in a session of its own, so that Ctrl-C comes to its owner alone."""
         return WorkerProcess(order)
 
+    def lacking(self, role: Role) -> tuple[str, str] | None:
+        """Look for what is not installed."""
+        return redis_server.lacking() if role is Role.REDIS else None
+
 
 class WorkerProcess:
     """`kafab.ports.Worker` of one process. A thread takes what it tells."""
@@ -42,6 +47,8 @@ class WorkerProcess:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        # One with a server of its own has more to end than itself.
+        self._takes_away = order.role is Role.REDIS
         self._events: list[Event] = []
         self._said: deque[str] = deque(maxlen=_LAST_LINES)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -73,11 +80,16 @@ class WorkerProcess:
 
     def close(self) -> None:
         """End it, and take the thread back."""
-        self._process.kill()
+        if not self._takes_away:
+            self._process.kill()
         with suppress(OSError):
             if self._process.stdin:
                 self._process.stdin.close()
-        self._process.wait(_END_LIMIT)
+        try:
+            self._process.wait(_END_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(_END_LIMIT)
         self._thread.join(_END_LIMIT)
         if self._process.stdout:
             self._process.stdout.close()
