@@ -28,37 +28,55 @@ TWICE, LOST, MISSING = Anomaly.DUPLICATE.value, Anomaly.LOST_WRITE.value, "missi
 
 
 def _cut(*, idempotent: bool) -> Callable[[Field], Measured]:
-    """Return how a producer is measured whose connection is cut after the broker has answered and before it has heard of it."""
+    """Return how a producer is measured whose connection is cut after a broker has answered and before it hears of that."""
 
     def measure(field: Field) -> Measured:
-        order = field.order(
-            "writer",
-            Role.WRITE,
-            count=field.run.records,
-            idempotent=idempotent,
-            effect=EVERY,
-            cut_every=field.random.randint(*CUTS),
-        )
-        writer = field.do(order)
-        cuts = sum(1 for _ in of(writer.events, Kind.FAULT))
-        if not field.run.orderly:
-            if not cuts:
-                raise NotMeasured("no connection was cut: the writer sent too few requests")
-            field.faults.append(f"{cuts} connections cut, at each answer {order.cut_every}")
-        log = field.log()
+        order, writer, log = _written(field, idempotent=idempotent)
         found, ends = anomalies(writer.events, log), outcomes(writer.events)
-        written = {stood.number for logged in log.values() for stood in logged}
-        counts = {
-            TWICE: found[Anomaly.DUPLICATE],
-            LOST: found[Anomaly.LOST_WRITE],
-            MISSING: len(set(range(field.run.records)) - written),
-        }
-        also: dict[str, object] = {"acked": ends["acked"], "cuts": cuts}
+        counts = {name.value: found[name] for name in (Anomaly.DUPLICATE, Anomaly.LOST_WRITE)}
+        counts[MISSING] = ends["sent"] - len({stood.number for logged in log.values() for stood in logged})
+        also: dict[str, object] = {"acked": ends["acked"]}
         if moved := found[Anomaly.NONMONOTONIC_SEND]:
             also[Anomaly.NONMONOTONIC_SEND.value] = moved
         return Measured(counts, order.setting, also)
 
     return measure
+
+
+def _written(field: Field, *, idempotent: bool) -> tuple[Order, Worker, Log]:
+    """Write the records over connections that are cut. Raises NotMeasured where none was."""
+    every = field.random.randint(*CUTS)
+    order = field.order(
+        "writer", Role.WRITE, count=field.run.records, idempotent=idempotent, effect=EVERY, cut_every=every
+    )
+    writer = field.do(order)
+    cuts = sum(1 for _ in of(writer.events, Kind.FAULT))
+    if not cuts and not field.run.orderly:
+        raise NotMeasured("no connection was cut: the writer sent too few requests")
+    if cuts:
+        field.faults.append(f"{cuts} times cut, at each answer {every} to the writer")
+    return order, writer, field.log()
+
+
+def _deduplicated(field: Field) -> Measured:
+    """Records stand in the log twice, and their marks keep them from a second effect."""
+    written, writer, log = _written(field, idempotent=False)
+    order = _member(field, _server(field, appends=False), marks=Marks.ATOMIC)
+    reader = field.start(order)
+    end = max(stood.offset for stood in log[0])
+    # The last record may be a second one, which has no effect.
+    field.until(
+        lambda: any(one.offset > end for one in of(list(reader.events), Kind.COMMIT)), "all to be read"
+    )
+    field.finish(reader)
+    twice = anomalies(writer.events, log)[Anomaly.DUPLICATE]
+    return Measured({TWICE: twice, **_counted(field, order, log)}, f"{written.setting}; {order.setting}")
+
+
+def _counted(field: Field, order: Order, log: Log) -> dict[str, int]:
+    """Return what became of the records by the counts in Redis."""
+    told = field.do(field.order("count", Role.COUNT, redis=order.redis)).events
+    return counted((event.number for event in of(told, Kind.READ)), log)
 
 
 def _died(marks: Marks) -> Callable[[Field], Measured]:
@@ -67,9 +85,8 @@ def _died(marks: Marks) -> Callable[[Field], Measured]:
     def measure(field: Field) -> Measured:
         server = _server(field, appends=False)
         order = _member(field, server, marks=marks)
-        log, _ = _again(field, order)
-        told = field.do(field.order("count", Role.COUNT, redis=order.redis)).events
-        return Measured(counted((event.number for event in of(told, Kind.READ)), log), order.setting)
+        log = _again(field, order)
+        return Measured(_counted(field, order, log), order.setting)
 
     return measure
 
@@ -80,7 +97,7 @@ def _forgotten(*, appends: bool) -> Callable[[Field], Measured]:
     def measure(field: Field) -> Measured:
         server = _server(field, appends=appends)
         order = _member(field, server, marks=Marks.AFTER, counts=False, kills_redis=True)
-        log, _ = _again(field, order, server)
+        log = _again(field, order, server)
         counts = processed(field.events(), log)
         kept = "appendfsync always" if appends else "appendonly no"
         return Measured(
@@ -101,7 +118,7 @@ def _copied(reads: Isolation) -> Callable[[Field], Measured]:
                 order = field.order(
                     "first", Role.COPY, group=field.topic, batch=BATCH, effect=EFFECT, target=out.topic
                 )
-                log, _ = _again(field, order)
+                log = _again(field, order)
                 reader = out.order("reader", Role.READ, group=out.topic, isolation=reads)
                 reading = out.start(reader)
                 out.processed((reading,), out.log())
@@ -137,7 +154,7 @@ def _starts(server: Worker) -> int:
     return sum(1 for _ in of(list(server.events), Kind.READY))
 
 
-def _again(field: Field, order: Order, server: Worker | None = None) -> tuple[Log, Worker]:
+def _again(field: Field, order: Order, server: Worker | None = None) -> Log:
     """Write the records, have a member die in the midst of a batch, and another one go on to the end."""
     field.write()
     log = field.log()
@@ -153,7 +170,7 @@ def _again(field: Field, order: Order, server: Worker | None = None) -> tuple[Lo
     second = field.start(replace(order, who="second", effect=0.0))
     field.processed((first, second), log)
     field.finish(second)
-    return log, second
+    return log
 
 
 def _trials(_client: Client) -> Sequence[Trial]:
@@ -188,6 +205,13 @@ def _trials(_client: Client) -> Sequence[Trial]:
         ),
         marked("mark and effect in one, killed", "exactly once", once, Marks.ATOMIC),
         Trial(
+            Cell(
+                "connection cut, mark and effect in one", "exactly once", {TWICE: SOME} | once, control=True
+            ),
+            _deduplicated,
+            needs=Role.REDIS,
+        ),
+        Trial(
             Cell("marks kept in memory, Redis killed too", "at least once", twice, control=True),
             _forgotten(appends=False),
             needs=Role.REDIS,
@@ -199,7 +223,7 @@ def _trials(_client: Client) -> Sequence[Trial]:
         ),
         Trial(
             Cell(
-                "copied in a transaction, killed in one, all read",
+                "copied in transactions, killed in one, read_uncommitted",
                 "sees what was aborted",
                 twice,
                 control=True,
@@ -207,7 +231,7 @@ def _trials(_client: Client) -> Sequence[Trial]:
             _copied(Isolation.READ_UNCOMMITTED),
         ),
         Trial(
-            Cell("copied in a transaction, killed in one", "exactly once", once),
+            Cell("copied in transactions, killed in one, read_committed", "exactly once", once),
             _copied(Isolation.READ_COMMITTED),
         ),
     )
