@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,14 +17,14 @@ from kafab.adapters.kafka.drills.workers import WorkerProcesses
 from kafab.cluster.metadata import TopicSpec
 from kafab.cluster.own_topics import Purpose, own_name
 from kafab.drills import orders
-from kafab.drills.orders import Commits, Order, Role
-from kafab.drills.rows import NONE, SOME, Cell
+from kafab.drills.orders import Commits, Marks, Order, Role
+from kafab.drills.rows import NONE, SOME, Cell, Row, Verdict
 from kafab.errors import Failed, Unsafe, UsageError
 from kafab.findings import Finding, Report, Severity
 from kafab.ops.drills import running
 from kafab.ops.drills.field import Field, NotMeasured
 from kafab.ops.drills.trials import Drill, Measured, Trial
-from kafab.records.settings import Client, Reset
+from kafab.records.settings import Client, Isolation, Reset
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.workers import FakeWorker, FakeWorkers
 from kafab.testing.world import FakeWorld
@@ -128,6 +129,41 @@ def test_what_a_client_cannot_do_is_a_row(
     assert (fab("drill.run", "small"), "it has no such call" in capsys.readouterr().out) == (0, True)
 
 
+def lacking(kafka: FakeKafka, *drills: Drill) -> Sequence[Row]:
+    """Run drills where Redis is not installed, and return all rows."""
+    world = FakeWorld.of(
+        kafka, workers=FakeWorkers(lacks=("redis-server is not installed", "apt install redis-server"))
+    )
+    tables = running.run(kafka.cluster, world, drills, [Client.CONFLUENT], seed=1)
+    return [row for table in tables for row in table.rows]
+
+
+def with_redis() -> Drill:
+    """Return a drill with a cell that needs Redis, and one that needs none."""
+    trials = [
+        Trial(GUARANTEE, lambda _field: Measured({"lost": 0}, ""), needs=needs)
+        for needs in (Role.REDIS, None)
+    ]
+    return Drill("hard", "", lambda _client: trials)
+
+
+def test_drill_alone_is_refused_for_what_is_not_installed(kafka: FakeKafka, findings: list[Finding]) -> None:
+    """A drill that was asked for by its name is refused before anything is made, and the hint installs what is missing."""
+    with pytest.raises(Failed, match="the drill of hard cannot be run: redis-server is not") as raised:
+        lacking(kafka, with_redis())
+    assert (raised.value.hint, kafka.partitions) == ("apt install redis-server", [])
+
+
+def test_drill_among_others_says_what_is_not_installed(kafka: FakeKafka, findings: list[Finding]) -> None:
+    """The cells that need Redis say that they cannot; all others are measured."""
+    rows = lacking(kafka, with_redis(), drilled(0, GUARANTEE))
+    assert [(row.verdict, row.setting) for row in rows] == [
+        (Verdict.CANNOT, "redis-server is not installed (apt install redis-server)"),
+        (Verdict.HELD, ""),
+        (Verdict.HELD, "acks=1"),
+    ]
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -211,6 +247,15 @@ def test_topics_and_workers_are_taken_away_whatever_happens(
         Order("w", Role.WRITE, Client.KAFKA_PYTHON, "a:1,b:2", "t", 3, 10, 20),
         Order("r", Role.READ, Client.CONFLUENT, "a:1", "t", group="g é", member="m", commits=Commits.CLOSE),
         Order("r", Role.READ, Client.CONFLUENT, "a:1", "t", reset=Reset.LATEST, dies_after=3, orderly=True),
+        Order(
+            "r",
+            Role.COPY,
+            Client.CONFLUENT,
+            "a:1",
+            "t",
+            isolation=Isolation.READ_COMMITTED,
+            marks=Marks.AFTER,
+        ),
     ],
 )
 def test_order_is_read_as_it_was_written(order: Order) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafab.drills import history
-from kafab.drills.checker import Anomaly, anomalies, outcomes, processed
+from kafab.drills.checker import Anomaly, anomalies, counted, outcomes, processed
 from kafab.drills.history import Event, Kind, Log, Stood
 from kafab.drills.rows import ANY, NONE, SOME, Allowed, Cell, Row, Table, Verdict
 from kafab.findings import Severity
@@ -151,6 +151,16 @@ def test_record_that_nobody_processed_is_skipped(made: tuple[list[Event], Log]) 
     first = log[0][0]
     events = [one for one in events if one.kind is not Kind.EFFECT or one.number != first.number]
     assert processed(events, log)["skipped"] == 1
+
+
+@given(clean())
+def test_effects_are_counted_by_record(made: tuple[list[Event], Log]) -> None:
+    """A record that had its effect twice is repeated, one that had none is skipped, wherever and how often they stand."""
+    _, log = made
+    log = log | {9: log[0]}  # each record of a partition once more
+    first, *others = sorted({stood.number for found in log.values() for stood in found})
+    assert counted([*others, others[0]], log) == {"repeated": 1, "skipped": 1}
+    assert counted([first, *others], log) == {"repeated": 0, "skipped": 0}
 
 
 def test_record_of_a_killed_producer_is_of_unknown_outcome() -> None:
