@@ -11,12 +11,14 @@ from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from redis import Redis
 
+from tests.drill_redis import served
 from tests.group_checks import Lab
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "python"
 CLIENTS = ("confluent", "kafka_python")
-READERS = ("commits", "groups", "transactions")
+READERS = ("commits", "duplicates", "groups", "transactions")
 RECORDS, PARTITIONS = 10, 3
 """Records of each partition."""
 LIMIT = 90
@@ -26,15 +28,19 @@ LIMIT = 90
 def check_programs_do_what_they_say(lab: Lab, folder: Path) -> None:
     """Those of both clients, each with topics and a group of its own."""
     names = [f"{name}_{client}" for client in CLIENTS for name in ("acks", "offsets", *READERS)]
-    with _topics(lab, names) as (admin, topics):
+    with _topics(lab, names) as (admin, topics), served() as (_worker, redis, _pid):
         for name, topic in topics.items():
             if not name.startswith("acks"):
+                _fill(lab, topic)
+            if name.startswith("duplicates"):
                 _fill(lab, topic)
             if name.startswith("offsets"):
                 _commit(admin, topic, {0: 2, 1: 1})
                 _each(admin.delete_records([TopicPartition(topic, 1, 3)]))
         with ExitStack() as stack:
-            programs = [stack.enter_context(_program(lab, each, topics[each], folder)) for each in names]
+            programs = [
+                stack.enter_context(_program(lab, each, topics[each], folder, redis)) for each in names
+            ]
             ends = {name: program.wait(LIMIT) for name, program in zip(names, programs, strict=True)}
         said = {name: _said(folder, name) for name in names}
         assert ends == dict.fromkeys(names, 0), said
@@ -46,7 +52,12 @@ def check_programs_do_what_they_say(lab: Lab, folder: Path) -> None:
                 "2 nothing committed",
             ]
             committed = {name: _committed(admin, topics[f"{name}_{client}"]) for name in READERS}
-            assert committed == dict.fromkeys(READERS, RECORDS * PARTITIONS), said
+            every = dict.fromkeys(READERS, RECORDS * PARTITIONS)
+            assert committed == every | {"duplicates": 2 * RECORDS * PARTITIONS}, said
+            with Redis(unix_socket_path=redis) as asked:
+                assert (
+                    asked.get(f"{topics[f'duplicates_{client}']} paid") == str(RECORDS * PARTITIONS).encode()
+                )
             # A transaction that is committed leaves a marker in the log behind its records.
             assert _end(admin, f"{topics[f'transactions_{client}']}-bills") > RECORDS * PARTITIONS
 
@@ -79,7 +90,9 @@ def _topics(lab: Lab, names: Sequence[str]) -> Iterator[tuple[AdminClient, Mappi
 
 
 @contextmanager
-def _program(lab: Lab, name: str, topic: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def _program(
+    lab: Lab, name: str, topic: str, folder: Path, redis: str = ""
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program with the names of this cluster, its topic and its group in place of those of the page."""
     text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
     mine = {
@@ -89,6 +102,9 @@ def _program(lab: Lab, name: str, topic: str, folder: Path) -> Iterator["subproc
         '"billing"': f'"{topic}"',
         '"billing-1"': f'"{topic}"',
         '"workers"': f'"{topic}"',
+        "redis://node1:6379": f"unix://{redis}",
+        '"orders paid"': f'"{topic} paid"',
+        "paid:": f"{topic}:",
     }
     for word, other in mine.items():
         text = text.replace(word, other)

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from confluent_kafka import KafkaError, Producer
 
+from kafab.adapters.kafka.drills import redis_server
 from kafab.ops.drills import acks
 from tests import python_checks, record_checks
+from tests.conftest import cannot_run
 from tests.drill_checks import (
     check_controls_turn_red,
     check_drills_hold,
@@ -146,7 +148,17 @@ def test_failover_drill_holds_after_one_that_was_killed(lab: Lab) -> None:
 
 
 @pytest.mark.xdist_group("kraft lab")
-@pytest.mark.parametrize(("drill", "stay"), [("offsets", ("new group, latest",)), ("acks", ())])
+def test_duplicates_drill_holds(lab: Lab) -> None:
+    """What is written or processed twice is what Kafka and each cure allow, through a relay that cuts, and with a Redis of its own."""
+    if lacks := redis_server.lacking():
+        cannot_run(f"{lacks[0]}; `{lacks[1]}` installs it")
+    check_drills_hold(lab, "duplicates", "--client", "confluent")
+
+
+@pytest.mark.xdist_group("kraft lab")
+@pytest.mark.parametrize(
+    ("drill", "stay"), [("offsets", ("new group, latest",)), ("acks", ()), ("duplicates", ())]
+)
 def test_controls_turn_red(lab: Lab, drill: str, stay: tuple[str, ...]) -> None:
     """A drill whose faults are withheld fails: it would have seen a loss."""
     check_controls_turn_red(lab, drill, stay)

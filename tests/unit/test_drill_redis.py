@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,14 +14,9 @@ import pytest
 
 from kafab.adapters.kafka.drills import redis_server
 from kafab.adapters.kafka.drills.workers import WorkerProcesses
-from kafab.drills.history import Kind, of
 from kafab.drills.orders import Marks, Order, Role
-from kafab.ports import Worker
-from kafab.records.settings import Client
 from tests.conftest import cannot_run
-
-ORDER = Order("redis", Role.REDIS, Client.CONFLUENT, "127.0.0.1:1", "kafab-drill-x")
-LIMIT = 30.0
+from tests.drill_redis import LIMIT, ORDER, await_, served
 
 
 @pytest.fixture(autouse=True)
@@ -32,34 +26,10 @@ def redis_is_here() -> None:
         cannot_run(f"{lacks[0]}; `{lacks[1]}` installs it")
 
 
-def await_(look: Callable[[], object]) -> bool:
-    """Wait until it is so; say whether it came."""
-    deadline = time.monotonic() + LIMIT
-    while not look() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return bool(look())
-
-
-def starts(worker: Worker) -> list[tuple[str, int]]:
-    """Return the socket and the pid of each start."""
-    return [(event.detail, event.number) for event in of(list(worker.events), Kind.READY)]
-
-
 def runs(pid: int) -> bool:
     """Whether a process is there, and no zombie."""
     told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return told.stdout.strip()[:1] not in {"", "Z"}
-
-
-@contextmanager
-def served() -> Iterator[tuple[Worker, str, int]]:
-    """Yield a worker with a Redis server, the server's socket and its pid."""
-    worker = WorkerProcesses().start(ORDER)
-    try:
-        assert await_(lambda: starts(worker) or worker.ended is not None), "Redis did not start"
-        yield (worker, *starts(worker)[0])
-    finally:
-        worker.close()
 
 
 @contextmanager
@@ -101,7 +71,7 @@ def test_server_goes_when_the_worker_is_killed() -> None:
 OWNER = """
 import time
 from kafab.adapters.kafka.drills.workers import WorkerProcesses
-from tests.unit.test_drill_redis import ORDER, starts
+from tests.drill_redis import ORDER, starts
 worker = WorkerProcesses().start(ORDER)
 while not starts(worker):
     time.sleep(0.01)
