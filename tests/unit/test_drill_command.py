@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +17,7 @@ from kafab.cluster.metadata import TopicSpec
 from kafab.cluster.own_topics import Purpose, own_name
 from kafab.drills import orders
 from kafab.drills.orders import Commits, Marks, Order, Role
-from kafab.drills.rows import NONE, SOME, Cell, Row, Verdict
+from kafab.drills.rows import NONE, SOME, Cell
 from kafab.errors import Failed, Unsafe, UsageError
 from kafab.findings import Finding, Report, Severity
 from kafab.ops.drills import running
@@ -127,41 +126,6 @@ def test_what_a_client_cannot_do_is_a_row(
     cannot = Trial(GUARANTEE, None, setting="it has no such call")
     monkeypatch.setattr(running, "DRILLS", (Drill("small", "", lambda _client: [cannot]),))
     assert (fab("drill.run", "small"), "it has no such call" in capsys.readouterr().out) == (0, True)
-
-
-def lacking(kafka: FakeKafka, *drills: Drill) -> Sequence[Row]:
-    """Run drills where Redis is not installed, and return all rows."""
-    world = FakeWorld.of(
-        kafka, workers=FakeWorkers(lacks=("redis-server is not installed", "apt install redis-server"))
-    )
-    tables = running.run(kafka.cluster, world, drills, [Client.CONFLUENT], seed=1)
-    return [row for table in tables for row in table.rows]
-
-
-def with_redis() -> Drill:
-    """Return a drill with a cell that needs Redis, and one that needs none."""
-    trials = [
-        Trial(GUARANTEE, lambda _field: Measured({"lost": 0}, ""), needs=needs)
-        for needs in (Role.REDIS, None)
-    ]
-    return Drill("hard", "", lambda _client: trials)
-
-
-def test_drill_alone_is_refused_for_what_is_not_installed(kafka: FakeKafka, findings: list[Finding]) -> None:
-    """A drill that was asked for by its name is refused before anything is made, and the hint installs what is missing."""
-    with pytest.raises(Failed, match="the drill of hard cannot be run: redis-server is not") as raised:
-        lacking(kafka, with_redis())
-    assert (raised.value.hint, kafka.partitions) == ("apt install redis-server", [])
-
-
-def test_drill_among_others_says_what_is_not_installed(kafka: FakeKafka, findings: list[Finding]) -> None:
-    """The cells that need Redis say that they cannot; all others are measured."""
-    rows = lacking(kafka, with_redis(), drilled(0, GUARANTEE))
-    assert [(row.verdict, row.setting) for row in rows] == [
-        (Verdict.CANNOT, "redis-server is not installed (apt install redis-server)"),
-        (Verdict.HELD, ""),
-        (Verdict.HELD, "acks=1"),
-    ]
 
 
 @pytest.mark.parametrize(

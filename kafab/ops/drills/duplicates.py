@@ -20,7 +20,7 @@ from kafab.records.settings import Client, Isolation, isolation
 BATCH = 20
 EVERY = 0.005
 """Seconds between two records of a writer, so that there are many requests of which an answer can be withheld."""
-CUTS = (5, 15)
+CUTS = (4, 8)
 """An answer to each so many-th request is withheld, by the seed."""
 EFFECT = 0.005
 ONE = Allowed(1, 1)
