@@ -46,6 +46,7 @@ def run(  # noqa: PLR0917  # Invoke makes a flag of each
 ) -> int:
     """Measure what clients really guarantee on this cluster, with topics of its own, which it removes again.
 
+    The drill of duplicates starts a Redis server of its own: it needs redis-server, and `pip install 'kafab[drills]'`.
     Exit 1 where a guarantee broke or a negative control did not show its anomaly, 5 where a cell could not be measured.
     """
     import secrets

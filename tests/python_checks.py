@@ -50,7 +50,7 @@ def check_programs_do_what_they_say(lab: Lab, folder: Path) -> None:
                 "0 goes on at 2 with 8 to read",
                 "1 2 records are gone, unread",
                 "2 nothing committed",
-            ]
+            ], said
             committed = {name: _committed(admin, topics[f"{name}_{client}"]) for name in READERS}
             every = dict.fromkeys(READERS, RECORDS * PARTITIONS)
             assert committed == every | {"duplicates": 2 * RECORDS * PARTITIONS}, said

@@ -83,12 +83,13 @@ OUTSIDE = (
     "kafka",
     "subprocess",
     "socket",
+    "redis",
     "rich",
 )
 SPEAKS = ("kafab.screens.console",)
 KNOWS_ADAPTERS = ("kafab.wiring",)
 # What every command would pay for at its start, most of them for nothing.
-COSTLY = ("rich", "jinja2", "kazoo", "confluent_kafka", "kafka")
+COSTLY = ("rich", "jinja2", "kazoo", "confluent_kafka", "kafka", "redis")
 
 
 def _modules() -> dict[str, Path]:
