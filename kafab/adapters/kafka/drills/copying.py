@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from kafab.adapters.kafka.drills.members import Found, Tell
+from kafab.adapters.kafka.drills.members import Tell
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.drills import orders
 from kafab.drills.history import Kind
 from kafab.drills.orders import Order
+from kafab.records.reading import Found
 from kafab.records.settings import Client, ProducerSettings
 
 _POLL = 0.1
@@ -79,7 +80,11 @@ class _Confluent:
 
     def poll(self) -> Sequence[Found]:
         found = self._consumer.consume(self._order.batch, _POLL)
-        return [Found(one.partition(), one.offset(), one.value()) for one in found if one.error() is None]
+        return [
+            Found(one.partition(), one.offset(), one.key(), one.value())
+            for one in found
+            if one.error() is None
+        ]
 
     def begin(self, values: Sequence[bytes], nexts: Mapping[int, int]) -> None:
         self._producer.begin_transaction()
@@ -111,7 +116,11 @@ class _KafkaPython:
 
     def poll(self) -> Sequence[Found]:
         found = self._consumer.poll(timeout_ms=round(_POLL * 1000), max_records=self._order.batch)
-        return [Found(one.partition, one.offset, one.value) for records in found.values() for one in records]
+        return [
+            Found(one.partition, one.offset, one.key, one.value)
+            for records in found.values()
+            for one in records
+        ]
 
     def begin(self, values: Sequence[bytes], nexts: Mapping[int, int]) -> None:
         self._producer.begin_transaction()
