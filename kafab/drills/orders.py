@@ -25,6 +25,10 @@ class Role(str, Enum):
     """Reads as a member of a group, has an effect for each record, and commits."""
     LOG = "log"
     """Reads every partition from its beginning to its end, without a group."""
+    TRANSACT = "transact"
+    """Writes transactions, each of which ends as ``endings`` says."""
+    END_HANGING = "end hanging"
+    """Finds the open transactions of the partitions and aborts them, as an operator does (KIP-664)."""
     TRIM = "trim"
     """Deletes the first ``count`` records of each partition, as retention would."""
     REDIS = "redis"
@@ -49,6 +53,15 @@ class Commits(str, Enum):
     CLOSE = "async, sync at close"
     BEFORE = "before"
     """Each batch before its effects."""
+
+
+class Ending(str, Enum):
+    """How a transaction ends."""
+
+    COMMIT = "commit"
+    ABORT = "abort"
+    LEAVE = "leave"
+    """Not: it stays open until the word comes; then its producer goes on, with as many records again, and would commit."""
 
 
 BY_TIME = (Commits.AUTO, Commits.STORED)
@@ -98,9 +111,16 @@ class Order:
     reset: Reset = Reset.EARLIEST
     session: float = 6.0
     """A broker's least (group.min.session.timeout.ms), so that a killed member is missed soon."""
+    isolation: Isolation | None = None
+    """None: the client's default."""
+    transactional: str = ""
+    """transactional.id."""
+    endings: tuple[Ending, ...] = ()
+    """One transaction each, of as many records as the others."""
+    open_limit: float = 60.0
+    """transaction.timeout.ms, in seconds."""
     dies_after: int | None = None
     """After so many effects it is killed, between the effect of a record and its commit."""
-    isolation: Isolation | None = None
     cut_every: int = 0
     """Every so many-th answer to a writer's records is withheld and its connection cut; 0: none."""
     redis: str = ""
@@ -121,7 +141,12 @@ class Order:
     def producer(self) -> ProducerSettings:
         """The producer of a writer."""
         settings = ProducerSettings(
-            self.bootstrap, acks=self.acks, idempotent=self.idempotent, retries=self.retries
+            self.bootstrap,
+            acks=self.acks,
+            idempotent=self.idempotent,
+            retries=self.retries,
+            transactional_id=self.transactional or None,
+            transaction_limit=timedelta(seconds=self.open_limit),
         )
         if self.request:
             settings = replace(settings, request_limit=timedelta(seconds=self.request))
@@ -191,6 +216,7 @@ def read(text: str) -> Order:
         reset=Reset(found.reset),
         isolation=None if found.isolation is None else Isolation(found.isolation),
         marks=Marks(found.marks),
+        endings=tuple(Ending(each) for each in found.endings),
     )
 
 

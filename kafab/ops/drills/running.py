@@ -20,7 +20,8 @@ from kafab.ops.drills.failover import FAILOVER
 from kafab.ops.drills.field import Field, NotMeasured, Run, Stopped
 from kafab.ops.drills.groups import GROUPS
 from kafab.ops.drills.offsets import OFFSETS
-from kafab.ops.drills.trials import Drill, Trial
+from kafab.ops.drills.transactions import TRANSACTIONS
+from kafab.ops.drills.trials import Cannot, Drill, Trial
 from kafab.ops.groups import changing
 from kafab.ops.lock import operating
 from kafab.ops.until import until
@@ -30,7 +31,7 @@ from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
 from kafab.words import few, nearest
 
-DRILLS = (OFFSETS, COMMITS, DUPLICATES, GROUPS, ACKS, FAILOVER)
+DRILLS = (OFFSETS, COMMITS, DUPLICATES, GROUPS, TRANSACTIONS, ACKS, FAILOVER)
 RECORDS = 200
 AT_ONCE = 4
 """Cells that are measured side by side; most of their time they wait for a broker to miss a member."""
@@ -137,6 +138,8 @@ def _row(drill: Drill, client: Client, trial: Trial, name: str, run: Run) -> Row
     try:
         with field:
             found = trial.measure(field)
+    except Cannot as error:
+        return Row(cell, client, str(error), {}, cannot=True)
     except (NotMeasured, KafabError) as error:
         return Row(cell, client, "", {}, faults=tuple(field.faults), why=f"{drill.name}: {error}")
     finally:

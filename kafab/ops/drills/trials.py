@@ -9,6 +9,10 @@ from kafab.ops.drills.field import Field, Run
 from kafab.records.settings import Client
 
 
+class Cannot(Exception):
+    """The cluster or the client cannot do what a cell is about; the text says why."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """What came of a trial; ``also`` has figures that nothing is claimed of."""

@@ -9,12 +9,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kafab.adapters.kafka.drills import transactions
 from kafab.adapters.kafka.drills.members import member
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.adapters.kafka.records.consumers import Consumer, Refused
@@ -312,7 +313,7 @@ def main() -> None:
     text, _, rest = heard.partition(b"\n")
     worker = Worker(orders.read(text.decode()))
     threading.Thread(target=_listen, args=(worker, rest), daemon=True).start()
-    does = {
+    does: dict[Role, Callable[[], object]] = {
         Role.WRITE: worker.write,
         Role.READ: worker.read,
         Role.LOG: worker.log,
@@ -320,6 +321,8 @@ def main() -> None:
         Role.REDIS: worker.keep_redis,
         Role.COUNT: worker.count,
         Role.COPY: worker.copy,
+        Role.TRANSACT: lambda: transactions.transact(worker.order, worker.tell, worker.ended),
+        Role.END_HANGING: lambda: transactions.end_hanging(worker.order, worker.tell),
     }
     does[worker.order.role]()
     worker.tell(Kind.END)
