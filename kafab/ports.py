@@ -283,6 +283,14 @@ class Groups(Protocol):
     def delete(self, metadata: Metadata, group: Listed) -> str | Unknown | None:
         """Delete a group without members, with its offsets; return Kafka's error where it was refused."""
 
+    def configure(
+        self, metadata: Metadata, group: str, values: Mapping[str, str | None]
+    ) -> str | Unknown | None:
+        """Set (or, with None, take away) properties of a group's own, also of one that is not there; return Kafka's error.
+
+        Brokers have them since Kafka 4.0, and keep them when the group is deleted.
+        """
+
 
 class Offsets(Protocol):
     """Offsets of partitions as their leaders know them. A partition without a leader is Unknown."""

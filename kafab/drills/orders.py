@@ -27,6 +27,8 @@ class Role(str, Enum):
     """Reads every partition from its beginning to its end, without a group."""
     TRANSACT = "transact"
     """Writes transactions, each of which ends as ``endings`` says."""
+    SHARE = "share"
+    """Takes records as a member of a share group, has an effect for each record, and acknowledges it."""
     END_HANGING = "end hanging"
     """Finds the open transactions of the partitions and aborts them, as an operator does (KIP-664)."""
     TRIM = "trim"
@@ -62,6 +64,16 @@ class Ending(str, Enum):
     ABORT = "abort"
     LEAVE = "leave"
     """Not: it stays open until the word comes; then its producer goes on, with as many records again, and would commit."""
+
+
+class Shares(str, Enum):
+    """What a member of a share group does with what it has taken."""
+
+    ACCEPT = "accept"
+    KEEP = "keep"
+    """Nothing, for as long as it lives."""
+    RELEASE_FIRST = "release the first"
+    """It accepts all but the record with the number ``first``, which it releases each time."""
 
 
 BY_TIME = (Commits.AUTO, Commits.STORED)
@@ -117,6 +129,7 @@ class Order:
     """transactional.id."""
     endings: tuple[Ending, ...] = ()
     """One transaction each, of as many records as the others."""
+    shares: Shares = Shares.ACCEPT
     open_limit: float = 60.0
     """transaction.timeout.ms, in seconds."""
     dies_after: int | None = None
@@ -216,6 +229,7 @@ def read(text: str) -> Order:
         reset=Reset(found.reset),
         isolation=None if found.isolation is None else Isolation(found.isolation),
         marks=Marks(found.marks),
+        shares=Shares(found.shares),
         endings=tuple(Ending(each) for each in found.endings),
     )
 

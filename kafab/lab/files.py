@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from kafab.lab.shape import Controllers, Shape
-from kafab.model import Mode
+from kafab.model import Mode, Version
 
 PORTS_PER_HOST = 5
 """In this order: sshd, ZooKeeper's client (or the controller's), quorum and election ports, the broker's listener."""
@@ -95,6 +95,7 @@ def processes(shape: Shape) -> dict[str, object]:
             # The cleaner takes this at start; its default, 128 MB, would be half of the heap.
             "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
             **(_KRAFT_PROPERTIES if shape.mode is Mode.KRAFT else {}),
+            **(_SHARE_PROPERTIES if shape.mode is Mode.KRAFT and shape.version >= SHARE_GROUPS else {}),
         },
     }
     if shape.mode is Mode.ZOOKEEPER:
@@ -127,6 +128,15 @@ _KRAFT_PROPERTIES = {
     "broker.heartbeat.interval.ms": 500,
     # The same for the quorum's leader, which Kafka's 2 s would move.
     "controller.quorum.fetch.timeout.ms": 6000,
+}
+
+
+SHARE_GROUPS = Version(4, 2, 0)
+_SHARE_PROPERTIES = {
+    # A group may ask for less than a server's least: a drill of share groups would wait for minutes.
+    "group.share.min.session.timeout.ms": 6000,
+    "group.share.min.heartbeat.interval.ms": 1000,
+    "group.share.min.record.lock.duration.ms": 5000,
 }
 
 

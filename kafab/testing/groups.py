@@ -17,6 +17,8 @@ class FakeGroups:
     logs: dict[At, Ends] = field(default_factory=dict)
     times: dict[tuple[At, int], datetime] = field(default_factory=dict)
     """When the record at an offset was written."""
+    configs: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The properties that groups have of their own."""
     silent: dict[str, str] = field(default_factory=dict)
     lost: bool = False
     """True: changes are made, and their answers are lost."""
@@ -60,6 +62,17 @@ class FakeGroups:
             return "NonEmptyGroupError"
         del self.groups[group.name]
         return Unknown("connection reset") if self.lost else None
+
+    def configure(
+        self,
+        metadata: Metadata,  # noqa: ARG002
+        group: str,
+        values: Mapping[str, str | None],
+    ) -> str | Unknown | None:
+        """Keep what is set."""
+        kept = {**self.configs.get(group, {}), **values}
+        self.configs[group] = {name: value for name, value in kept.items() if value is not None}
+        return None
 
     def ends(self, metadata: Metadata, partitions: Collection[At]) -> Mapping[At, Ends | Unknown]:
         """Return them; a partition that is there and has none here is without a leader."""

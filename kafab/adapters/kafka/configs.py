@@ -11,7 +11,7 @@ from kafab.cluster.values import same
 from kafab.errors import Failed
 from kafab.unknown import Unknown
 
-_BROKER = 4  # org.apache.kafka.common.config.ConfigResource.Type
+_BROKER, _GROUP = 4, 32  # org.apache.kafka.common.config.ConfigResource.Type
 _SET, _DELETE = 0, 1  # org.apache.kafka.clients.admin.AlterConfigOp.OpType
 _NO_VERDICT = (7, 41)  # a timeout; not the controller
 
@@ -49,15 +49,24 @@ def settings(response: Any) -> dict[str, Setting] | Unknown:
 
 def change(broker: int, values: Mapping[str, str | None]) -> Any:
     """Ask to set these properties of a broker, or with None to take them away (IncrementalAlterConfigs, KIP-339)."""
+    return _change(_BROKER, str(broker), values)
+
+
+def change_group(group: str, values: Mapping[str, str | None]) -> Any:
+    """Ask the same of a group."""
+    return _change(_GROUP, group, values)
+
+
+def _change(kind: int, name: str, values: Mapping[str, str | None]) -> Any:
     from kafka.protocol.admin import IncrementalAlterConfigsRequest
 
     resource = IncrementalAlterConfigsRequest.AlterConfigsResource
     configs = [
-        resource.AlterableConfig(name=name, config_operation=_DELETE if value is None else _SET, value=value)
-        for name, value in values.items()
+        resource.AlterableConfig(name=key, config_operation=_DELETE if value is None else _SET, value=value)
+        for key, value in values.items()
     ]
     return IncrementalAlterConfigsRequest(
-        resources=[resource(resource_type=_BROKER, resource_name=str(broker), configs=configs)],
+        resources=[resource(resource_type=kind, resource_name=name, configs=configs)],
         validate_only=False,
     )
 

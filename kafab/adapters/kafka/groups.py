@@ -11,6 +11,7 @@ from typing import Any
 
 from kafka.protocol.admin import DescribeGroupsRequest
 
+from kafab.adapters.kafka import configs
 from kafab.adapters.kafka import group_messages as messages
 from kafab.adapters.kafka.brokers import BrokerConnections
 from kafab.cluster.metadata import Metadata
@@ -100,6 +101,19 @@ class KafkaGroups:
         """Delete it."""
         answer = self._one(metadata, group, lambda: messages.delete_request(group.name))
         return answer if isinstance(answer, Unknown) else messages.deleted(answer)
+
+    def configure(
+        self, metadata: Metadata, group: str, values: Mapping[str, str | None]
+    ) -> str | Unknown | None:
+        """Ask any broker: it passes the change on to the controller."""
+        at = next(iter(metadata.brokers.values()))
+        found = self._connections.ask({group: (at, lambda: configs.change_group(group, values))}, _CHANGE)[
+            group
+        ]
+        if isinstance(found, Unknown):
+            return found
+        (one,) = found.responses
+        return (one.error_message or messages.error(one.error_code)) if one.error_code else None
 
     def ends(self, metadata: Metadata, partitions: Collection[At]) -> Mapping[At, Ends | Unknown]:
         """Ask each leader three times, side by side."""

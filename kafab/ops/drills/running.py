@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta, timezone
 
+from kafab.cluster.metadata import Metadata
 from kafab.cluster.own_topics import Purpose, own_name, purpose_of
 from kafab.drills.rows import Row, Table
 from kafab.errors import Failed, KafabError, NotTold, Unsafe, UsageError
 from kafab.events import Note, Waiting
 from kafab.findings import Severity
+from kafab.groups.values import SHARE, Listed
 from kafab.model import Cluster
 from kafab.ops.check.verify import verify
 from kafab.ops.drills import faults
@@ -20,6 +22,7 @@ from kafab.ops.drills.failover import FAILOVER
 from kafab.ops.drills.field import Field, NotMeasured, Run, Stopped
 from kafab.ops.drills.groups import GROUPS
 from kafab.ops.drills.offsets import OFFSETS
+from kafab.ops.drills.queue import QUEUE, UNSET
 from kafab.ops.drills.transactions import TRANSACTIONS
 from kafab.ops.drills.trials import Cannot, Drill, Trial
 from kafab.ops.groups import changing
@@ -31,14 +34,14 @@ from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
 from kafab.words import few, nearest
 
-DRILLS = (OFFSETS, COMMITS, DUPLICATES, GROUPS, TRANSACTIONS, ACKS, FAILOVER)
+DRILLS = (OFFSETS, COMMITS, DUPLICATES, GROUPS, QUEUE, TRANSACTIONS, ACKS, FAILOVER)
 RECORDS = 200
 AT_ONCE = 4
 """Cells that are measured side by side; most of their time they wait for a broker to miss a member."""
 TELL_EVERY = 0.25
 LOOK_EVERY = 0.5
-MISSED_LIMIT = timedelta(seconds=15)
-"""How long the coordinator may take to miss a member that was killed; a session is 6 s."""
+MISSED_LIMIT = timedelta(seconds=60)
+"""How long the coordinator may take to miss a member that was killed; a session is 6 s, that of a share group 45 s."""
 
 
 def chosen(name: str) -> tuple[Drill, ...]:
@@ -97,6 +100,8 @@ def _table(drill: Drill, clients: Sequence[Client], run: Run) -> Table:
     trials = [(client, trial) for client in clients for trial in drill.trials(client)]
     # What is asked for by several threads is made by this one.
     _ = (run.world.topics, run.world.groups, run.world.offsets, run.world.brokers, run.world.clock)
+    if run.cluster.kraft:
+        _ = run.world.controllers
     begun = run.world.clock.now()
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         futures = [
@@ -193,13 +198,18 @@ def _undeleted(world: World, prefix: str) -> Missing:
     seen = world.brokers.metadata()
     if isinstance(seen, Unknown):
         return {"brokers": seen.reason}
-    names = [each.name for each in world.groups.list(seen).groups if each.name.startswith(prefix)]
-    return {name: text for name in names if (text := _deleted(world, name))}
+    ours = [each for each in world.groups.list(seen).groups if each.name.startswith(prefix)]
+    return {each.name: text for each in ours if (text := _deleted(world, seen, each))}
 
 
-def _deleted(world: World, name: str) -> str:
+def _deleted(world: World, seen: Metadata, group: Listed) -> str:
+    if group.kind == SHARE:
+        # Its properties would outlive it.
+        world.groups.configure(seen, group.name, dict.fromkeys(UNSET))
+        answer = world.groups.delete(seen, group)
+        return answer.reason if isinstance(answer, Unknown) else answer or ""
     try:
-        changing.delete(world, changing.deletable(world, name))
+        changing.delete(world, changing.deletable(world, group.name))
     except KafabError as error:
         return error.message
     return ""

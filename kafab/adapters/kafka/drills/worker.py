@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kafab.adapters.kafka.drills import transactions
+from kafab.adapters.kafka.drills import share, transactions
 from kafab.adapters.kafka.drills.members import member
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.adapters.kafka.records.consumers import Consumer, Refused
@@ -322,6 +322,7 @@ def main() -> None:
         Role.COUNT: worker.count,
         Role.COPY: worker.copy,
         Role.TRANSACT: lambda: transactions.transact(worker.order, worker.tell, worker.ended),
+        Role.SHARE: lambda: share.share(worker.order, worker.tell, worker.ended),
         Role.END_HANGING: lambda: transactions.end_hanging(worker.order, worker.tell),
     }
     does[worker.order.role]()
