@@ -245,6 +245,25 @@ def test_worker_whose_owner_is_gone_ends(words: bytes) -> None:
     assert done.stdout == b""
 
 
+def test_worker_hears_the_word_that_came_with_its_order() -> None:
+    """A member that is let go before it has begun ends, too: its order and the word come in one piece then."""
+    module = "kafab.adapters.kafka.drills.worker"
+    worker = subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        assert worker.stdin
+        worker.stdin.write(orders.line(replace(ORDER, group="g")).encode() + b"\nfinish\n")
+        worker.stdin.flush()
+        assert worker.wait(timeout=60) == 0
+    finally:
+        worker.kill()
+        worker.communicate()
+
+
 def test_worker_that_cannot_begin_is_heard_of() -> None:
     """A worker whose broker is not there tells nothing, can be killed, and is gone then."""
     worker = WorkerProcesses().start(ORDER)

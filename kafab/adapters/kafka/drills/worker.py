@@ -290,13 +290,11 @@ def _refused(worker: Worker, partition: int, number: int, name: str) -> None:
 
 
 def _listen(worker: Worker, heard: bytes) -> None:
-    while chunk := os.read(sys.stdin.fileno(), 4096):
+    # The word may have come in one piece with the order.
+    while FINISH not in heard.splitlines() and (chunk := os.read(sys.stdin.fileno(), 4096)):
         heard += chunk
-        if FINISH in heard.splitlines():
-            worker.ended.set()
-            return
-    if worker.order.role is Role.REDIS:
-        worker.ended.set()  # its server and folder go first
+    if FINISH in heard.splitlines() or worker.order.role is Role.REDIS:
+        worker.ended.set()  # a Redis server and its folder go first
         return
     os._exit(0)  # nobody is left to be told
 
