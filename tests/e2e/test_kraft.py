@@ -156,8 +156,22 @@ def test_duplicates_drill_holds(lab: Lab) -> None:
 
 
 @pytest.mark.xdist_group("kraft lab")
+@pytest.mark.parametrize("drill", ["queue", "transactions"])
+def test_drill_holds(lab: Lab, drill: str) -> None:
+    """Share groups and transactions do what Kafka's rules say, and each control shows its anomaly."""
+    check_drills_hold(lab, drill, "--client", "confluent")
+
+
+@pytest.mark.xdist_group("kraft lab")
 @pytest.mark.parametrize(
-    ("drill", "stay"), [("offsets", ("new group, latest",)), ("acks", ()), ("duplicates", ())]
+    ("drill", "stay"),
+    [
+        ("offsets", ("new group, latest",)),
+        ("acks", ()),
+        ("duplicates", ()),
+        ("queue", ()),
+        ("transactions", ()),
+    ],
 )
 def test_controls_turn_red(lab: Lab, drill: str, stay: tuple[str, ...]) -> None:
     """A drill whose faults are withheld fails: it would have seen a loss."""

@@ -16,17 +16,20 @@ from kafab.adapters.kafka.drills.workers import WorkerProcesses
 from kafab.cluster.metadata import TopicSpec
 from kafab.cluster.own_topics import Purpose, own_name
 from kafab.drills import orders
-from kafab.drills.orders import Commits, Marks, Order, Role
+from kafab.drills.orders import Commits, Ending, Marks, Order, Role, Shares
 from kafab.drills.rows import NONE, SOME, Cell
 from kafab.errors import Failed, Unsafe, UsageError
 from kafab.findings import Finding, Report, Severity
+from kafab.groups.values import SHARE, Group
 from kafab.ops.drills import running
 from kafab.ops.drills.field import Field, NotMeasured
-from kafab.ops.drills.trials import Drill, Measured, Trial
+from kafab.ops.drills.trials import Cannot, Drill, Measured, Trial
 from kafab.records.settings import Client, Isolation, Reset
+from kafab.testing.groups import FakeGroups
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.workers import FakeWorker, FakeWorkers
 from kafab.testing.world import FakeWorld
+from kafab.unknown import Unknown
 from tasks import drill
 from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
@@ -128,6 +131,18 @@ def test_what_a_client_cannot_do_is_a_row(
     assert (fab("drill.run", "small"), "it has no such call" in capsys.readouterr().out) == (0, True)
 
 
+def test_what_a_cluster_cannot_do_is_a_row(
+    fab: Fab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cell that finds the cluster unable to do it says why, and fails nothing."""
+
+    def measure(_field: Field) -> Measured:
+        raise Cannot("brokers of 2.4.1 do not")
+
+    monkeypatch.setattr(running, "DRILLS", (Drill("small", "", lambda _client: [Trial(GUARANTEE, measure)]),))
+    assert (fab("drill.run", "small"), "brokers of 2.4.1 do not" in capsys.readouterr().out) == (0, True)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -183,6 +198,21 @@ def test_topic_of_a_killed_drill_is_removed_by_the_next(kafka: FakeKafka, findin
     assert {one.topic for one in kafka.partitions} == {"orders"}
 
 
+def test_share_group_of_a_killed_drill_goes_with_its_properties(
+    kafka: FakeKafka, findings: list[Finding]
+) -> None:
+    """Kafka keeps a group's properties when it deletes the group, so they are taken away."""
+    world = FakeWorld.of(kafka)
+    name = own_name(Purpose.DRILL, datetime.now(timezone.utc), "dead") + "-queue-1"
+    groups = FakeGroups(
+        {name: Group(name, SHARE, "Empty", 1, "", (), Unknown("none"))},
+        configs={name: {"share.auto.offset.reset": "earliest"}},
+    )
+    world = replace(world, groups=groups)
+    running.run(kafka.cluster, world, [drilled(0, GUARANTEE)], [Client.CONFLUENT], seed=1)
+    assert (groups.groups, groups.configs) == ({}, {name: {}})
+
+
 @pytest.mark.parametrize(
     "error", [NotMeasured("late"), Failed("no"), KeyboardInterrupt(), ValueError("mistake")]
 )
@@ -220,6 +250,9 @@ def test_topics_and_workers_are_taken_away_whatever_happens(
             isolation=Isolation.READ_COMMITTED,
             marks=Marks.AFTER,
         ),
+        Order("t", Role.TRANSACT, Client.CONFLUENT, "a:1", "t", endings=(Ending.COMMIT, Ending.LEAVE)),
+        Order("r", Role.READ, Client.CONFLUENT, "a:1", "t", isolation=Isolation.READ_UNCOMMITTED),
+        Order("s", Role.SHARE, Client.CONFLUENT, "a:1", "t", shares=Shares.KEEP),
     ],
 )
 def test_order_is_read_as_it_was_written(order: Order) -> None:

@@ -23,3 +23,13 @@ def test_stall_of_seconds_fences_nobody(controllers: Controllers, tmp_path: Path
     cluster = load(path)[0]
     told = [broker_properties(cluster, node) for node in cluster.nodes]
     assert {int(properties[key]) > 5000 for properties in told for key in PATIENCE} == {True}
+
+
+@pytest.mark.parametrize(("version", "short"), [("4.3.1", True), ("4.1.1", False), ("3.9.2", False)])
+def test_share_groups_may_have_short_times_where_there_are_some(
+    version: str, short: bool, tmp_path: Path
+) -> None:
+    """A drill that waits for a share group's lock and session waits seconds, and an older server is told nothing of them."""
+    shape = Shape(1, Version.parse(version), Mode.KRAFT, Controllers.COMBINED, VoterSource.DYNAMIC)
+    text = inventory([LabHost(1, tmp_path / "1", 24000, "me")], shape, None)
+    assert ("group.share.min.record.lock.duration.ms" in text) is short
