@@ -8,7 +8,7 @@ from kafab.drills.history import Event, Kind, Log, of
 def read_of(events: Sequence[Event], reader: str, abandoned: Collection[int] = ()) -> dict[str, int]:
     """Count what a reader was given that was not committed, by Jepsen's names.
 
-    ``G1a`` (aborted read): records of a transaction that was aborted; ``abandoned`` are those whose producer has not lived to
+    ``aborted-read`` (Jepsen's G1a): records of a transaction that was aborted; ``abandoned`` are those whose producer has not lived to
     tell it. ``precommitted-read``: records that were committed, and were read before that was asked for. Records without
     a transaction, and those of a transaction whose outcome is unknown, count as neither.
     """
@@ -20,7 +20,7 @@ def read_of(events: Sequence[Event], reader: str, abandoned: Collection[int] = (
         kind, at = ends[event.number]
         aborted += kind is Kind.TXN_ABORT
         precommitted += kind is Kind.TXN_COMMIT and event.at < at
-    return {"G1a": aborted, "precommitted-read": precommitted}
+    return {"aborted-read": aborted, "precommitted-read": precommitted}
 
 
 def ended(events: Iterable[Event], kind: Kind) -> set[int]:

@@ -10,7 +10,7 @@ from kafab.drills.orders import Ending, Order, Role
 from kafab.drills.transacting import ended, read_of, without
 from kafab.records.settings import Client
 
-NONE = {"G1a": 0, "precommitted-read": 0}
+NONE = {"aborted-read": 0, "precommitted-read": 0}
 
 
 def end(kind: Kind, at: float, *numbers: int) -> list[Event]:
@@ -27,13 +27,17 @@ def read(at: float, *numbers: int, who: str = "reader") -> list[Event]:
     ("events", "abandoned", "counts"),
     [
         ([*end(Kind.TXN_COMMIT, 1, 0, 1), *read(2, 0, 1)], (), NONE),
-        ([*end(Kind.TXN_ABORT, 1, 0, 1), *read(2, 0, 1)], (), NONE | {"G1a": 2}),
+        ([*end(Kind.TXN_ABORT, 1, 0, 1), *read(2, 0, 1)], (), NONE | {"aborted-read": 2}),
         ([*end(Kind.TXN_ABORT, 1, 0), *read(2, 0, who="other")], (), NONE),
         ([*read(1, 0), *end(Kind.TXN_COMMIT, 2, 0)], (), NONE | {"precommitted-read": 1}),
-        ([*end(Kind.TXN_COMMIT, 1, 0), *end(Kind.TXN_ABORT, 2, 0), *read(3, 0)], (), NONE | {"G1a": 1}),
+        (
+            [*end(Kind.TXN_COMMIT, 1, 0), *end(Kind.TXN_ABORT, 2, 0), *read(3, 0)],
+            (),
+            NONE | {"aborted-read": 1},
+        ),
         ([*end(Kind.TXN_COMMIT, 1, 0), *end(Kind.UNKNOWN, 2, 0), *read(3, 0)], (), NONE),
         (read(1, 7), (), NONE),
-        (read(1, 7), (7,), NONE | {"G1a": 1}),
+        (read(1, 7), (7,), NONE | {"aborted-read": 1}),
     ],
     ids=[
         "read once it is committed",

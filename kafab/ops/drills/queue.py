@@ -19,6 +19,7 @@ MEMBERS = 3
 PARTITIONS = 2
 BATCH = 20
 EFFECT = 0.005
+PAUSE = 0.002
 SINCE = Version(4, 2, 0)
 """The first version in which share groups are for production."""
 FEATURE = "share.version"
@@ -127,8 +128,7 @@ def _share_many(field: Field) -> Measured:
     """More members than partitions; each has records."""
     share = _share(field)
     members = _members(field, share.order, MEMBERS)
-    # One by one: a batch of a producer's is locked for one member as a whole.
-    field.do(field.order("writer", Role.WRITE, count=field.run.records, effect=0.002))
+    _write(field, field.run.records)
     log = field.log()
     _all_processed(field, members, field.run.records)
     field.finish(*members)
@@ -153,7 +153,7 @@ def _share_taken(how: str) -> Callable[[Field], Measured]:
         share = _share(field)
         more = {"dies_after": 0} if how == "killed" else {"shares": Shares.KEEP}
         first = field.start(replace(share.order, **more))
-        field.write()
+        _write(field, field.run.records)
         log = field.log()
         field.until(lambda: any(of(list(first.events), Kind.READ)), "the first member's records")
         if how == "killed" and not field.run.orderly:
@@ -187,11 +187,11 @@ def _share_poison(field: Field) -> Measured:
     share = _share(field)
     member = field.start(replace(share.order, shares=Shares.RELEASE_FIRST))
     many, more = field.run.records, BATCH
-    field.write()
+    _write(field, many)
     # Once it is given up nothing comes of it any more, also not with what is written then.
     least = share.limit if not field.run.orderly else 1
     field.until(lambda: _times_read(member, 0) >= least, "the record to be delivered as often as it is")
-    field.write(more, first=many)
+    _write(field, more, first=many)
     log = field.log()
     left = many + more - (not field.run.orderly)
     _all_processed(field, (member,), left)
@@ -199,6 +199,11 @@ def _share_poison(field: Field) -> Measured:
     counts = processed(field.events(), log)
     found = {"skipped": counts["skipped"], "repeated": counts["repeated"]}
     return Measured(found, share.setting, {"deliveries of it": _times_read(member, 0)})
+
+
+def _write(field: Field, many: int, first: int = 0) -> None:
+    """Write records with a pause after each: a batch of a producer's is locked for one member as a whole."""
+    field.do(field.order("writer", Role.WRITE, first=first, count=many, effect=PAUSE))
 
 
 def _members(field: Field, order: Order, many: int) -> list[Worker]:

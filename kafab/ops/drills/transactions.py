@@ -258,8 +258,8 @@ def _counts(
 
 def _trials(client: Client) -> Sequence[Trial]:
     once = {"repeated": NONE, "skipped": NONE}
-    clean = {"G1a": NONE, "precommitted-read": NONE, **once}
-    dirty = {"G1a": SOME, **once}
+    clean = {"aborted-read": NONE, "precommitted-read": NONE, **once}
+    dirty = {"aborted-read": SOME, **once}
     waits = {"held back": SOME, "early": NONE, "late": NONE, **clean}
     committed = client is Client.CONFLUENT
     return (

@@ -169,8 +169,12 @@ class KafkaPythonProducer:
         self._order, self._tell, self._errors = order, tell, KafkaError
         config = kafka_python.producer_config(order.producer)
         config |= {"linger_ms": 0, "max_block_ms": round(INIT_LIMIT * 1000)}
-        self._producer = KafkaProducer(**config)
-        self._asked(self._producer.init_transactions)
+        self._producer: Any = None
+        self._asked(lambda: self._begin(KafkaProducer(**config)))
+
+    def _begin(self, producer: Any) -> None:
+        self._producer = producer
+        producer.init_transactions()
 
     def begin(self) -> None:
         """Begin."""
