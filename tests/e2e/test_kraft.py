@@ -34,6 +34,8 @@ from tests.two_listeners import (
 pytestmark = pytest.mark.e2e
 COMBINED, ISOLATED = ("--controllers", "combined"), ("--controllers", "isolated")
 STATIC = ("--quorum", "static")
+QUICK = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000}
+"""A coordinator looks for abandoned transactions every second, not every 10."""
 TOPICS = (
     *("topics.create", "orders", "--partitions", "3", "--replication-factor", "3"),
     *("topics.describe", "orders"),
@@ -91,6 +93,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         fab.must("lab.up", "--version", "4.3.1", *ISOLATED)
         document = yaml.safe_load(made.inventory.read_text())
         give_two_listeners(document)
+        document["kafka"]["properties"] |= QUICK
         made.inventory.write_text(yaml.safe_dump(document, sort_keys=False))
         fab.must("deploy", "start")
         yield made

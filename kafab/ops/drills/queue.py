@@ -271,6 +271,26 @@ def _trials(client: Client) -> Sequence[Trial]:
 
     spare = Allowed(MEMBERS - PARTITIONS, MEMBERS - PARTITIONS)
     return (
+        Trial(
+            Cell(
+                f"one group, {MEMBERS} members of {PARTITIONS} partitions",
+                "each record once, one member idle",
+                {"idle": spare, **once},
+                control=True,
+            ),
+            _one_group,
+            PARTITIONS,
+        ),
+        Trial(
+            Cell(
+                f"{MEMBERS} groups",
+                "each record once for each group",
+                {"repeated": NONE, "skipped": NONE, TOLD: Allowed(MEMBERS, MEMBERS)},
+                control=True,
+            ),
+            _several_groups,
+            PARTITIONS,
+        ),
         shared(
             Cell("share group, a member killed with records", "another one has them", kept, control=True),
             _share_taken("killed"),
@@ -300,26 +320,6 @@ def _trials(client: Client) -> Sequence[Trial]:
                 {"idle": NONE, **once},
             ),
             _share_many,
-            PARTITIONS,
-        ),
-        Trial(
-            Cell(
-                f"one group, {MEMBERS} members of {PARTITIONS} partitions",
-                "each record once, one member idle",
-                {"idle": spare, **once},
-                control=True,
-            ),
-            _one_group,
-            PARTITIONS,
-        ),
-        Trial(
-            Cell(
-                f"{MEMBERS} groups",
-                "each record once for each group",
-                {"repeated": NONE, "skipped": NONE, TOLD: Allowed(MEMBERS, MEMBERS)},
-                control=True,
-            ),
-            _several_groups,
             PARTITIONS,
         ),
     )

@@ -105,7 +105,7 @@ def _abandoned(end: Callable[[Field], str] | None, limit: float) -> Callable[[Fi
         seen, reader = hanging.seen, hanging.reader
         read = [event.offset for event in of(list(reader.events), Kind.READ)]
         early = sum(offset >= seen.stable for offset in read) if seen.stable < seen.high else 0
-        meanwhile = f"{len(read)} of {times(hanging.other)}"
+        meanwhile = f"{len(read)}, read_uncommitted {times(hanging.other)}"
         begun = hanging.at if end is None else field.run.world.clock.now()
         found = "" if field.run.orderly or end is None else end(field)
         field.until(
