@@ -47,6 +47,8 @@ class Run:
     replicas: int
     orderly: bool = False
     stopped: threading.Event = field(default_factory=threading.Event)
+    set_up: list[str] = field(default_factory=list)
+    """Share groups that were given properties of their own, which stay until they are taken away."""
 
 
 class Field:

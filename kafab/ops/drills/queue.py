@@ -79,7 +79,7 @@ def _several_groups(field: Field) -> Measured:
 
 
 @dataclass(frozen=True)
-class _Share:
+class Share:
     """A share group that is set up: an order for its members, and how long a record is locked for one of them, in seconds."""
 
     order: Order
@@ -93,7 +93,7 @@ class _Share:
         return f"ShareConsumer (preview), explicit, lock {self.lock:g} s, {self.limit} deliveries at most"
 
 
-def _share(field: Field) -> _Share:
+def share_group(field: Field) -> Share:
     """Give the cell's share group the least times that the cluster allows. Raises Cannot where it has no share groups."""
     run = field.run
     if run.cluster.version < SINCE or not run.cluster.kraft:
@@ -109,10 +109,12 @@ def _share(field: Field) -> _Share:
     if isinstance(metadata, Unknown):
         raise NotMeasured(f"the brokers: {metadata.reason}")
     broker, at = next(iter(metadata.brokers.items()))
-    found = run.world.brokers.broker_configs(broker, at, [*_LEAST.values(), _DELIVERIES])
-    if isinstance(found, Unknown):
-        raise NotMeasured(f"broker {broker}: {found.reason}")
+    asked = (*_LEAST.values(), _DELIVERIES)
+    found = run.world.brokers.broker_configs(broker, at, asked)
+    if isinstance(found, Unknown) or not found.keys() >= set(asked):
+        raise NotMeasured(f"broker {broker} does not tell {', '.join(asked)}")
     values = {own: found[least].value for own, least in _LEAST.items()}
+    run.set_up.append(field.topic)
     refused = run.world.groups.configure(
         metadata, field.topic, {"share.auto.offset.reset": "earliest", **values}
     )
@@ -121,12 +123,12 @@ def _share(field: Field) -> _Share:
         raise NotMeasured(f"the share group's settings: {why}")
     lock = int(values["share.record.lock.duration.ms"] or 0) / 1000
     order = field.order("first", Role.SHARE, group=field.topic, batch=BATCH // 2, effect=EFFECT)
-    return _Share(order, lock, int(found[_DELIVERIES].value or 0))
+    return Share(order, lock, int(found[_DELIVERIES].value or 0))
 
 
 def _share_many(field: Field) -> Measured:
     """More members than partitions; each has records."""
-    share = _share(field)
+    share = share_group(field)
     members = _members(field, share.order, MEMBERS)
     _write(field, field.run.records)
     log = field.log()
@@ -150,7 +152,7 @@ def _share_taken(how: str) -> Callable[[Field], Measured]:
     """Return what becomes of records that a member has taken and does not acknowledge: it is killed, or it keeps them."""
 
     def measure(field: Field) -> Measured:
-        share = _share(field)
+        share = share_group(field)
         more = {"dies_after": 0} if how == "killed" else {"shares": Shares.KEEP}
         first = field.start(replace(share.order, **more))
         _write(field, field.run.records)
@@ -184,7 +186,7 @@ def _share_taken(how: str) -> Callable[[Field], Measured]:
 
 def _share_poison(field: Field) -> Measured:
     """A record that no member can work is released each time, and given up in the end; the others are worked."""
-    share = _share(field)
+    share = share_group(field)
     member = field.start(replace(share.order, shares=Shares.RELEASE_FIRST))
     many, more = field.run.records, BATCH
     _write(field, many)

@@ -92,6 +92,7 @@ def run(
             return tuple(_table(drill, clients, shared) for drill in drills)
         finally:
             _delete_groups(world, prefix)
+            _unset(world, shared.set_up)
 
 
 def _table(drill: Drill, clients: Sequence[Client], run: Run) -> Table:
@@ -191,6 +192,14 @@ def _delete_groups(world: World, prefix: str) -> None:
     )
     for name, text in left.items():
         world.emit(Note(name, f"is left to the next drill: {text}"))
+
+
+def _unset(world: World, groups: Sequence[str]) -> None:
+    """Take the properties of these share groups away, also of one that has never had a member and is in no list."""
+    seen = world.brokers.metadata() if groups else Unknown("nothing is asked for")
+    if not isinstance(seen, Unknown):
+        for name in groups:
+            world.groups.configure(seen, name, dict.fromkeys(UNSET))
 
 
 def _undeleted(world: World, prefix: str) -> Missing:
