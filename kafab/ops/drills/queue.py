@@ -294,7 +294,12 @@ def _trials(client: Client) -> Sequence[Trial]:
             PARTITIONS,
         ),
         shared(
-            Cell("share group, a member killed with records", "another one has them", kept, control=True),
+            Cell(
+                "share group, a member killed with records",
+                "another one has them, after the lock at the latest",
+                kept,
+                control=True,
+            ),
             _share_taken("killed"),
         ),
         shared(
