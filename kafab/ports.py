@@ -33,8 +33,7 @@ from kafab.drills.orders import Role
 from kafab.events import Emit
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.model import Endpoint
-from kafab.records.reading import Order as Reading
-from kafab.records.reading import Read, Take
+from kafab.records.reading import Found, Progress, Reading, ReadOrder
 from kafab.records.settings import Client, ConsumerSettings, ProducerSettings
 from kafab.records.writing import Acked, Order, Written
 from kafab.releases.archive import Content
@@ -341,20 +340,20 @@ class Writers(Protocol):
 
 
 class Readers(Protocol):
-    """Records read as a program of one's own would, with either client, by one consumer or by members of a group."""
+    """Records read as a program of one's own would, with either client, by one consumer or by the members of a group."""
 
     def read(
         self,
         client: Client,
         settings: ConsumerSettings,
-        order: Reading,
-        take: Take,
-        alive: Callable[[int, bool], None],
-    ) -> Read:
-        """Read until the order is done, and return what was read.
+        order: ReadOrder,
+        hear: Callable[[Found], bool],
+        alive: Callable[[Progress], None],
+    ) -> Reading:
+        """Read until the order is done; every member commits as the order says, and leaves.
 
-        ``alive`` hears now and then how many records were read, and whether all members have their partitions. Ctrl-C ends the
-        reading: its members commit what they have handed on, and leave. What the clients cannot mend is in `Read.trouble`.
+        ``hear`` is given the records that are to be shown, and says whether anybody wants more; ``alive`` hears now and then how far it is.
+        Ctrl-C ends the reading in order, another one at once. What a client cannot mend is told in the answer.
         """
 
 

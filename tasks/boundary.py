@@ -103,7 +103,7 @@ def _typed(body: Callable[..., int | None], given: Mapping[str, Any], positional
         value = given.get(name, parameter.default)
         if name in ("json", "_context") or value in (parameter.default, None):
             continue
-        flag = f"--{name.replace('_', '-')}"
+        flag = f"--{name.strip('_').replace('_', '-')}"
         for each in value if isinstance(value, list | tuple) else (value,):
             word = without_secrets(str(each))
             words += [word] if name in positional else [flag] if each is True else [flag, word]

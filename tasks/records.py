@@ -11,7 +11,6 @@ from .boundary import task
 from .chain import CHAIN
 
 if TYPE_CHECKING:
-    from kafab.records.reading import Commits
     from kafab.records.writing import Record
 
 
@@ -69,7 +68,7 @@ def write(  # noqa: PLR0917  # Invoke makes a flag of each
     from datetime import timedelta
 
     from kafab.errors import UsageError
-    from kafab.ops.records.writing import bootstrap_of
+    from kafab.ops.records.writing import settings_of
     from kafab.ops.records.writing import write as write_records
     from kafab.records.settings import Acks, Client, ProducerSettings
     from kafab.records.writing import Order
@@ -83,7 +82,7 @@ def write(  # noqa: PLR0917  # Invoke makes a flag of each
         raise UsageError("--sync and --batch exclude each other", hint="--sync is --batch 1")
     of_each = _number("transaction", transaction, 1)
     settings = ProducerSettings(
-        bootstrap_of(session.cluster),
+        "",
         acks=choice("acks", Acks, acks) or Acks.ALL,
         retries=_number("retries", retries, 0),
         idempotent=_switch("idempotent", idempotent),
@@ -91,6 +90,7 @@ def write(  # noqa: PLR0917  # Invoke makes a flag of each
         compression=compression,
         delivery_limit=span("within", within, timedelta(seconds=30)),
     )
+    settings = settings_of(session.cluster, settings)
     with ExitStack() as files:
         records, known = _source(
             files,
@@ -123,102 +123,81 @@ def write(  # noqa: PLR0917  # Invoke makes a flag of each
     positional=["topic"],
     help={
         "topic": "the topic's name; it must exist",
-        "group": "read as a member of this group, and commit; without it no offset is touched",
-        "from": "earliest, latest, an offset or a time; in a group where it begins without a committed offset",
-        "until": "end (as it is when the reading begins), how many records, or a time",
-        "follow": "go on behind the end, a line for each record, until Ctrl-C or --until N",
-        "partition": "only these partitions, as 0 or 0,2",
-        "commit": "auto, each, batch, batch:N (of N records), async, before or none",
-        "members": "so many members of the group",
+        "group": "read as a member of this group; without it no offset is committed",
+        "from": "earliest, latest, an offset (1200), a time (2026-11-26T10:00:00Z); in a group: earliest or latest "
+        "where it has committed nothing, or committed",
+        "until": "end (as it is when reading begins), how many records (100), or a time",
+        "partition": "this partition alone, or several as 0,2",
+        "commit": "auto, each, batch:100, async, before or none; auto in a group",
+        "members": "so many members of the group; 1 if it is left out",
         "isolation": "read_committed or read_uncommitted; left out: the client's default",
-        "lines": "print each record as a line when it is read, with --json as a document",
+        "follow": "go on behind the end, and show each record as it comes",
         "client": "confluent or kafka-python",
-        "json": "print one JSON document on stdout",
+        "json": "print one JSON document on stdout; with --follow one a line, of each record and at last of the figures",
     },
 )
 def read(  # noqa: PLR0917  # Invoke makes a flag of each
     _context: Context,
     topic: str,
     group: str | None = None,
-    from_: str | None = None,
+    from_: str = "earliest",
     until: str | None = None,
-    follow: bool = False,
     partition: str | None = None,
     commit: str | None = None,
     members: str | None = None,
     isolation: str | None = None,
-    lines: bool = False,
+    follow: bool = False,
     client: str = "confluent",
     json: bool = False,
 ) -> int:
-    """Read records, alone or as members of a group, and tell who has read what and what is committed then.
+    """Read records and show few of them, or count many: alone, without a trace, or as members of a group.
 
-    Exit 1 where the reading ended before its end or a commit was refused, 130 after Ctrl-C, behind which members commit and leave.
+    Of a group it tells what each member was given and read, each rebalance, and what is committed at the end. Exit 1 where a client
+    could not go on, 5 where nothing came any more before the end, 130 after Ctrl-C, which lets the members commit and leave.
     """
-    from kafab.ops.records import reading
-    from kafab.ops.records.writing import bootstrap_of
-    from kafab.records.settings import Client, ConsumerSettings, Isolation
-    from kafab.screens import records as screen
+    from datetime import datetime, timezone
 
-    from .options import choice
+    from kafab.errors import UsageError
+    from kafab.ops.records.reading import Wanted
+    from kafab.ops.records.reading import read as read_records
+    from kafab.ops.records.writing import brokers_of
+    from kafab.records import reading
+    from kafab.records.settings import Client, ConsumerSettings, Isolation
+    from kafab.screens import reading as screen
+    from kafab.screens.records import FEW
+
+    from .options import choice, names
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     chosen = choice("client", Client, client) or Client.CONFLUENT
-    settings = ConsumerSettings(
-        bootstrap_of(session.cluster), isolation=choice("isolation", Isolation, isolation)
-    )
-    moment, most = reading.until(until)
-    commits, batch = _commits(commit)
-    wanted = reading.Wanted(
+    ends = None if until is None and follow else reading.until(until or "end", datetime.now(timezone.utc))
+    numbers = [_number("partition", word, 0) or 0 for word in names(partition)]
+    if partition is not None and not numbers:
+        raise UsageError("--partition is empty", hint="--partition 0 or 0,2")
+    wanted = Wanted(
         topic,
-        group,
-        reading.begin(from_),
-        moment,
-        most,
+        reading.start(from_),
+        ends,
         follow,
-        _partitions(partition),
-        commits,
+        tuple(numbers),
+        group,
+        reading.committing(commit, group),
         _number("members", members, 1),
-        batch or (1 if commits and commits.value == "each" else reading.Wanted.batch),
-        screen.FEW + 1,
+        FEW + 1,
     )
-    if from_ == "committed" and group is None:
-        from kafab.errors import UsageError
-
-        raise UsageError("--from committed is of a group", hint="add --group NAME")
-    lines = lines or follow
-    take = screen.record_lines(console, topic) if lines else lambda _member, _found: None
-    found, committed = reading.read(session.cluster, session, chosen, settings, wanted, take=take)
-    document = screen.read_document(wanted, chosen, settings, found, committed)
-    text = screen.read_text(wanted, chosen, settings, found, committed, table=not lines)
-    if lines and json:
-        console.document_line(document)
+    settings = ConsumerSettings(
+        brokers_of(session.cluster), isolation=choice("isolation", Isolation, isolation)
+    )
+    shown = screen.Shown(topic, group, console.piecewise() if follow else None, json=json)
+    found, places = read_records(session.cluster, session, chosen, settings, wanted, hear=shown.hear)
+    told = screen.Told(wanted, chosen, settings, found, places, shown.few)
+    if follow and json:
+        shown.line(screen.document(told))
     else:
-        console.data(document, text)
+        console.data(screen.document(told), screen.text(told))
     if found.interrupted:
         return 130
-    return 1 if found.trouble or found.uncommitted else 0
-
-
-def _commits(text: str | None) -> "tuple[Commits | None, int | None]":
-    from kafab.errors import UsageError
-    from kafab.records.reading import Commits
-
-    if text is None:
-        return None, None
-    word, colon, number = text.partition(":")
-    if colon and word == Commits.BATCH.value:
-        return Commits.BATCH, _number("commit batch:N with N", number, 1)
-    try:
-        return Commits(text), None
-    except ValueError as error:
-        raise UsageError(
-            f"found --commit {text}; expected auto, each, batch, batch:N, async, before or none"
-        ) from error
-
-
-def _partitions(text: str | None) -> tuple[int, ...]:
-    return tuple(_number("partition", one.strip(), 0) or 0 for one in text.split(",")) if text else ()
+    return 1 if found.trouble else 5 if found.silent else 0
 
 
 def _source(

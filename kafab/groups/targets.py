@@ -56,29 +56,34 @@ class Saved:
 Target: TypeAlias = Earliest | Latest | Offset | Shift | Time | Saved
 
 
-def target(text: str, flag: str = "--to", forms: str = FORMS) -> Target:
-    """Read what ``--to`` was given, or another flag. A time without a zone is UTC. Raises UsageError, with the forms."""
+def target(text: str) -> Target:
+    """Read what ``--to`` was given. A time without a zone is UTC. Raises UsageError."""
     if not text:
-        raise UsageError(f"{flag} is missing", hint=forms)
+        raise UsageError("--to is missing", hint=FORMS)
     if text in ("earliest", "latest"):
         return Earliest() if text == "earliest" else Latest()
     if text.startswith("snapshot:"):
         if not (name := text.partition(":")[2]):
-            raise UsageError(f"{flag} snapshot: has no file", hint=f"{flag} snapshot:FILE")
+            raise UsageError("--to snapshot: has no file", hint="--to snapshot:FILE")
         return Saved(Path(name).expanduser())
     if re.fullmatch(r"[+-]?[0-9]{1,19}", text):
         number = int(text)
         if abs(number) > MOST:
-            raise UsageError(f"{flag} {text}: Kafka's offsets end at {MOST}")
+            raise UsageError(f"--to {text}: Kafka's offsets end at {MOST}")
         return Shift(number) if text[0] in "+-" else Offset(number)
+    return Time(moment("--to", text, FORMS))
+
+
+def moment(flag: str, text: str, forms: str) -> datetime:
+    """Read a time; without a zone it is UTC. Raises UsageError with ``forms`` for what is none, and for one before 1970."""
     try:
-        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+        found = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
     except ValueError:
         raise UsageError(f"{flag} {text!r}: {forms}") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    if moment.timestamp() < 0:
+    found = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    if found.timestamp() < 0:
         raise UsageError(f"{flag} {text}: a time before 1970 is none of Kafka's")
-    return Time(moment)
+    return found
 
 
 def chosen(words: Sequence[str], known: Mapping[str, Sequence[int]]) -> frozenset[At]:

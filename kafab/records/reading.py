@@ -1,184 +1,191 @@
-"""What is read of a topic, by whom, and when the reading is over."""
+"""What a reading is asked for, as it is typed, and what came of it."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+from kafab.errors import UsageError
+from kafab.groups.targets import MOST, Earliest, Latest, Offset, Time, moment
+
+MOST_MEMBERS = 64
+LONGEST_GROUP = 32767
+"""Bytes of a group's name: the protocol has a 16 bit number for them."""
 
 
 class Commits(str, Enum):
-    """When a member commits."""
+    """When a member commits what it has read."""
 
-    NONE = "none"
     AUTO = "auto"
-    """The client does, by time."""
+    """By time, as the client does by itself, and when it leaves."""
     EACH = "each"
+    """Behind each record, waiting for the answer."""
     BATCH = "batch"
-    """A poll's records, and waits for it."""
+    """Behind each so many records, waiting for the answer, and when it leaves."""
     ASYNC = "async"
-    """A poll's records, and does not wait."""
+    """Behind each poll, without waiting; with waiting when it leaves."""
     BEFORE = "before"
-    """A poll's records, before the program has them."""
+    """Before a poll's records are taken: at most once."""
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Committing:
+    """When to commit; ``every`` is the size of a batch."""
+
+    how: Commits
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Where the group has committed, and nowhere else."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of each partition, as it is when the reading begins."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """So many records of all partitions together, or the end where that comes first."""
+
+    records: int
+
+
+Start: TypeAlias = Earliest | Latest | Offset | Time | Committed
+Until: TypeAlias = End | Count | Time
 
 
 class Found(NamedTuple):
-    """A record as it was read; ``at`` is its timestamp in milliseconds since 1970, -1 where it has none."""
+    """A record as it was read."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
-    at: int = -1
 
 
-@dataclass(frozen=True)
-class Order:
-    """What to read. ``starts`` None: as members of a group; else partition -> the offset at which it begins."""
+class Turn(NamedTuple):
+    """A change of what a member reads."""
 
-    topic: str
-    starts: Mapping[int, int] | None
-    stops: Mapping[int, int] | None
-    """Partition -> the offset before which it ends; None: it goes on until ``most`` are read, or Ctrl-C."""
-    most: int | None = None
-    members: int = 1
-    commits: Commits = Commits.BATCH
-    batch: int = 500
-    """The most records of one poll."""
-    shown: int = 0
-    """How many of the first records are kept to be shown."""
-
-
-class Change(NamedTuple):
-    """A rebalance as a member has heard of it; ``seconds`` since the reading began."""
-
+    at: datetime
     seconds: float
+    """Since the reading was begun."""
     member: int
-    given: bool
-    """False: the partitions are taken from it."""
+    """From 1 on."""
+    what: str
+    """``assigned``, ``revoked`` or ``lost``."""
     partitions: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Read:
-    """What was read; ``seconds`` are from the first record to the last, and ``records`` the first ones."""
+class ReadOrder:
+    """What to read. Without a group each partition begins at ``starts``; a group's members begin where it has committed.
 
-    count: int
+    ``stops`` has the offset behind the last one that is read of each partition; None: there is no end. ``most`` records are read at most.
+    """
+
+    topic: str
+    starts: Mapping[int, int]
+    stops: Mapping[int, int] | None
+    most: int | None = None
+    committing: Committing = field(default_factory=lambda: Committing(Commits.NONE))
+    members: int = 1
+    shown: int = 0
+    """So many of the first records are handed over."""
+    streams: bool = False
+    """Whether every record is handed over, at once."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a reading is."""
+
+    records: int
+    joined: int
+    """How many members have their partitions."""
+    members: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of a reading. ``seconds`` run from where the members have their partitions to the last record."""
+
+    records: int
+    size: int
+    """Bytes of keys and values."""
     by_partition: Mapping[int, int]
-    by_member: Mapping[int, int]
+    by_member: Sequence[Mapping[int, int]]
+    """For each member, how many records of each partition."""
     seconds: float
-    records: tuple[Found, ...]
-    changes: tuple[Change, ...] = ()
-    uncommitted: Mapping[str, int] = field(default_factory=dict)
+    turns: tuple[Turn, ...] = ()
+    refused: Mapping[str, int] | None = None
     """Commits that were refused, by the error's name."""
     interrupted: bool = False
+    """Whether Ctrl-C has ended the reading."""
     trouble: str = ""
-    """What has ended the reading before its end, in the client's words."""
+    """What has ended it otherwise, in the client's words."""
+    silent: str = ""
+    """Why it was given up without an error of the client's."""
 
     @property
     def per_second(self) -> float:
         """Records a second."""
-        return self.count / self.seconds if self.seconds else 0.0
+        return self.records / self.seconds if self.seconds else 0.0
 
 
-Take = Callable[[int, Sequence[Found]], None]
-"""``take(member, records)``: called with each poll's records, by one thread at a time."""
+def start(text: str) -> Start:
+    """Read what ``--from`` was given. Raises UsageError."""
+    forms = "expected earliest, latest, committed, an offset (1200) or a time (2026-11-26T10:00:00Z)"
+    words: Mapping[str, Start] = {"earliest": Earliest(), "latest": Latest(), "committed": Committed()}
+    if text in words:
+        return words[text]
+    if re.fullmatch("[0-9]{1,19}", text):
+        if int(text) > MOST:
+            raise UsageError(f"--from {text}: Kafka's offsets end at {MOST}")
+        return Offset(int(text))
+    return Time(moment("--from", text, forms))
 
 
-class Books:
-    """The books of one reading, which is over when its count is read or each partition that members have is at its stop.
-
-    No method may be called by two threads at once.
-    """
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._partitions: Counter[int] = Counter()
-        self._members: Counter[int] = Counter()
-        self._uncommitted: Counter[str] = Counter()
-        self._records: list[Found] = []
-        self._changes: list[Change] = []
-        self._mine: dict[int, set[int]] = {}
-        self._next: dict[int, int] = {}
-        self._first = self._last = 0.0
-        self.count = 0
-        self.trouble = ""
-
-    @property
-    def steady(self) -> bool:
-        """Whether every member has its partitions, be it none."""
-        return self._order.starts is not None or len(self._mine) == self._order.members
-
-    @property
-    def over(self) -> bool:
-        """Whether there is nothing more to read."""
-        if self.trouble or self._full:
-            return True
-        if self._order.stops is None or not self.steady:
-            return False
-        mine: Collection[int] = (
-            self._order.starts if self._order.starts is not None else set().union(*self._mine.values())
+def until(text: str, now: datetime) -> Until:
+    """Read what ``--until`` was given. Raises UsageError, also for a time that is not yet."""
+    if text == "end":
+        return End()
+    if re.fullmatch("[0-9]{1,12}", text):
+        if not int(text):
+            raise UsageError("found --until 0; expected a number from 1 on")
+        return Count(int(text))
+    found = moment("--until", text, "expected end, a count (100) or a time (2026-11-26T10:00:00Z)")
+    if found > now:
+        raise UsageError(
+            f"--until {text}: that time is not yet", hint="--follow goes on until Ctrl-C, or --until COUNT"
         )
-        stops = self._order.stops
-        return all(self._next.get(each, -1) >= stops.get(each, 0) for each in mine)
+    return Time(found)
 
-    def given(self, member: int, partitions: Collection[int], seconds: float) -> None:
-        """A member has these partitions, besides those that it has."""
-        self._mine.setdefault(member, set()).update(partitions)
-        self._changes.append(Change(seconds, member, True, tuple(sorted(partitions))))
 
-    def taken(self, member: int, partitions: Collection[int], seconds: float) -> None:
-        """These are taken from it; until it hears what it has then, the group is not steady."""
-        self._mine.pop(member, None)
-        for each in partitions:
-            # Who has it next goes on at what is committed.
-            self._next.pop(each, None)
-        if partitions:
-            self._changes.append(Change(seconds, member, False, tuple(sorted(partitions))))
+def committing(text: str | None, group: str | None) -> Committing:
+    """Read what ``--commit`` was given; left out, a group's members commit by time. Raises UsageError."""
+    if group is None:
+        if text not in (None, "none"):
+            raise UsageError(f"--commit {text} needs a group", hint="--group NAME")
+        return Committing(Commits.NONE)
+    word, colon, number = (text or "auto").partition(":")
+    known = {each.value: each for each in Commits}
+    sized = re.fullmatch("[0-9]{1,9}", number) and int(number) > 0
+    if word not in known or bool(colon) != (word == "batch") or (colon and not sized):
+        raise UsageError(f"found --commit {text}; expected auto, each, batch:100, async, before or none")
+    return Committing(known[word], int(number) if colon else 1)
 
-    def take(self, member: int, found: Sequence[Found], now: float) -> Sequence[Found]:
-        """Enter what a poll has brought; return what is not behind the stops or the count."""
-        stops, most = self._order.stops, self._order.most
-        wanted = (
-            found
-            if stops is None
-            else [each for each in found if each.offset < stops.get(each.partition, each.offset)]
-        )
-        if most is not None:
-            wanted = wanted[: max(most - self.count, 0)]
-        if not wanted:
-            return wanted
-        if not self.count:
-            self._first = now
-        self._last = now
-        self.count += len(wanted)
-        self._members[member] += len(wanted)
-        self._partitions.update(each.partition for each in wanted)
-        self._records += wanted[: max(self._order.shown - len(self._records), 0)]
-        return wanted
 
-    def at(self, positions: Mapping[int, int]) -> None:
-        """Partitions are read up to there, behind markers of transactions, too."""
-        self._next.update(positions)
-
-    def refused(self, name: str) -> None:
-        """A commit was refused."""
-        self._uncommitted[name] += 1
-
-    def read(self, *, interrupted: bool) -> Read:
-        """Return what the books have."""
-        return Read(
-            self.count,
-            dict(sorted(self._partitions.items())),
-            dict(sorted(self._members.items())),
-            self._last - self._first,
-            tuple(self._records),
-            tuple(self._changes),
-            dict(self._uncommitted),
-            interrupted,
-            self.trouble,
-        )
-
-    @property
-    def _full(self) -> bool:
-        return self._order.most is not None and self.count >= self._order.most
+def check_group(name: str) -> None:
+    """Raise UsageError for what no broker takes as a group's name. Any letters are allowed, odd ones, too."""
+    if not name.strip():
+        raise UsageError("--group is empty", hint="leave it out to read without a group")
+    if any(not letter.isprintable() for letter in name):
+        raise UsageError(f"--group {name!r}: a name with letters that cannot be seen is a mistake")
+    if len(name.encode("utf-8", "surrogateescape")) > LONGEST_GROUP:
+        raise UsageError(f"--group: its name has more than {LONGEST_GROUP} bytes")

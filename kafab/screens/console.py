@@ -99,12 +99,6 @@ class Console:
         shown = json.dumps(document, indent=2, default=str) if self.json else text
         self._write_out(shown if not shown or shown.endswith("\n") else shown + "\n")
 
-    def document_line(self, document: Mapping[str, object]) -> None:
-        """Write a document in one line, where many come one after another."""
-        _finish_live()
-        self.documents += 1
-        self._write_out(json.dumps(document, default=str) + "\n")
-
     def stream(self, chunks: Iterable[bytes]) -> None:
         """Write text to stdout as it comes, until it ends or nobody reads any more."""
         take = self.piecewise()

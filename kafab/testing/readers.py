@@ -1,52 +1,58 @@
-"""Consumers in memory: what stands in a log is read, by one member after another."""
+"""Consumers in memory: the records of a test, read as an order says."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from kafab.ports import Readers
-from kafab.records.reading import Books, Found, Order, Read, Take
+from kafab.records.reading import Found, Progress, Reading, ReadOrder, Turn
 from kafab.records.settings import Client, ConsumerSettings
 
 
 @dataclass
 class FakeReaders:
-    """`kafab.ports.Readers` over these records. ``stops`` ends the reading before one, ``trouble`` before the first."""
+    """`kafab.ports.Readers` over these records. ``ended`` has what a test wants the reading to end with."""
 
-    log: Sequence[Found] = ()
-    stops: int | None = None
-    trouble: str = ""
-    refused: str = ""
-    """The error of each commit."""
-    asked: list[tuple[Client, ConsumerSettings, Order]] = field(default_factory=list)
+    records: list[Found] = field(default_factory=list)
+    turns: tuple[Turn, ...] = ()
+    ended: Reading | None = None
+    asked: list[tuple[Client, ConsumerSettings, ReadOrder]] = field(default_factory=list)
 
     def read(
         self,
         client: Client,
         settings: ConsumerSettings,
-        order: Order,
-        take: Take,
-        alive: Callable[[int, bool], None],
-    ) -> Read:
-        """Hand the log's records to the members in turn."""
+        order: ReadOrder,
+        hear: Callable[[Found], bool],
+        alive: Callable[[Progress], None],
+    ) -> Reading:
+        """Read them within the order's starts, stops and count: the first member has all of it, in a second."""
         self.asked.append((client, settings, order))
-        books = Books(order)
-        books.trouble = self.trouble
-        if order.starts is None:
-            for member in range(1, order.members + 1):
-                books.given(member, [member - 1], 0.5)
-        for number, each in enumerate(self.log):
-            if books.over or number == self.stops:
+        wanted = [one for one in self.records if _within(order, one)][: order.most]
+        for one in wanted if order.streams else wanted[: order.shown]:
+            if not hear(one):
                 break
-            if order.starts is not None and each.offset < order.starts.get(each.partition, each.offset + 1):
-                continue
-            member = number % order.members + 1
-            if taken := books.take(member, [each], float(number)):
-                take(member, taken)
-            books.at({each.partition: each.offset + 1})
-            if self.refused:
-                books.refused(self.refused)
-            alive(books.count, books.steady)
-        return books.read(interrupted=self.stops is not None)
+        alive(Progress(len(wanted), order.members, order.members))
+        counts = dict(sorted(Counter(one.partition for one in wanted).items()))
+        size = sum(len(one.key or b"") + len(one.value or b"") for one in wanted)
+        books = [counts, *({} for _ in range(order.members - 1))]
+        found = Reading(len(wanted), size, counts, books, 1.0, self.turns, {})
+        if self.ended is None:
+            return found
+        ended = self.ended
+        return replace(
+            found,
+            interrupted=ended.interrupted,
+            trouble=ended.trouble,
+            silent=ended.silent,
+            refused=ended.refused,
+        )
+
+
+def _within(order: ReadOrder, one: Found) -> bool:
+    if one.offset < order.starts.get(one.partition, 0):
+        return False
+    return order.stops is None or one.offset < order.stops.get(one.partition, 0)
 
 
 def _typed_against_the_port() -> Readers:

@@ -149,21 +149,32 @@ def test_written_records_are_there(lab: Lab, client: str) -> None:
 
 
 @pytest.mark.parametrize("client", record_checks.CLIENTS)
-def test_examples_of_guides(lab: Lab, client: str) -> None:
-    """Write, read in a group, stop, go on; members share, and groups do not."""
-    record_checks.check_examples_of_guides(lab, client)
-
-
-@pytest.mark.parametrize("client", record_checks.CLIENTS)
-def test_reading_leaves_no_trace(lab: Lab, client: str) -> None:
-    """Whoever looks at records disturbs no group."""
-    record_checks.check_reading_leaves_no_trace(lab, client)
-
-
-@pytest.mark.parametrize("client", record_checks.CLIENTS)
 def test_refused_records_are_told(lab: Lab, client: str) -> None:
     """A record that is too large, an unknown partition and an unknown topic are told, and nothing is written."""
     record_checks.check_refused_records_are_told(lab, client)
+
+
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_records_are_read(lab: Lab, client: str) -> None:
+    """The guide's examples hold: a reader without a group, a group that goes on, two members, a second group."""
+    record_checks.check_records_are_read(lab, client)
+
+
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_end_is_found_behind_no_record(lab: Lab, client: str) -> None:
+    """`records.read` ends where the last offsets are no records, or those of an open transaction."""
+    record_checks.check_end_is_found_behind_no_record(lab, client)
+
+
+@pytest.mark.parametrize("client", record_checks.CLIENTS)
+def test_reader_leaves_at_ctrl_c(lab: Lab, client: str) -> None:
+    """At Ctrl-C a member commits what it has shown, leaves and tells its figures."""
+    record_checks.check_reader_leaves_at_ctrl_c(lab, client)
+
+
+def test_reading_is_refused(lab: Lab) -> None:
+    """A partition, an offset and a time that are not there are told with the log's bounds."""
+    record_checks.check_reading_is_refused(lab)
 
 
 def archived(broker: Node, seconds: float) -> list[Path]:

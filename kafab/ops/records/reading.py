@@ -1,211 +1,275 @@
-"""Read records with a client of the operator's choice, alone or as members of a group, and tell where it ended."""
+"""Read records with a client of the operator's choice, alone or as members of a group, and tell what is committed then."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeVar
 
+from kafab.cluster.metadata import Metadata
 from kafab.errors import NotTold, UsageError
 from kafab.events import Note, Waiting
-from kafab.groups import targets
-from kafab.groups.targets import Earliest, Latest, Offset, Time
-from kafab.groups.values import At, Commit, Ends, Group
+from kafab.groups.targets import Latest, Offset, Time
+from kafab.groups.values import CLASSIC, CONSUMER, At, Commit, Ends, Group
 from kafab.model import Cluster
 from kafab.ops.groups.seeing import seen
 from kafab.ops.topics.rules import check_name
 from kafab.ops.topics.topics import find
 from kafab.ops.world import World
-from kafab.records.reading import Commits, Order, Read, Take
+from kafab.records.reading import (
+    MOST_MEMBERS,
+    Commits,
+    Committed,
+    Committing,
+    Count,
+    End,
+    Found,
+    Progress,
+    Reading,
+    ReadOrder,
+    Start,
+    Until,
+    check_group,
+)
 from kafab.records.settings import Client, ConsumerSettings, Isolation, Reset, isolation
 from kafab.unknown import Unknown
-from kafab.words import plural
+from kafab.words import few, plural, shown
+
+_T = TypeVar("_T")
 
 TELL_AFTER, TELL_EVERY = 1.0, 0.25
 """Seconds before the first word about how far it is, and between two."""
 AUTO_EVERY = timedelta(seconds=5)
 """Between two commits by time, as both clients have it by default (auto.commit.interval.ms)."""
-BEGINS = (
-    "expected earliest, latest, an offset (1200), a time (2026-11-26T10:00:00Z) or, in a group, committed"
-)
-ENDS = "expected end, how many records (100), or a time (2026-11-26T10:00:00Z)"
-
-Begin: TypeAlias = Earliest | Latest | Offset | Time
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an operator asks for. ``group`` None: the partitions are read, and no group knows of it."""
+    """What an operator asks for."""
 
     topic: str
-    group: str | None = None
-    begin: Begin | None = None
-    """None: in a group where it has committed, else at the earliest."""
-    until: datetime | None = None
-    """Only records before the first one that is not earlier; None: up to the end, as it is when the reading begins."""
-    most: int | None = None
-    follow: bool = False
-    """It goes on behind the end."""
-    partitions: tuple[int, ...] = ()
-    """None: all."""
-    commits: Commits | None = None
-    members: int | None = None
-    batch: int = 500
-    shown: int = 0
+    start: Start
+    until: Until | None
+    """None: it goes on behind the end, until Ctrl-C."""
+    follow: bool
+    partitions: tuple[int, ...]
+    """Empty: all."""
+    group: str | None
+    committing: Committing
+    members: int | None
+    shown: int
 
 
-def begin(text: str | None) -> Begin | None:
-    """Read what ``--from`` was given; None for committed. Raises UsageError."""
-    if text in (None, "committed"):
-        return None
-    found = targets.target(text or "", "--from", BEGINS)
-    if isinstance(found, targets.Shift | targets.Saved):
-        raise UsageError(f"found --from {text}; {BEGINS}")
-    return found
+@dataclass(frozen=True)
+class Place:
+    """What a group has committed of a partition at the end, and how far that is from the log's end."""
 
+    committed: int | None
+    high: int | Unknown
 
-def until(text: str | None) -> tuple[datetime | None, int | None]:
-    """Read what ``--until`` was given: a time, or how many records, or neither. Raises UsageError."""
-    if text in (None, "end"):
-        return None, None
-    found = targets.target(text or "", "--until", ENDS)
-    if isinstance(found, Time):
-        return found.moment, None
-    if isinstance(found, Offset) and found.offset:
-        return None, found.offset
-    raise UsageError(f"found --until {text}; {ENDS}")
+    @property
+    def lag(self) -> int | None:
+        """The offsets between the two; None where that cannot be told."""
+        if self.committed is None or isinstance(self.high, Unknown):
+            return None
+        return max(self.high - self.committed, 0)
 
 
 def read(
-    cluster: Cluster, world: World, client: Client, settings: ConsumerSettings, wanted: Wanted, *, take: Take
-) -> tuple[Read, Mapping[int, Commit] | Unknown]:
-    """Read; return what was read and, of a group, what it has committed then (partition -> commit).
+    cluster: Cluster,
+    world: World,
+    client: Client,
+    settings: ConsumerSettings,
+    wanted: Wanted,
+    *,
+    hear: Callable[[Found], bool],
+) -> tuple[Reading, Mapping[int, Place] | Unknown | None]:
+    """Read; return what came of it and, of a group, what is committed then (None without a group).
 
-    Raises UsageError for a topic, partition or offset that is not there and for what excludes each other, Unreachable and
-    NotTold where a leader does not answer.
+    Raises UsageError for a topic, partition, offset or group that cannot be and for what excludes each other, NotTold and Unreachable
+    where no leader or coordinator answers.
     """
     check(wanted)
     check_name(wanted.topic)
     known = [one.number for one in find(world, wanted.topic).partitions]
-    if missing := sorted({*wanted.partitions} - {*known}):
+    if missing := sorted(set(wanted.partitions) - set(known)):
         raise UsageError(
-            f"{wanted.topic} has {plural(len(known), 'partition')}, 0 to {len(known) - 1}, and no {missing[0]}"
+            f"topic {wanted.topic} has no partition {missing[0]}: it has {plural(len(known), 'partition')}, 0 to {max(known)}"
         )
-    ends = _ends(world, wanted.topic, wanted.partitions or known)
+    metadata = seen(world)
+    ends = _ends(world, metadata, wanted.topic, wanted.partitions or known)
+    if wanted.group is not None:
+        _check_group(world, metadata, wanted, wanted.group, known)
     reads = isolation(client, settings)
-    stops = None if wanted.follow else _stops(world, wanted, ends, reads)
-    if wanted.group is None:
-        order = Order(
-            wanted.topic, _starts(cluster, world, wanted, ends), stops, wanted.most, commits=Commits.NONE
-        )
-        settings = replace(settings, group=None)
-    else:
-        commits = wanted.commits or Commits.BATCH
-        order = Order(wanted.topic, None, stops, wanted.most, wanted.members or 1, commits)
-        settings = replace(
-            settings,
-            group=wanted.group,
-            reset=Reset.LATEST if isinstance(wanted.begin, Latest) else Reset.EARLIEST,
-            auto_commit=AUTO_EVERY if commits is Commits.AUTO else None,
-        )
-    order = replace(order, batch=wanted.batch, shown=wanted.shown)
-    found = world.readers.read(client, settings, order, take, _Alive(cluster, world, wanted).tell)
-    return found, {} if wanted.group is None else committed(world, wanted.group, wanted.topic)
+    order = ReadOrder(
+        wanted.topic,
+        {} if wanted.group is not None else _starts(cluster, world, metadata, wanted, ends),
+        None if wanted.follow else _stops(world, metadata, wanted, ends, reads),
+        wanted.until.records if isinstance(wanted.until, Count) else None,
+        wanted.committing,
+        wanted.members or 1,
+        wanted.shown,
+        wanted.follow,
+    )
+    settings = replace(
+        settings,
+        group=wanted.group,
+        reset=_reset(wanted.start),
+        auto_commit=AUTO_EVERY if wanted.committing.how is Commits.AUTO else None,
+    )
+    found = world.readers.read(client, settings, order, hear, _Alive(cluster, world, wanted).tell)
+    return found, None if wanted.group is None else _committed(world, wanted.topic, wanted.group, known)
 
 
 def check(wanted: Wanted) -> None:
     """Raise UsageError for what excludes each other."""
+    if wanted.follow and isinstance(wanted.until, End | Time):
+        raise UsageError("--follow goes on behind the end: only --until COUNT ends it")
+    if wanted.members is not None and wanted.members > MOST_MEMBERS:
+        raise UsageError(f"found --members {wanted.members}; expected a number from 1 to {MOST_MEMBERS}")
     if wanted.group is None:
-        for flag, given in (("--commit", wanted.commits), ("--members", wanted.members)):
-            if given is not None:
-                raise UsageError(
-                    f"{flag} is of a group's members", hint="without --group no offset is committed"
-                )
+        if wanted.members is not None:
+            raise UsageError("--members are those of a group", hint="--group NAME")
+        if isinstance(wanted.start, Committed):
+            raise UsageError(
+                "--from committed needs a group: without one nothing is committed", hint="--group NAME"
+            )
         return
-    if not wanted.group:
-        raise UsageError("--group is empty")
+    check_group(wanted.group)
     if wanted.partitions:
+        raise UsageError("--partition and --group exclude each other: a group's members are given theirs")
+    if isinstance(wanted.start, Offset | Time):
         raise UsageError(
-            "--partition excludes --group", hint="a group's coordinator gives the partitions out"
-        )
-    if isinstance(wanted.begin, Offset | Time):
-        raise UsageError(
-            "a group goes on where it has committed; --from earliest or latest says where it begins without",
-            hint=f"`fab groups.reset {wanted.group} --to …` moves what it has committed",
+            "a group goes on where it has committed; --from says where it begins that has committed nothing: earliest or latest",
+            hint=f"`groups.reset {shown(wanted.group)} --topics {wanted.topic} --new --to …` sets it to an offset or a time first",
         )
 
 
-def committed(world: World, group: str, topic: str) -> Mapping[int, Commit] | Unknown:
-    """Return what the group has committed of the topic, as its coordinator tells it."""
-    metadata = seen(world)
+def _check_group(world: World, metadata: Metadata, wanted: Wanted, group: str, known: Sequence[int]) -> None:
+    """Refuse a group of another type, and one that has committed nothing where it is to go on there."""
+    found = _group(world, metadata, group)
+    if isinstance(found, Group) and found.kind not in (CLASSIC, CONSUMER):
+        raise UsageError(f"group {shown(group)} is a {found.kind} group: its members read in another way")
+    if not isinstance(wanted.start, Committed):
+        return
+    if isinstance(found, Unknown):
+        raise NotTold(f"what group {shown(group)} has committed is not known: {found.reason}")
+    committed = {} if found is None else found.committed
+    if isinstance(committed, Unknown):
+        raise NotTold(f"what group {shown(group)} has committed is not known: {committed.reason}")
+    if without := [number for number in known if (wanted.topic, number) not in committed]:
+        raise UsageError(
+            f"group {shown(group)} has committed no offset of {wanted.topic}, partition {few(str(each) for each in without)}",
+            hint="--from earliest or latest says where it begins there",
+        )
+
+
+def _group(world: World, metadata: Metadata, name: str) -> Group | Unknown | None:
+    """Return a group as its coordinator describes it; None where there is none of that name."""
     listing = world.groups.list(metadata)
-    one = next((each for each in listing.groups if each.name == group), None)
-    if one is None:
-        return {} if not listing.silent else Unknown("; ".join(sorted(listing.silent.values())))
-    found = world.groups.describe(metadata, [one])[group]
+    one = next((each for each in listing.groups if each.name == name), None)
+    if one is not None:
+        return world.groups.describe(metadata, [one])[name]
+    if listing.silent:
+        return Unknown("; ".join(f"{who}: {why}" for who, why in listing.silent.items()))
+    return None
+
+
+def _committed(world: World, topic: str, name: str, known: Sequence[int]) -> Mapping[int, Place] | Unknown:
+    metadata = world.brokers.metadata()
+    if isinstance(metadata, Unknown):
+        return metadata
+    found = _group(world, metadata, name)
     if isinstance(found, Unknown):
         return found
-    return _of_topic(found, topic)
-
-
-def _of_topic(found: Group, topic: str) -> Mapping[int, Commit] | Unknown:
-    if isinstance(found.committed, Unknown):
-        return found.committed
-    return {at[1]: commit for at, commit in sorted(found.committed.items()) if at[0] == topic}
-
-
-def _ends(world: World, topic: str, numbers: Iterable[int]) -> Mapping[int, Ends]:
-    ats: list[At] = [(topic, number) for number in numbers]
-    found = world.offsets.ends(seen(world), ats)
-    unknown = [f"{topic}-{at[1]}: {one.reason}" for at, one in found.items() if isinstance(one, Unknown)]
-    if unknown:
-        raise NotTold(
-            f"the ends of {topic} are not known: {'; '.join(unknown)}", hint="`fab status` shows more"
+    committed: Mapping[At, Commit] | Unknown = {} if found is None else found.committed
+    if isinstance(committed, Unknown):
+        return committed
+    ends = world.offsets.ends(metadata, [(topic, number) for number in known])
+    places = {}
+    for number in known:
+        end, commit = ends[topic, number], committed.get((topic, number))
+        places[number] = Place(
+            None if commit is None else commit.offset, end if isinstance(end, Unknown) else end.high
         )
-    return {at[1]: one for at, one in found.items() if not isinstance(one, Unknown)}
+    return places
 
 
-def _stops(world: World, wanted: Wanted, ends: Mapping[int, Ends], reads: Isolation) -> Mapping[int, int]:
+def _ends(world: World, metadata: Metadata, topic: str, numbers: Collection[int]) -> Mapping[int, Ends]:
+    found = world.offsets.ends(metadata, [(topic, number) for number in sorted(set(numbers))])
+    return _told(found, "where partitions end is")
+
+
+def _since(
+    world: World, metadata: Metadata, topic: str, numbers: Collection[int], moment: datetime
+) -> Mapping[int, int | None]:
+    found = world.offsets.since(metadata, [(topic, number) for number in numbers], moment)
+    return _told(found, "the offsets of that time are")
+
+
+def _told(found: Mapping[At, _T | Unknown], what: str) -> Mapping[int, _T]:
+    unknown = [
+        f"{topic}-{number}: {one.reason}"
+        for (topic, number), one in found.items()
+        if isinstance(one, Unknown)
+    ]
+    if unknown:
+        raise NotTold(f"{what} not known: {few(unknown)}", hint="`status` shows which nodes run")
+    return {number: one for (_, number), one in found.items() if not isinstance(one, Unknown)}
+
+
+def _stops(
+    world: World, metadata: Metadata, wanted: Wanted, ends: Mapping[int, Ends], reads: Isolation
+) -> Mapping[int, int]:
+    # Behind the last stable offset a consumer of committed records is given nothing, however long a transaction is open.
     stops = {
         number: one.stable if reads is Isolation.READ_COMMITTED else one.high for number, one in ends.items()
     }
-    if wanted.until is None:
+    if not isinstance(wanted.until, Time):
         return stops
-    since = _since(world, wanted.topic, ends, wanted.until)
+    since = _since(world, metadata, wanted.topic, ends, wanted.until.moment)
     return {
         number: stop if (at := since[number]) is None else min(at, stop) for number, stop in stops.items()
     }
 
 
-def _starts(cluster: Cluster, world: World, wanted: Wanted, ends: Mapping[int, Ends]) -> Mapping[int, int]:
-    begins = wanted.begin
-    if isinstance(begins, Latest):
-        return {number: one.high for number, one in ends.items()}
-    if isinstance(begins, Offset):
-        outside = [
-            f"partition {number} has {one.earliest} to {one.high}"
-            for number, one in ends.items()
-            if not one.earliest <= begins.offset <= one.high
-        ]
-        if outside:
-            raise UsageError(
-                f"offset {begins.offset} is not in the log of {wanted.topic}: {', '.join(outside)}",
-                hint="--partition chooses one; --from earliest begins at the first record that is there",
-            )
-        return dict.fromkeys(ends, begins.offset)
-    if isinstance(begins, Time):
-        since = _since(world, wanted.topic, ends, begins.moment)
-        if all(at is None for at in since.values()):
-            world.emit(Note(cluster.name, f"no record of {wanted.topic} is that late: it begins at the end"))
-        return {number: ends[number].high if at is None else at for number, at in since.items()}
-    return {number: one.earliest for number, one in ends.items()}
+def _starts(
+    cluster: Cluster, world: World, metadata: Metadata, wanted: Wanted, ends: Mapping[int, Ends]
+) -> Mapping[int, int]:
+    match wanted.start:
+        case Latest():
+            return {number: one.high for number, one in ends.items()}
+        case Offset(offset):
+            outside = [
+                f"partition {number} has {one.earliest} to {one.high}"
+                for number, one in ends.items()
+                if not one.earliest <= offset <= one.high
+            ]
+            if outside:
+                raise UsageError(
+                    f"offset {offset} is outside of the log of {wanted.topic}: {few(outside)}",
+                    hint="--partition chooses one; --from earliest begins at the first record that is there",
+                )
+            return dict.fromkeys(ends, offset)
+        case Time(moment):
+            since = _since(world, metadata, wanted.topic, ends, moment)
+            if all(at is None for at in since.values()):
+                what = f"no record of {wanted.topic} is as late as {moment.isoformat()}"
+                if not wanted.follow:
+                    raise UsageError(what, hint="--follow waits for new ones at the end")
+                world.emit(Note(cluster.name, f"{what}: reading begins at the end"))
+            return {number: ends[number].high if at is None else at for number, at in since.items()}
+        case _:
+            return {number: one.earliest for number, one in ends.items()}
 
 
-def _since(world: World, topic: str, ends: Mapping[int, Ends], moment: datetime) -> Mapping[int, int | None]:
-    found = world.offsets.since(seen(world), [(topic, number) for number in ends], moment)
-    unknown = [f"{topic}-{at[1]}: {one.reason}" for at, one in found.items() if isinstance(one, Unknown)]
-    if unknown:
-        raise NotTold(f"the offsets of that time are not known: {'; '.join(unknown)}")
-    return {at[1]: one for at, one in found.items() if not isinstance(one, Unknown)}
+def _reset(start: Start) -> Reset:
+    match start:
+        case Latest():
+            return Reset.LATEST
+        case Committed():
+            return Reset.NONE
+        case _:
+            return Reset.EARLIEST
 
 
 class _Alive:
@@ -215,13 +279,18 @@ class _Alive:
         self._cluster, self._world, self._wanted = cluster, world, wanted
         self._begun = self._told = world.clock.now()
 
-    def tell(self, count: int, steady: bool) -> None:
+    def tell(self, progress: Progress) -> None:
+        """Emit it, not too often."""
         now = self._world.clock.now()
         if now - self._begun < TELL_AFTER or now - self._told < TELL_EVERY:
             return
         self._told = now
-        total = "" if self._wanted.most is None else f" of {self._wanted.most}"
-        what = f"{plural(count, 'record')}{total} read"
-        if not steady:
-            what = f"the partitions of group {self._wanted.group}"
+        if progress.joined < progress.members:
+            group = shown(self._wanted.group or "")
+            what = (
+                f"members to have their partitions of group {group}: {progress.joined} of {progress.members}"
+            )
+        else:
+            total = f" of {self._wanted.until.records}" if isinstance(self._wanted.until, Count) else ""
+            what = f"{plural(progress.records, 'record')}{total} read"
         self._world.emit(Waiting(self._cluster.name, what, timedelta(seconds=now - self._begun), None))

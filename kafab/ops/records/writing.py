@@ -1,5 +1,6 @@
 """Write records with a client of the operator's choice, telling how far it is."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from kafab.events import Waiting
@@ -41,6 +42,11 @@ def write(
     return world.writers.write(client, settings, order, alive)
 
 
-def bootstrap_of(cluster: Cluster) -> str:
-    """Return the cluster's brokers as kafab itself reaches them, as a client takes them."""
+def settings_of(cluster: Cluster, settings: ProducerSettings) -> ProducerSettings:
+    """Return the settings with the cluster's brokers, as kafab itself reaches them."""
+    return replace(settings, bootstrap=brokers_of(cluster))
+
+
+def brokers_of(cluster: Cluster) -> str:
+    """Return the cluster's brokers as a bootstrap.servers value."""
     return ",".join(str(node.endpoint) for node in cluster.brokers)

@@ -18,7 +18,7 @@ class _Told:
         for each in partitions:
             self._tell(Kind.ASSIGNED, each, -1, "")
 
-    def taken(self, partitions: Sequence[int]) -> None:
+    def taken(self, partitions: Sequence[int], *, lost: bool) -> None:  # noqa: ARG002
         for each in partitions:
             self._tell(Kind.REVOKED, each, -1, "")
 

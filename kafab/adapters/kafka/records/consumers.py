@@ -1,7 +1,6 @@
 """Consumers of both clients behind one face: polls, positions, commits, and what is heard of partitions that come and go."""
 
 import logging
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +13,8 @@ from kafab.records.settings import Client, ConsumerSettings
 _LOG = logging.getLogger("kafab.librdkafka.readers")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
+_NO_GROUP = "kafab-reads-without-a-group"
+"""librdkafka wants a name even where no group is joined and nothing committed: no broker keeps it."""
 
 
 class Refused(Exception):
@@ -26,8 +27,8 @@ class Hears(Protocol):
     def given(self, partitions: Sequence[int]) -> None:
         """These partitions are the consumer's, besides those it has; none: it is a member without one."""
 
-    def taken(self, partitions: Sequence[int]) -> None:
-        """These are its own no more."""
+    def taken(self, partitions: Sequence[int], *, lost: bool) -> None:
+        """These are its own no more; ``lost``: they may be another's already, and nothing of them can be committed."""
 
     def committed(self, nexts: Mapping[int, int], error: str) -> None:
         """A commit has ended, well where ``error`` is empty; of one that was waited for it is not sure that this is called."""
@@ -39,8 +40,17 @@ class Hears(Protocol):
 class Consumer(Protocol):
     """A consumer of one topic."""
 
-    def poll(self, seconds: float) -> Sequence[Found]:
-        """Return the next records, as many as a batch has at most."""
+    def poll(self, seconds: float, most: int | None = None) -> Sequence[Found]:
+        """Return the next records, at most as many as a batch has, or ``most``."""
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        """Fetch nothing of these."""
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        """Fetch these again."""
+
+    def hold(self, partition: int, offset: int) -> None:
+        """Fetch no more of this partition; a commit by time is not to have what was fetched from ``offset`` on."""
 
     def positions(self) -> Mapping[int, int]:
         """Return the next offset of each partition that it has, as far as it is known; markers of transactions are passed."""
@@ -96,37 +106,44 @@ class _Confluent:
         self._end = KafkaError._PARTITION_EOF  # noqa: SLF001  # its public name
         self._mine: set[int] = set()
         self._next: dict[int, int] = {}
-        if settings.group is None:
-            # librdkafka has to have one; nothing is committed, so no broker hears of it.
-            settings = replace(settings, group=f"kafab-{secrets.token_hex(6)}")
-        config = confluent.consumer_config(settings)
+        config = confluent.consumer_config(replace(settings, group=settings.group or _NO_GROUP))
         # An end is told where no record is: how else would it be known that the position is?
         more = {"enable.partition.eof": True, "enable.auto.offset.store": not stores and starts is None}
         self._consumer = Consumer({**config, **more, "on_commit": self._committed}, logger=_LOG)
         if starts is None:
             self._consumer.subscribe(
-                [topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+                [topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
             )
         else:
             self._mine = {*starts}
             self._consumer.assign([TopicPartition(topic, number, at) for number, at in starts.items()])
 
-    def poll(self, seconds: float) -> Sequence[Found]:
+    def poll(self, seconds: float, most: int | None = None) -> Sequence[Found]:
         """Take what is there; the ends of partitions are positions."""
         records = []
-        for message in self._consumer.consume(self._batch, seconds):
+        for message in self._consumer.consume(most or self._batch, seconds):
             error = message.error()
             if error is None:
                 partition, offset = message.partition(), message.offset()
                 self._next[partition] = offset + 1
-                records.append(
-                    Found(partition, offset, message.key(), message.value(), message.timestamp()[1])
-                )
+                records.append(Found(partition, offset, message.key(), message.value()))
             elif error.code() == self._end:
                 self._next[message.partition()] = message.offset()
             elif not error.retriable():
                 self._hears.trouble(error.name())
         return records
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        """Pause."""
+        self._consumer.pause([self._partition(self._topic, number) for number in partitions])
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        """Resume."""
+        self._consumer.resume([self._partition(self._topic, number) for number in partitions])
+
+    def hold(self, partition: int, offset: int) -> None:  # noqa: ARG002  # only what is stored is committed
+        """Pause it."""
+        self.pause((partition,))
 
     def positions(self) -> Mapping[int, int]:
         """Return what the polls have told."""
@@ -158,17 +175,25 @@ class _Confluent:
         """Leave."""
         self._consumer.close()
 
-    def _assigned(self, _consumer: Any, partitions: Sequence[Any]) -> None:
+    def _assigned(self, consumer: Any, partitions: Sequence[Any]) -> None:
+        # Only what is assigned can be paused by whoever hears of it.
+        consumer.assign(partitions)
         numbers = [each.partition for each in partitions]
         self._mine.update(numbers)
         self._hears.given(numbers)
 
     def _revoked(self, _consumer: Any, partitions: Sequence[Any]) -> None:
+        self._gone(partitions, lost=False)
+
+    def _lost(self, _consumer: Any, partitions: Sequence[Any]) -> None:
+        self._gone(partitions, lost=True)
+
+    def _gone(self, partitions: Sequence[Any], *, lost: bool) -> None:
         numbers = [each.partition for each in partitions]
         self._mine.difference_update(numbers)
         for number in numbers:
             self._next.pop(number, None)
-        self._hears.taken(numbers)
+        self._hears.taken(numbers, lost=lost)
 
     def _committed(self, error: Any, partitions: Sequence[Any]) -> None:
         for each in partitions:
@@ -197,7 +222,10 @@ class _KafkaPython:
                 hears.given([each.partition for each in assigned])
 
             def on_partitions_revoked(self, revoked: Any) -> None:
-                hears.taken([each.partition for each in revoked])
+                hears.taken([each.partition for each in revoked], lost=False)
+
+            def on_partitions_lost(self, lost: Any) -> None:
+                hears.taken([each.partition for each in lost], lost=True)
 
         if starts is None:
             self._consumer.subscribe([topic], listener=Listener())
@@ -210,14 +238,29 @@ class _KafkaPython:
             for number, at in starts.items():
                 self._consumer.seek(TopicPartition(topic, number), at)
 
-    def poll(self, seconds: float) -> Sequence[Found]:
+    def poll(self, seconds: float, most: int | None = None) -> Sequence[Found]:
         """Take what is there."""
-        found = self._consumer.poll(timeout_ms=round(seconds * 1000), max_records=self._batch)
+        found = self._consumer.poll(timeout_ms=round(seconds * 1000), max_records=most or self._batch)
         return [
-            Found(record.partition, record.offset, record.key, record.value, record.timestamp)
+            Found(record.partition, record.offset, record.key, record.value)
             for records in found.values()
             for record in records
         ]
+
+    def pause(self, partitions: Sequence[int]) -> None:
+        """Pause."""
+        self._consumer.pause(*(self._partition(self._topic, number) for number in partitions))
+
+    def resume(self, partitions: Sequence[int]) -> None:
+        """Resume."""
+        self._consumer.resume(*(self._partition(self._topic, number) for number in partitions))
+
+    def hold(self, partition: int, offset: int) -> None:
+        """Go back, as the client commits its positions, and pause."""
+        this = self._partition(self._topic, partition)
+        if self._consumer.position(this, timeout_ms=100) != offset:
+            self._consumer.seek(this, offset)
+        self._consumer.pause(this)
 
     def positions(self) -> Mapping[int, int]:
         """Ask the client, which passes markers by itself."""
