@@ -54,7 +54,7 @@ def _written(field: Field, *, idempotent: bool) -> tuple[Order, Worker, Log]:
     if not cuts and not field.run.orderly:
         raise NotMeasured("no connection was cut: the writer sent too few requests")
     if cuts:
-        field.faults.append(f"{cuts} times cut, at each answer {every} to the writer")
+        field.faults.append(f"{cuts} times cut, at every {every}. answer to the writer")
     return order, writer, field.log()
 
 

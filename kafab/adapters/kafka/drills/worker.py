@@ -211,6 +211,8 @@ def _write_confluent(worker: Worker) -> None:
     if order.request:
         # librdkafka's request.timeout.ms is the broker's; how long it waits itself is this.
         more["socket.timeout.ms"] = round(order.request * 1000)
+    if order.cut_every:
+        more["batch.num.messages"] = 1  # a request a record: while it waits for its id it would collect them
     producer = Producer({**confluent.producer_config(order.producer), **more})
 
     def answered(number: int, partition: int) -> Any:
@@ -247,7 +249,8 @@ def _write_kafka_python(worker: Worker) -> None:
     from kafka.errors import KafkaError
 
     order = worker.order
-    producer = KafkaProducer(**{**kafka_python.producer_config(order.producer), "linger_ms": 0})
+    more = {"linger_ms": 0} | ({"batch_size": 0} if order.cut_every else {})  # as above
+    producer = KafkaProducer(**{**kafka_python.producer_config(order.producer), **more})
     for number, partition in _records(order):
         worker.tell(Kind.SEND, partition, number=number)
         try:
