@@ -43,7 +43,7 @@ def check_programs_do_what_they_say(lab: Lab, folder: Path) -> None:
             ]
             ends = {name: program.wait(LIMIT) for name, program in zip(names, programs, strict=True)}
         said = {name: _said(folder, name) for name in names}
-        assert ends == dict.fromkeys(names, 0), said
+        assert ends == dict.fromkeys(names, 0), _troubles(folder)
         for client in CLIENTS:
             assert _end(admin, topics[f"acks_{client}"]) == RECORDS
             assert [line.partition(":")[0] for line in sorted(said[f"offsets_{client}"].splitlines())] == [
@@ -68,11 +68,11 @@ def check_share_group_is_a_queue(lab: Lab, folder: Path) -> None:
     with _topics(lab, [name]) as (_, topics), _program(lab, name, topics[name], folder) as program:
         deadline = time.monotonic() + LIMIT
         while "order" not in _said(folder, name):
-            assert program.poll() is None, _said(folder, name)
+            assert program.poll() is None, _troubles(folder)
             assert time.monotonic() < deadline
             _fill(lab, topics[name])
             time.sleep(0.5)
-        assert program.wait(LIMIT) == 0, _said(folder, name)
+        assert program.wait(LIMIT) == 0, _troubles(folder)
 
 
 @contextmanager
@@ -108,8 +108,9 @@ def _program(
     }
     for word, other in mine.items():
         text = text.replace(word, other)
-    with (folder / f"{name}.txt").open("wb") as said:
-        program = subprocess.Popen([sys.executable, "-uc", text], stdout=said, stderr=subprocess.STDOUT)
+    # librdkafka writes its log to stderr, as of a coordinator that is not there yet.
+    with (folder / f"{name}.txt").open("wb") as said, (folder / f"{name}.log").open("wb") as log:
+        program = subprocess.Popen([sys.executable, "-uc", text], stdout=said, stderr=log)
         try:
             yield program
         finally:
@@ -119,6 +120,10 @@ def _program(
 
 def _said(folder: Path, name: str) -> str:
     return (folder / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def _troubles(folder: Path) -> str:
+    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.log")))
 
 
 def _brokers(lab: Lab) -> dict[str, str]:
