@@ -19,6 +19,7 @@ from kafab.ports import Groups, Offsets
 from kafab.testing.groups import FakeGroups
 from kafab.unknown import Unknown
 from tests.contract.conftest import World
+from tests.kafka_by_hand import until
 
 RECORDS = 5
 BEGUN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -68,6 +69,15 @@ class Known:
         return _member(self.world, self.topic, group.name)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def as_before(kafka: World) -> Iterator[None]:
+    """Remove the topic of offsets in the end: the modules behind this one share the brokers, and have no group."""
+    yield
+    if kafka.real and TOPIC in _topics(kafka):
+        kafka.admin.delete_topic(TOPIC)
+        until(lambda: TOPIC not in _topics(kafka), "the topic of offsets to be gone")
+
+
 @pytest.fixture
 def known(kafka: World) -> Iterator[Known]:
     """Yield it; the topic is removed."""
@@ -76,7 +86,7 @@ def known(kafka: World) -> Iterator[Known]:
     times = [BEGUN + number * STEP for number in range(RECORDS)]
     if kafka.real:
         _write(kafka, topic, times)
-        if TOPIC not in {each.topic for each in _metadata(kafka).partitions}:
+        if TOPIC not in _topics(kafka):
             # The first group makes the offsets' topic, which says who coordinates which group.
             with _member(kafka, topic, f"first-{topic}"):
                 pass
@@ -169,6 +179,10 @@ def test_times_of_records_are_read(known: Known) -> None:
     asked = [(known.at, 0), (known.at, 3)]
     found = known.groups.written(known.metadata, asked)
     assert found == {(known.at, 0): BEGUN, (known.at, 3): BEGUN + 3 * STEP}
+
+
+def _topics(kafka: World) -> set[str]:
+    return {each.topic for each in _metadata(kafka).partitions}
 
 
 def _metadata(kafka: World) -> Metadata:
