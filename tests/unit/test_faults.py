@@ -68,6 +68,18 @@ def test_frozen_process_goes_on_when_its_holder_is_gone(node: Node, process: sub
         assert becomes(process, "S")
 
 
+def test_process_frozen_for_nobody_goes_on(node: Node, process: subprocess.Popen[bytes]) -> None:
+    """A script whose kafab is gone before it can say that the process is frozen lets it go on, too."""
+    script = supervisor.freeze(node)
+    with subprocess.Popen(
+        ["sh", "-eu", "-c", script.text], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as holding:
+        assert holding.stdout is not None
+        holding.stdout.close()
+        holding.wait(PATIENCE)
+    assert becomes(process, "S")
+
+
 def test_killed_process_carries_a_mark_until_it_is_mended(
     node: Node, process: subprocess.Popen[bytes], shell: Callable[[Script], Result]
 ) -> None:

@@ -6,8 +6,11 @@
 freeze() {  # NODE RUN UNIT: the process does not run until kafab lets go of this script, or is gone
   node=$1
   lives "$2" "$3" || { say stopped; return; }
+  # From here on nothing ends this script before it has let the process go on: kafab may be gone before it has its answer.
+  trap '' PIPE
+  trap : HUP INT TERM
   kill -STOP "$pid"
-  say running "$pid $start frozen"
+  say running "$pid $start frozen" 2> /dev/null || :
   let_go
   ! alive "$pid" "$start" || kill -CONT "$pid"
 }
