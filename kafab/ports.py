@@ -26,7 +26,7 @@ from kafab.cluster.metadata import (
     Setting,
     TopicSpec,
 )
-from kafab.command import Outcome, Script
+from kafab.command import Outcome, Script, Secret
 from kafab.drills.history import Event
 from kafab.drills.orders import Order as WorkerOrder
 from kafab.drills.orders import Role
@@ -36,6 +36,7 @@ from kafab.model import Endpoint
 from kafab.records.reading import Found, Progress, Reading, ReadOrder
 from kafab.records.settings import Client, ConsumerSettings, ProducerSettings
 from kafab.records.writing import Acked, Order, Written
+from kafab.references import Reference
 from kafab.releases.archive import Content
 from kafab.releases.names import Artifact, ReleaseName
 from kafab.unknown import Unknown
@@ -435,6 +436,16 @@ class Workers(Protocol):
 
     def lacking(self, role: Role) -> tuple[str, str] | None:
         """Return what is not installed that workers of this role need, and the command that installs it; None: nothing."""
+
+
+class Secrets(Protocol):
+    """Secrets by reference, read on this machine when they are used and not before."""
+
+    def read(self, reference: Reference, *, lines: bool = False) -> Secret:
+        """Return the value of a reference; each is read once a session, also by several threads.
+
+        It is one line without its end, or with ``lines`` a text of several, as a key in PEM is. Raises a KafabError with a hint.
+        """
 
 
 class Store(Protocol):

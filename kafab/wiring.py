@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kafab.command import Secret
@@ -34,6 +35,7 @@ from kafab.ports import (
     Offsets,
     Readers,
     Records,
+    Secrets,
     Settings,
     Store,
     Topics,
@@ -181,6 +183,15 @@ class Session:
         from kafab.adapters.kafka.drills.workers import WorkerProcesses
 
         return WorkerProcesses()
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Secrets by reference, relative paths counted from the inventory's folder."""
+        from kafab.adapters.machine.secrets import MachineSecrets
+        from kafab.screens.console import finish_live
+
+        folder = self.cluster.source.parent if self.cluster.source else Path.cwd()
+        return MachineSecrets(folder, self.emit, before_asking=finish_live)
 
     @cached_property
     def store(self) -> Store:

@@ -40,7 +40,7 @@ def known_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.get_terminal_size", lambda _fd: os.terminal_size((80, 24)))
     yield
-    module._finish_live()
+    module.finish_live()
 
 
 def screen(text: str) -> list[str]:

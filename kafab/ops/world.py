@@ -16,6 +16,7 @@ from kafab.ports import (
     Offsets,
     Readers,
     Records,
+    Secrets,
     Settings,
     Store,
     Topics,
@@ -98,6 +99,10 @@ class World(Protocol):
     @property
     def workers(self) -> Workers:
         """Processes that a drill works with."""
+
+    @property
+    def secrets(self) -> Secrets:
+        """Secrets by reference."""
 
     @property
     def store(self) -> Store:

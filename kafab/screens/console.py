@@ -77,7 +77,7 @@ class Console:
 
     def error(self, error: KafabError) -> None:
         """Show an error and, where it has one, the hint at what to type next; with JSON as a document on stdout, too."""
-        _finish_live()
+        finish_live()
         self._line(f"{self._paint_err('error:', 'red')} {error.message}")
         if error.hint:
             self._line(f"{self._paint_err('hint:', 'cyan')} {error.hint}")
@@ -94,7 +94,7 @@ class Console:
 
         Raises Failed when stdout cannot take it (a full disk); a reader that went away is no fault.
         """
-        _finish_live()
+        finish_live()
         self.documents += self.json
         shown = json.dumps(document, indent=2, default=str) if self.json else text
         self._write_out(shown if not shown or shown.endswith("\n") else shown + "\n")
@@ -111,7 +111,7 @@ class Console:
 
         A character may be cut in two by the end of a piece.
         """
-        _finish_live()
+        finish_live()
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         return lambda piece: self._write_out(decode(piece))
 
@@ -120,7 +120,7 @@ class Console:
         if errors:
             self._line(text.removesuffix("\n"))
             return
-        _finish_live()
+        finish_live()
         self._write_out(text)
 
     def report(self, report: Report, *, schema: str = "kafab.report/1", each: bool = False) -> None:
@@ -149,7 +149,7 @@ class Console:
             return
         if not (_is_terminal(sys.stdin) and _is_terminal(self._err)):
             raise UsageError(f"{question} There is no terminal to ask on", hint="add --yes to go ahead")
-        _finish_live()
+        finish_live()
         _write_quietly(self._err, f"{question} [y/N] ")
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise Unsafe("not confirmed, nothing was changed", hint="answer y, or add --yes")
@@ -236,7 +236,8 @@ class Console:
 
 
 @atexit.register
-def _finish_live() -> None:
+def finish_live() -> None:
+    """Let the rows that a terminal shows in place go, and leave it to what is written next."""
     with _LOCK:
         while _LIVES:
             _LIVES.popitem()[1].close()

@@ -17,6 +17,7 @@ from kafab.ports import (
     Offsets,
     Readers,
     Records,
+    Secrets,
     Settings,
     Store,
     Topics,
@@ -31,6 +32,7 @@ from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.groups import FakeGroups
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.readers import FakeReaders
+from kafab.testing.secrets import FakeSecrets
 from kafab.testing.store import FakeStore
 from kafab.testing.workers import FakeWorkers
 from kafab.testing.writers import FakeWriters
@@ -56,6 +58,7 @@ class FakeWorld:
     readers: Readers = field(default_factory=FakeReaders)
     groups: Groups = field(default_factory=FakeGroups)
     offsets: Offsets = field(default_factory=FakeGroups)
+    secrets: Secrets = field(default_factory=FakeSecrets)
     clock: Clock = field(default_factory=FakeClock)
     emit: Emit = silent
     runs: int = 0

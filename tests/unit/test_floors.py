@@ -31,6 +31,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.cautions",
             "kafab.problems",
             "kafab.folders",
+            "kafab.references",
         ),
     ),
     (
