@@ -11,6 +11,7 @@ from pathlib import Path
 from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.model import Endpoint
 from kafab.plans.storage import directory_id, uuid
+from kafab.shell.layout import HELD
 from kafab.unknown import Unknown
 from scripts.benches.labs import Lab, lab
 from scripts.benches.measuring import DEADLINE, Row, alternate, ratio
@@ -120,6 +121,9 @@ def _formatting(here: Lab, runs: int) -> float:
     def without(folders: list[Path]) -> float:
         for folder in folders:
             shutil.rmtree(folder)
+        for node in here.cluster.nodes:
+            # Or the deploy would refuse: the data that has been there is gone.
+            Path(node.config / HELD).unlink(missing_ok=True)
         return here.fab("deploy")
 
     nodes = here.cluster.nodes

@@ -6,7 +6,7 @@ from dataclasses import replace
 from kafab.drills.checker import processed
 from kafab.drills.orders import Commits, Role
 from kafab.drills.rows import ANY, NONE, SOME, Allowed, Cell
-from kafab.ops.drills.field import Field, NotMeasured, times
+from kafab.ops.drills.field import Field, times
 from kafab.ops.drills.trials import Drill, Measured, Trial
 from kafab.records.settings import Client
 
@@ -44,20 +44,30 @@ def _rebalanced(field: Field) -> Measured:
     """A second member comes while the first one is in the midst of a batch."""
     # It is at its records long enough for another process to begin.
     order = field.order("first", Role.READ, group=field.topic, batch=BATCH, effect=2 * EFFECT)
+    written = field.run.records
     field.write()
-    log = field.log()
     first = field.start(order)
     field.until(lambda: times(first) > 0, "the first effect")
     second = field.start(replace(order, who="second"))
     field.fault("second member came")
+
+    def helps() -> bool:
+        # On a busy machine the first one may be through with all before the second one is there.
+        nonlocal written
+        if times(first) > written - 2 * BATCH:
+            field.write(first=written)
+            written += field.run.records
+        return times(second) > 0
+
+    field.until(helps, "the second member to have something to read")
+    log = field.log()
     field.processed((first, second), log)
     field.finish(first, second)
     counts = processed(field.events(), log)
-    helped = times(second)
-    if not helped:
-        raise NotMeasured("the second member had nothing left to read: give it more --records")
     return Measured(
-        {name: counts[name] for name in ("repeated", "skipped")}, order.setting, {"read by second": helped}
+        {name: counts[name] for name in ("repeated", "skipped")},
+        order.setting,
+        {"read by second": times(second)},
     )
 
 
