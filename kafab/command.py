@@ -78,7 +78,7 @@ class Script:
     ``text`` is what travels. `shell.frame` makes it of the calls; they tell a reader, or a fake, what the host is asked.
     """
 
-    text: str
+    text: str = field(repr=False)
     timeout: timedelta
     calls: tuple[Cmd, ...] = ()
     """What is called there, in order; without the frame that tells of the end or of each outcome."""

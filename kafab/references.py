@@ -67,7 +67,7 @@ class Reference:
         if kind is Kind.FILE and ":" in argument:
             raise ValueError(
                 "expected a path without a colon behind ${file: - with one it is a reference of Kafka's "
-                "FileConfigProvider, ${file:/path:key}"
+                "FileConfigProvider, ${file:/path:key}, which config.providers has to name"
             )
         return cls(kind, argument)
 

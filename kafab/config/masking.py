@@ -16,7 +16,7 @@ _SHOWN = 6
 # A key as java.util.Properties reads it ends at the first "=", ":" or blank, and its value goes on behind a backslash at
 # the end of a line. A secret in a comment is one all the same. A key is searched once: a host may have sent a long one.
 _SECRET = re.compile(
-    r"(?im)^([ \t]*(?=[^\s=:]*?(?:(?<=keystore\.)key|password|secret|jaas|token|credential))[^\s=:]+[ \t]*[=: \t])"
+    r"(?im)^([ \t]*(?=[^\s=:]*?(?:(?<=keystore\.)key|password|passphrase|secret|jaas|token|credential|api\.key))[^\s=:]+[ \t]*[=: \t])"
     r"((?:.*\\\r?\n)*.*)$"
 )
 

@@ -7,13 +7,14 @@ never a template itself. A node's files and their manifest are all a host needs 
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from kafab.config.masking import holds_secret
 from kafab.config.properties import broker_properties, format_properties, zookeeper_properties
+from kafab.config.resolving import Resolved, resolved
 from kafab.model import Cluster, Node, Role, Supervisor
 from kafab.releases.names import FIRST_LOG4J2
 from kafab.shell.layout import LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
@@ -46,7 +47,7 @@ class RenderedFile:
     """A file as it must stand on a host: ``mode`` is an octal string as chmod takes it, text ends in a newline."""
 
     path: PurePosixPath
-    text: str
+    text: str = field(repr=False)
     mode: str = "644"
     owner: str | None = None
     """``user:group``; None leaves it to whoever writes the file."""
@@ -64,8 +65,8 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
-    """Return the files of a node's configuration folder, the manifest last."""
+def node_files(cluster: Cluster, node: Node, secrets: Resolved | None = None) -> tuple[RenderedFile, ...]:
+    """Return the files of a node's configuration folder, the manifest last. Raises what `resolving.resolved` raises."""
     zookeeper = node.role is Role.ZOOKEEPER
     mapping = zookeeper_properties(cluster, node) if zookeeper else broker_properties(cluster, node)
     main = MAIN_FILE[node.role]
@@ -83,7 +84,7 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
         "names": sorted((main, LAUNCH, logging, *record)),
     }
     texts = {
-        main: main_file(node, mapping),
+        main: main_file(node, resolved(mapping, secrets or {})),
         logging: fill(_LOGGING[node.role, log4j2], node=node),
         LAUNCH: fill("launch.j2", node=node, **launch_values),
     }
@@ -93,9 +94,9 @@ def node_files(cluster: Cluster, node: Node) -> tuple[RenderedFile, ...]:
     texts[MANIFEST] = manifest({name: sha256(text) for name, text in texts.items()})
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None
-    modes = {LAUNCH: "750" if owner else "755"}
     secret = {name for name, text in texts.items() if holds_secret(text)}
     secret |= {MANIFEST} if secret else set()
+    modes = dict.fromkeys(secret, "640" if owner else "600") | {LAUNCH: "750" if owner else "755"}
     return tuple(
         RenderedFile(
             node.config / name, text, modes.get(name, "640" if owner else "644"), owner, secret=name in secret

@@ -7,10 +7,11 @@ from typing import Any
 
 from kafab.config.defaults import reserved
 from kafab.inventory.kinds import MAX_TEXT, Json, Kind, Text
-from kafab.inventory.texts import PLAIN_TEXT_FOUND, is_secret
+from kafab.inventory.texts import PLAIN_TEXT_FOUND, PlainSecret, is_secret
 from kafab.inventory.yamltree import Scalar, Table, Tree, describe, joined, meaning, shortened
 from kafab.model import Role
 from kafab.problems import Place, Problems
+from kafab.references import Reference, holds_reference, is_reference
 from kafab.words import nearest
 
 
@@ -216,16 +217,25 @@ class Properties:
                 )
             elif instead := reserved(self.role, name.text):
                 problems.error(at_name, f"kafab sets {name.text} itself: {instead}")
-            elif is_secret(name.text):
-                _refuse_secret(value, at_value, problems)
             else:
                 try:
-                    values[name.text] = _property(value)
+                    values[name.text] = self._value(name.text, value)
                     places[name.text] = at_value
                     names[name.text] = at_name
+                except PlainSecret as error:
+                    problems.error(at_value, str(error))
                 except ValueError as error:
                     problems.error(at_value, f"found {describe(value)}; {error}")
         return Section(values, places, Place(tree.line, tree.column, key), names)
+
+    def _value(self, name: str, value: Tree) -> str:
+        """Return a value. Raises ValueError with what was expected, PlainSecret where what was found is not to be repeated."""
+        if is_secret(name):
+            return _secret(value, of_kafka=self.role is not Role.ZOOKEEPER)
+        text = _property(value)
+        if self.role is Role.ZOOKEEPER and holds_reference(text):
+            raise ValueError(f"expected no reference: the name of {name} does not say that it is a secret")
+        return text
 
     def schema(self) -> Json:
         """Return an open object type of texts, numbers, truth values and lists of them."""
@@ -240,12 +250,20 @@ def _sentence(key: Key) -> str:
     return f"{key.doc} (default: {key.shown_default})" if key.shown_default else key.doc
 
 
-def _refuse_secret(value: Tree, place: Place, problems: Problems) -> None:
-    # What was found is never repeated: messages end up in logs and tickets.
-    if isinstance(value, Scalar) and re.fullmatch(r"\$\{(env|file):[^}]+\}", value.text):
-        problems.error(place, "found a reference to a secret; secrets come with a later version")
-    else:
-        problems.error(place, PLAIN_TEXT_FOUND)
+def _secret(value: Tree, *, of_kafka: bool) -> str:
+    """Return the reference that stands for a secret. Raises PlainSecret: messages end up in logs and tickets.
+
+    With ``of_kafka`` a reference to one of Kafka's config providers is taken, too; whether there is such a provider is seen
+    when all properties are known.
+    """
+    text = value.text if isinstance(value, Scalar) else ""
+    try:
+        return str(Reference.parse(text))
+    except ValueError as error:
+        if of_kafka and re.fullmatch(r"\$\{[A-Za-z0-9_-]+:[^{}:]*(:[^{}:]*)?\}", text):
+            return text
+        told = f"found a reference with a fault; {error}" if is_reference(text) else PLAIN_TEXT_FOUND
+        raise PlainSecret(told) from None
 
 
 def _property(tree: Tree) -> str:

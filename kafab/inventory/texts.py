@@ -34,9 +34,14 @@ LISTENER = r"[A-Z][A-Z0-9_-]{0,62}"
 # Kafka takes any text; tools take one for an option that begins with a hyphen.
 CLUSTER_ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
 
-PLAIN_TEXT_FOUND = (
-    "found a secret in plain text; expected a reference like ${env:NAME} or ${file:/path}, "
-    "which comes with a later version"
+PLAIN_TEXT_FOUND = "found a secret in plain text; expected a reference to it: ${env:NAME}, ${file:PATH}, ${cmd:COMMAND} or ${prompt:TEXT}"
+FLAGS_ARE_PUBLIC = "found a secret in plain text, and a JVM's flags can be read by everybody on its host; expected it left out"
+
+
+_SECRETS = (
+    *("secret", "jaas.config", "master.key", "secret.key", "keystore.key", "credential"),
+    # Kafka has none of these, its plug-ins do.
+    *("token", "api.key", "passphrase"),
 )
 
 
@@ -195,7 +200,7 @@ def jvm_flag(text: str) -> str:
     if instead := without_effect(text):
         raise ValueError(f"expected it left out, as it has no effect: {instead}")
     if text.startswith("-D") and is_secret(text[2:].partition("=")[0]):
-        raise PlainSecret(PLAIN_TEXT_FOUND)
+        raise PlainSecret(FLAGS_ARE_PUBLIC)
     return _matching(JVM_FLAG, text, "expected one flag like -XX:+UseG1GC, without spaces, quotes or $")
 
 
@@ -216,7 +221,7 @@ def cluster_name(text: str) -> str:
 def is_secret(name: str) -> bool:
     """Tell whether a property's value is a secret, by its name, as Kafka's and ZooKeeper's PASSWORD types have it."""
     lower = name.lower()
-    if lower.endswith(("secret", "jaas.config", "master.key", "secret.key", "keystore.key", "credential")):
+    if lower.endswith(_SECRETS):
         return True
     return (
         "password" in lower

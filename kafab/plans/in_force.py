@@ -11,6 +11,7 @@ from kafab.cluster.metadata import Setting, Source
 from kafab.cluster.values import same
 from kafab.config.properties import broker_properties
 from kafab.config.render import MAIN_FILE, configuration_digest, configuration_files, main_file, sha256
+from kafab.config.resolving import resolved
 from kafab.hosts.facts import NodeFacts
 from kafab.plans.plan import PENDING, configuration_state
 from kafab.plans.state import Desired, DesiredNode
@@ -67,5 +68,5 @@ def _of_its_start(file: Mapping[str, str], running: Mapping[str, Setting]) -> di
 
 def _digest(wanted: DesiredNode, properties: Mapping[str, str]) -> str:
     node = wanted.node
-    older = sha256(main_file(node, properties))
+    older = sha256(main_file(node, resolved(properties, wanted.secrets)))
     return configuration_digest({**configuration_files(wanted.files), MAIN_FILE[node.role]: older})

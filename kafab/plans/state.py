@@ -1,13 +1,22 @@
 """What should be on each host, and what is: the two sides that `plan.diff` compares."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from kafab.config.render import RenderedFile, configuration_digest, configuration_files, node_files
+from kafab.command import Secret
+from kafab.config.properties import parse_properties
+from kafab.config.render import (
+    MAIN_FILE,
+    RenderedFile,
+    configuration_digest,
+    configuration_files,
+    node_files,
+)
+from kafab.config.resolving import Resolved, references
 from kafab.config.units import unit_files
 from kafab.errors import UsageError
-from kafab.hosts.facts import HostFacts, node_directories
+from kafab.hosts.facts import HostFacts, NodesFacts, node_directories
 from kafab.hosts.profile import profile_file
 from kafab.model import Cluster, Node, Role
 from kafab.releases.names import Artifact
@@ -30,6 +39,8 @@ class DesiredNode:
     """Its systemd unit, which nodes of its role on the host share, and its drop-in."""
     profile: RenderedFile | None = None
     """What login shells of its host read, which all nodes of the host share; None without systemd."""
+    secrets: Resolved = field(default_factory=dict, hash=False)
+    """The values that its files have in the place of references; a reference without one stands as it is."""
 
     @property
     def directories(self) -> tuple[PurePosixPath, ...]:
@@ -65,22 +76,54 @@ class Desired:
         return tuple(dict.fromkeys(wanted.node.host.name for wanted in self.nodes))
 
 
-def desire(cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None) -> Desired:
-    """Render what these nodes of the cluster should be."""
+def desire(
+    cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None, secrets: Resolved | None = None
+) -> Desired:
+    """Render what these nodes of the cluster should be. Raises UsageError for a secret that Kafka would read as another one.
+
+    ``secrets`` are the values of their references. Without them the files are good for a look at the hosts: `as_found`.
+    """
     return Desired(
         cluster,
         tuple(
             DesiredNode(
                 node,
-                node_files(cluster, node),
+                node_files(cluster, node, secrets),
                 _identity(node),
                 unit_files(cluster, node),
                 profile_file(cluster, node.host),
+                secrets or {},
             )
             for node in nodes
         ),
         artifact,
     )
+
+
+def as_found(desired: Desired, facts: NodesFacts) -> Desired:
+    """Return the wanted side with those values of secrets that the hosts have.
+
+    So a command that only looks reads no secret: all is compared but whether a secret has another value by now, which
+    `plan` tells.
+    """
+    return replace(desired, nodes=tuple(_as_found(desired.cluster, each, facts) for each in desired.nodes))
+
+
+def _as_found(cluster: Cluster, wanted: DesiredNode, facts: NodesFacts) -> DesiredNode:
+    asked = dict(references(wanted.node.properties))
+    name = MAIN_FILE[wanted.node.role]
+    there = facts[wanted.node].files.get(name) if asked and wanted.node in facts else None
+    if there is None or there.text is None:
+        return wanted
+    try:
+        before = parse_properties(there.text)
+        secrets = {reference: Secret(before[key]) for key, reference in asked.items() if before.get(key)}
+        return replace(wanted, files=node_files(cluster, wanted.node, secrets), secrets=secrets)
+    except (
+        ValueError,
+        UsageError,
+    ):  # what Java cannot read either, or what kafab has not written: it differs
+        return wanted
 
 
 def _identity(node: Node) -> RenderedFile | None:

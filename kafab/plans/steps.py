@@ -76,7 +76,7 @@ class WriteFile:
     host: str
     node: str
     file: RenderedFile
-    before: str | None
+    before: str | None = field(repr=False)
     edited: bool = False
     """Somebody changed it on the host since kafab last wrote it."""
 

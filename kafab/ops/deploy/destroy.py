@@ -17,12 +17,12 @@ from kafab.model import Cluster, Host, Node
 from kafab.ops.deploy.executor import execute
 from kafab.ops.deploy.fates import Fate, HostResult, not_done, raise_unless_done, worst
 from kafab.ops.lock import operating
-from kafab.ops.observing import observe
+from kafab.ops.observing import observe, told
 from kafab.ops.world import World
 from kafab.plans.plan import Plan, Stage, known
 from kafab.plans.removal import Removals, removals
 from kafab.plans.removing import Removal, RemoveFiles, RemoveFolder
-from kafab.plans.state import Desired, desire, limited
+from kafab.plans.state import Desired, as_found, desire, limited
 from kafab.ports import Fleet
 from kafab.shell.layout import LOCK
 from kafab.unknown import Unknown
@@ -49,6 +49,7 @@ def prepare(cluster: Cluster, limit: str | None, world: World, *, data: bool) ->
     fleet = world.fleet
     desired = desire(cluster, limited(cluster, limit), None)
     facts = known(observe(desired, fleet))
+    desired = as_found(desired, told(desired, facts))
     asked = {name: cluster.host(name) for name in desired.host_names}
     outcomes = fleet.run({name: _observation(cluster, limit, host) for name, host in asked.items()})
     remains = _known({name: parse(outcomes[name]) for name in asked})

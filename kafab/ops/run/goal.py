@@ -21,7 +21,7 @@ from kafab.ops.see import reports, see
 from kafab.ops.world import World
 from kafab.plans.in_force import in_force
 from kafab.plans.plan import configuration_state, restart_pending
-from kafab.plans.state import Desired, desire, limited
+from kafab.plans.state import Desired, as_found, desire, limited
 from kafab.releases.names import release_for
 from kafab.rolling import readiness
 from kafab.rolling.decide import DOWN, Goal, questions
@@ -127,6 +127,7 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
             raise Unsafe(unfinished.text, hint=f"`{begun.command}` goes on with it; {FORGET}")
         begun = None
     desired = desire(cluster, facts, world.store.find(release_for(cluster.version, cluster.scala)))
+    desired = as_found(desired, facts)
     states = {
         wanted.node: configuration_state(desired, wanted, facts[wanted.node]) for wanted in desired.nodes
     }

@@ -7,7 +7,8 @@ put() {  # PATH MODE SHA256 [OWNER], the content on stdin: whole under its name,
   [ -d "${1%/*}" ] || (umask 022; mkdir -p -- "${1%/*}")
   # A file of our own: not through a link that lies there.
   rm -f -- "$new"
-  (set -C; cat > "$new") || { rm -f -- "$new"; return 1; }
+  # Nobody else may read it before it has its mode.
+  (umask 077; set -C; cat > "$new") || { rm -f -- "$new"; return 1; }
   sum=$(sha256sum < "$new")
   [ "${sum%% *}" = "$3" ] || { rm -f -- "$new"; echo "$1 did not arrive as it was sent"; return 1; }
   [ -z "${4-}" ] || chown "$4" "$new"
