@@ -6,6 +6,7 @@ never a template itself. A node's files and their manifest are all a host needs 
 
 import functools
 import hashlib
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ from kafab.config.properties import broker_properties, format_properties, zookee
 from kafab.config.resolving import Resolved, resolved
 from kafab.model import Cluster, Node, Role, Supervisor
 from kafab.releases.names import FIRST_LOG4J2
-from kafab.shell.layout import LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
+from kafab.shell.layout import DIGEST_KEY, LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
 from kafab.shell.library import library
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def node_files(cluster: Cluster, node: Node, secrets: Resolved | None = None) -> tuple[RenderedFile, ...]:
+def node_files(cluster: Cluster, node: Node, values: Resolved | None = None) -> tuple[RenderedFile, ...]:
     """Return the files of a node's configuration folder, the manifest last. Raises what `resolving.resolved` raises."""
     zookeeper = node.role is Role.ZOOKEEPER
     mapping = zookeeper_properties(cluster, node) if zookeeper else broker_properties(cluster, node)
     main = MAIN_FILE[node.role]
     log4j2 = cluster.version >= FIRST_LOG4J2
     logging = "log4j2.yaml" if log4j2 else "log4j.properties"
+    properties = main_file(node, resolved(mapping, values or {}))
     # Under systemd root keeps the record, so that the service cannot forge it.
     record = (RECORD,) if node.host.supervisor is Supervisor.SYSTEMD else ()
     launch_values: dict[str, object] = {
@@ -81,10 +83,12 @@ def node_files(cluster: Cluster, node: Node, secrets: Resolved | None = None) ->
         "logging": f"log4j2.configurationFile=$config/{logging}"
         if log4j2
         else f"log4j.configuration=file:$config/{logging}",
-        "names": sorted((main, LAUNCH, logging, *record)),
+        "names": sorted(
+            (main, LAUNCH, logging, *record, *([DIGEST_KEY] if holds_secret(properties) else []))
+        ),
     }
     texts = {
-        main: main_file(node, resolved(mapping, secrets or {})),
+        main: properties,
         logging: fill(_LOGGING[node.role, log4j2], node=node),
         LAUNCH: fill("launch.j2", node=node, **launch_values),
     }
@@ -113,14 +117,28 @@ def main_file(node: Node, properties: Mapping[str, str]) -> str:
 def manifest(digests: Mapping[str, str]) -> str:
     """Return what ``sha256sum`` prints of these files, sorted by name; its own sha256 is the configuration's digest.
 
-    The launch script computes the same digest with ``sha256sum FILES | sha256sum`` when it starts the process.
+    With a key (`digest_key`) that is one of the files. The launch script computes the same digest with ``sha256sum FILES | sha256sum`` when it starts the process.
     """
     return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
 
 
-def configuration_digest(digests: Mapping[str, str]) -> str:
-    """Return the digest a process started from these files records."""
-    return sha256(manifest(digests))
+def configuration_digest(digests: Mapping[str, str], key: str | None = None) -> str:
+    """Return the digest a process started from these files records; ``key`` is the sha256 of its host's key, if it has one."""
+    return sha256(manifest({**digests, DIGEST_KEY: key} if key else digests))
+
+
+def digest_key(node: Node, files: Iterable[RenderedFile]) -> RenderedFile | None:
+    """Return a new key for the digest that a process records of its configuration, where one of its files holds a secret.
+
+    Everybody on a host can read that record, and much of the files can be known: without a key of the host's own a short
+    password could be guessed. Root makes the record, or the login user; nobody else reads the key.
+    """
+    if not any(file.secret for file in files):
+        return None
+    text = f"# Made by kafab for the digest of the configuration: never changed.\nsecret={secrets.token_hex(32)}\n"
+    return RenderedFile(
+        node.config / DIGEST_KEY, text, "600", "root:root" if node.host.user else None, secret=True
+    )
 
 
 def configuration_files(files: Iterable[RenderedFile]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from kafab.hosts.sights import Sight
 from kafab.model import Endpoint, Node, Supervisor, VoterSource
+from kafab.shell.layout import DIGEST_KEY
 from kafab.unknown import Unknown
 
 
@@ -126,6 +127,12 @@ class NodeFacts:
     """Data directory -> what it has held, by the record; empty where there is none."""
     filled: frozenset[PurePosixPath] = frozenset()
     """Directories of the record, in the inventory or not, that hold partitions or a server's transactions now."""
+
+    @property
+    def key(self) -> str | None:
+        """The sha256 of the key of the configuration's digest (`render.digest_key`); None where there is none."""
+        found = self.files.get(DIGEST_KEY)
+        return found.sha256 if found else None
 
     @property
     def running(self) -> bool:

@@ -38,7 +38,7 @@ def in_force(
         return ()
     file = broker_properties(desired.cluster, wanted.node)
     before = _of_its_start(file, running)
-    if before is None or _digest(wanted, before) != process.configuration:
+    if before is None or _digest(wanted, before, facts.key) != process.configuration:
         return ()
     changed = tuple(name for name, value in file.items() if before.get(name) != value)
     known = all(name in running and same(running[name].value or "", file[name]) for name in changed)
@@ -66,7 +66,8 @@ def _of_its_start(file: Mapping[str, str], running: Mapping[str, Setting]) -> di
     return before
 
 
-def _digest(wanted: DesiredNode, properties: Mapping[str, str]) -> str:
+def _digest(wanted: DesiredNode, properties: Mapping[str, str], key: str | None) -> str:
     node = wanted.node
     older = sha256(main_file(node, resolved(properties, wanted.secrets)))
-    return configuration_digest({**configuration_files(wanted.files), MAIN_FILE[node.role]: older})
+    files = {**configuration_files(wanted.files), MAIN_FILE[node.role]: older}
+    return configuration_digest(files, key if wanted.key else None)

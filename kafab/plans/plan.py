@@ -219,6 +219,8 @@ def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iter
             yield _directory(node, path)
     if wanted.identity and wanted.identity.path.parent not in facts.identities:
         yield WriteFile(node.host.name, node.name, wanted.identity, None)
+    if wanted.key and facts.key is None:
+        yield WriteFile(node.host.name, node.name, wanted.key, None)
     for file in wanted.files:
         found = facts.files.get(file.path.name)
         if differs(file, found):
@@ -314,7 +316,7 @@ def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> 
     if process is None or not process.alive:
         return False
     other_release = desired.artifact is not None and process.release != desired.artifact.folder
-    return other_release or process.configuration != wanted.configuration
+    return other_release or process.configuration != wanted.configuration(facts.key)
 
 
 def configuration_state(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> str:

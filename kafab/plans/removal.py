@@ -34,6 +34,7 @@ from kafab.plans.removing import (
 )
 from kafab.plans.state import Desired, DesiredNode
 from kafab.shell.layout import (
+    DIGEST_KEY,
     DROP_IN,
     GONE,
     HELD,
@@ -395,6 +396,6 @@ def _placed(wanted: DesiredNode, facts: NodeFacts, names: frozenset[str]) -> lis
     unfinished = {name + NEW for name in (*facts.deployed, *(file.path.name for file in wanted.files))}
     # What a manifest says becomes the argument of an rm: a name with a slash in it is no file of this folder.
     found = sorted(name for name in (ours | unfinished) & names if _PLAIN.fullmatch(name))
-    # The record of what the data directories have held goes with the node, whatever becomes of the data.
-    found += sorted({HELD, HELD + NEW} & names)
+    # The key, and the record of what the data directories have held, go with the node, whatever becomes of the data.
+    found += sorted({HELD, HELD + NEW, DIGEST_KEY, DIGEST_KEY + NEW} & names)
     return [*(name for name in found if name != MANIFEST), *([MANIFEST] if MANIFEST in names else [])]

@@ -11,6 +11,7 @@ from kafab.config.render import (
     RenderedFile,
     configuration_digest,
     configuration_files,
+    digest_key,
     node_files,
 )
 from kafab.config.resolving import Resolved, references
@@ -39,6 +40,8 @@ class DesiredNode:
     """Its systemd unit, which nodes of its role on the host share, and its drop-in."""
     profile: RenderedFile | None = None
     """What login shells of its host read, which all nodes of the host share; None without systemd."""
+    key: RenderedFile | None = None
+    """What is written once where a file holds a secret: see `render.digest_key`."""
     secrets: Resolved = field(default_factory=dict, hash=False)
     """The values that its files have in the place of references; a reference without one stands as it is."""
 
@@ -50,12 +53,11 @@ class DesiredNode:
     @property
     def placed(self) -> tuple[RenderedFile, ...]:
         """Every file that a host is asked about for this node."""
-        return (*self.files, *self.units, *([self.profile] if self.profile else []))
+        return (*self.files, *self.units, *(each for each in (self.profile, self.key) if each))
 
-    @property
-    def configuration(self) -> str:
-        """Digest that a process started from these files records."""
-        return configuration_digest(configuration_files(self.files))
+    def configuration(self, key: str | None) -> str:
+        """Return the digest that a process started from these files records, where the key on its host has this sha256."""
+        return configuration_digest(configuration_files(self.files), key if self.key else None)
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,19 @@ def desire(
 
     ``secrets`` are the values of their references. Without them the files are good for a look at the hosts: `as_found`.
     """
-    return Desired(
-        cluster,
-        tuple(
-            DesiredNode(
-                node,
-                node_files(cluster, node, secrets),
-                _identity(node),
-                unit_files(cluster, node),
-                profile_file(cluster, node.host),
-                secrets or {},
-            )
-            for node in nodes
-        ),
-        artifact,
+    return Desired(cluster, tuple(_wanted(cluster, node, secrets or {}) for node in nodes), artifact)
+
+
+def _wanted(cluster: Cluster, node: Node, secrets: Resolved) -> DesiredNode:
+    files = node_files(cluster, node, secrets)
+    return DesiredNode(
+        node,
+        files,
+        _identity(node),
+        unit_files(cluster, node),
+        profile_file(cluster, node.host),
+        digest_key(node, files),
+        secrets,
     )
 
 

@@ -81,7 +81,8 @@ class FakeHost:
         if state is not State.STOPPED:
             alive = "gone" if state is State.GONE else "alive"
             asked = "asked-to-stop" if state is State.ASKED else ""
-            started = self.started.get(node.name, wanted.configuration)
+            key = wanted.key.sha256 if wanted.key else None
+            started = self.started.get(node.name, wanted.configuration(key))
             lines.append(f"process {100 + node.id} {START} {release} {started} {alive} {up} {asked}")
         if wanted.units:
             lines.append(f"enabled {node.unit}")

@@ -33,7 +33,7 @@ def started_with(cluster: Cluster, then: Mapping[str, str], now: Mapping[str, st
     before, after = with_properties(cluster, then), with_properties(cluster, now)
     cosmos = Cosmos(after).up()
     (wanted,) = desire(before, before.brokers[:1], cosmos.store.only).nodes
-    cosmos.started[wanted.node.name] = wanted.configuration
+    cosmos.started[wanted.node.name] = wanted.configuration(None)
     cosmos.kafka.started_with[wanted.node.id] = broker_properties(before, wanted.node)
     return cosmos
 

@@ -11,6 +11,7 @@ from kafab.command import Secret
 from kafab.config.catalogue.definitions import catalogue, releases
 from kafab.config.masking import holds_secret
 from kafab.config.properties import parse_properties
+from kafab.config.render import configuration_digest, configuration_files
 from kafab.config.resolving import references, resolved
 from kafab.errors import UsageError
 from kafab.inventory.texts import is_secret
@@ -20,9 +21,9 @@ from kafab.ops.deploy.deploy import make_plan
 from kafab.ops.observing import read_secrets
 from kafab.plans.plan import Plan
 from kafab.plans.state import Desired, desire
-from kafab.plans.steps import WriteFile
+from kafab.plans.steps import WriteFile, document
 from kafab.references import Reference
-from kafab.shell.layout import MANIFEST, SERVER_PROPERTIES
+from kafab.shell.layout import DIGEST_KEY, MANIFEST, SERVER_PROPERTIES
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.hosts import FakeHost, fresh_answer
 from kafab.testing.kafka import FakeKafka
@@ -186,3 +187,50 @@ def test_kafkas_passwords_are_masked_and_take_references(line: tuple[int, int]) 
     passwords = [each.name for each in known if each.type == "password" and "certificate" not in each.name]
     assert passwords
     assert [name for name in passwords if not (is_secret(name) and holds_secret(f"{name}=x"))] == []
+
+
+def _started(cluster: Cluster, value: str) -> tuple[str, str]:
+    """Return the digest that a process records of its configuration, and the one that anybody could compute who knows the files."""
+    broker = next(each for each in _deployed(cluster, value).nodes if each.node.role is Role.BROKER)
+    assert broker.key
+    return broker.configuration(broker.key.sha256), configuration_digest(configuration_files(broker.files))
+
+
+def test_recorded_digest_is_keyed(cluster: Cluster) -> None:
+    """Whoever reads a process's record, and guesses the password, cannot see that the guess is right."""
+    (first, plain), (again, same) = _started(cluster, CANARY), _started(cluster, CANARY)
+    assert (plain == same, first == again, first == plain) == (True, False, False)
+
+
+def test_key_of_the_host_tells_what_a_process_was_started_with(cluster: Cluster) -> None:
+    """From any machine the key on the host gives the digest: nothing is pending after a start, and something after a change."""
+    other = next(node for node in _deployed(cluster, "another").nodes if node.node.role is Role.BROKER)
+    same = Hosts(cluster, CANARY, CANARY).state()
+    deployed = _deployed(cluster, CANARY)
+    key = next(node.key.sha256 for node in deployed.nodes if node.key)
+    asked = desire(cluster, cluster.nodes, deployed.artifact)
+    host = FakeHost(deployed, started={other.node.name: other.configuration(key)})
+    answer = host.answer("node1", asked)
+    world = FakeWorld.of(FakeKafka(cluster), fleet=FakeFleet({"node1": lambda _: answer}))
+    states = [line.configuration for line in status(cluster, None, world) if line.node == other.node]
+    assert (same, states) == ("as deployed", ["restart pending"])
+
+
+def test_key_is_written_once_and_shown_never(cluster: Cluster) -> None:
+    """A first deploy makes it, for root alone; a later one leaves it, and no plan has it or a digest of it."""
+    (step,) = [
+        s
+        for s in Hosts(cluster, None, CANARY).plan().steps
+        if isinstance(s, WriteFile) and s.file.path.name == DIGEST_KEY
+    ]
+    value = step.file.text.strip().rpartition("=")[2]
+    assert len(value) == 64
+    assert (step.file.mode, value in step.diff, document(step)["sha256"]) == ("600", False, None)
+    again = Hosts(cluster, "of0ld", CANARY).plan().steps
+    assert [s for s in again if isinstance(s, WriteFile) and s.file.path.name == DIGEST_KEY] == []
+
+
+def test_node_without_a_secret_has_no_key(tmp_path: Path) -> None:
+    """What holds no secret is recorded as before."""
+    wanted = desire(cluster_in(tmp_path), cluster_in(tmp_path).nodes, None)
+    assert [node.key for node in wanted.nodes] == [None, None]
