@@ -17,6 +17,7 @@ from kafab.plans.removal import Removals
 from kafab.releases.names import Artifact, release_for
 from kafab.testing.fleet import FakeFleet
 from kafab.testing.kafka import FakeKafka
+from kafab.testing.secrets import FakeSecrets
 from kafab.testing.store import FakeStore
 from kafab.testing.world import FakeWorld
 
@@ -43,6 +44,7 @@ class Lab:
     shell: Shell
     store: FakeStore
     events: list[Event] = field(default_factory=list)
+    secrets: FakeSecrets = field(default_factory=FakeSecrets)
 
     def __post_init__(self) -> None:
         names = [host.name for host in self.cluster.hosts]
@@ -52,7 +54,9 @@ class Lab:
     def world(self) -> FakeWorld:
         """The hosts, the store, and a Kafka that nobody asks."""
         kafka = FakeKafka(self.cluster)
-        return FakeWorld.of(kafka, fleet=self.fleet, store=self.store, emit=self.events.append)
+        return FakeWorld.of(
+            kafka, fleet=self.fleet, store=self.store, emit=self.events.append, secrets=self.secrets
+        )
 
     def deploy(self, limit: str | None = None) -> None:
         """Deploy for real."""

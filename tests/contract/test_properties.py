@@ -1,5 +1,6 @@
 """Verdicts on a broker's properties, kafab's against Kafka's own, for every case of tests/cases/properties."""
 
+import base64
 import random
 import shutil
 import subprocess
@@ -12,12 +13,16 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from kafab.command import Secret
 from kafab.config.catalogue import names
 from kafab.config.catalogue.definitions import Definition, catalogue
 from kafab.config.catalogue.judge import judge
 from kafab.config.defaults import MIN_IN_SYNC
 from kafab.config.properties import format_properties
+from kafab.config.resolving import resolved
+from kafab.errors import UsageError
 from kafab.model import Version
+from kafab.references import Reference
 from tests.conftest import cannot_run
 from tests.kafka_by_hand import unpacked
 
@@ -62,7 +67,8 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         folder = tmp_path_factory.mktemp(release)
         jars = f"{unpacked(Version.parse(release), folder)}/*"
         words = ["javac", "-J-XX:TieredStopAtLevel=1", "-cp", jars, "-d", str(folder / "classes")]
-        subprocess.run([*words, str(HERE / "Verdict.java")], timeout=120, check=True)
+        sources = [str(HERE / name) for name in ("Verdict.java", "Password.java")]
+        subprocess.run([*words, *sources], timeout=120, check=True)
         return f"{folder / 'classes'}:{jars}"
 
     return cache(made)
@@ -105,6 +111,58 @@ def _verdicts(classes: str, files: list[dict[str, str]], folder: Path) -> list[s
         [*java, *map(str, paths)], stdout=subprocess.PIPE, text=True, timeout=120, check=True
     )
     return done.stdout.splitlines()
+
+
+_SECRETS = (
+    *(
+        "plain",
+        "$",
+        "${env:HOME}",
+        '"',
+        "'",
+        "\\",
+        "\\\\",
+        "\\n",
+        "a\\",
+        "#",
+        "!",
+        "=",
+        ":",
+        "#!=:",
+        "a b",
+        "a\tb",
+        "%s",
+        "{{x}}",
+    ),
+    *("ä", "\u20ac", "\U0001d11e", "\u00a0", "\u200b", "a\x7fb", "a\x01b", "\\u0041", "x" * 5000),
+    *(" a", "a ", "\ta", "a\x1f", "two\nlines"),
+)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("release", ["2.4.1", "4.3.1"])
+def test_kafka_reads_a_secret_back_or_it_is_refused(
+    release: str, classes: Callable[[str], str], tmp_path: Path
+) -> None:
+    """What kafab writes for a password Kafka takes for that very password; what it would alter is refused, and only that."""
+    name, reference = "ssl.key.password", Reference.parse("${env:X}")
+    written, refused = [], []
+    for value in _SECRETS:
+        properties = {name: str(reference)}
+        try:
+            found = resolved(properties, {reference: Secret(value)})
+            written.append((value, tmp_path / f"{len(written)}.properties"))
+            written[-1][1].write_text(format_properties(found), encoding="ascii")
+        except UsageError:
+            refused.append(value)
+    java = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes(release), "Password", name]
+    done = subprocess.run(
+        [*java, *(str(path) for _, path in written)], stdout=subprocess.PIPE, timeout=120, check=True
+    )
+    read = [base64.b64decode(line).decode() for line in done.stdout.splitlines()]
+    assert read == [value for value, _ in written]
+    # Two lines are refused where they are read.
+    assert refused == [" a", "a ", "\ta", "a\x1f"]
 
 
 def _numbers(base: str) -> list[Definition]:
