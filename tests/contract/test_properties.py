@@ -146,7 +146,8 @@ def test_kafka_reads_a_secret_back_or_it_is_refused(
 ) -> None:
     """What kafab writes for a password Kafka takes for that very password; what it would alter is refused, and only that."""
     name, reference = "ssl.key.password", Reference.parse("${env:X}")
-    written, refused = [], []
+    written: list[tuple[str, Path]] = []
+    refused = []
     for value in _SECRETS:
         properties = {name: str(reference)}
         try:

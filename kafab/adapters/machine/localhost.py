@@ -141,7 +141,13 @@ def _launch(config: Path, log: Path) -> None:
         command += ["-o", "UsePAM=yes"]
     for attempt in (1, 2):
         done = subprocess.run(  # noqa: S603  # a program found on the PATH, arguments our own
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            # It outlives kafab, and would keep what the operator has in variables: secrets, too.
+            env={"PATH": HOSTS_PATH},
         )
         if done.returncode == 0:
             return

@@ -1,0 +1,147 @@
+"""A secret on its way to a host over a real sshd: nowhere but in the file that is for it."""
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from kafab.shell.layout import DIGEST_KEY, SERVER_PROPERTIES
+from tests.canary_secret import Watch, environment, files_with, watched
+from tests.fab import Done, Fab
+from tests.labs import LocalLab
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+# Letters and digits alone: so they stand in a properties file, in JSON and in a shell's word as they are.
+BY_ENV, BY_FILE, BY_COMMAND, OLD = (f"can4ry{kind}s3cret" for kind in ("Env", "File", "Cmd", "Old"))
+ALL = (BY_ENV, BY_FILE, BY_COMMAND, OLD)
+PROPERTIES = {
+    "ssl.keystore.password": "${env:CANARY}",
+    "ssl.key.password": "${file:canary}",
+    "ssl.truststore.password": "${cmd:cat command-canary}",
+}
+LOOKS = (
+    ("plan", "--json"),
+    ("plan",),
+    ("status", "--json"),
+    ("config.show", "node1/broker", "--json"),
+    ("preflight", "--json"),
+    ("inventory.check", "--json"),
+    ("verify", "--read-only", "--json"),
+    ("can-stop", "node1/broker", "--json"),
+    ("history", "--json"),
+    ("lab.status", "--json"),
+    ("logs", "node1/broker"),
+)
+
+
+class Ran(NamedTuple):
+    """What the commands printed, which of them found what, and the lab after them."""
+
+    done: dict[str, Done]
+    watch: Watch
+    lab: LocalLab
+    temporary: Path
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """Deploy a host with three secrets, change one by hand there, and run every command that reads; no process is started."""
+    root = tmp_path_factory.mktemp("canary")
+    temporary = root / "tmp"
+    temporary.mkdir()
+    fab = Fab(root / "home")
+    lab = LocalLab(fab)
+    try:
+        with environment(CANARY=BY_ENV):
+            fab.must("lab.up", "--hosts", "1")
+        tree = yaml.safe_load(lab.inventory.read_text())
+        tree["kafka"]["properties"] = {**tree["kafka"].get("properties", {}), **PROPERTIES}
+        lab.inventory.write_text(yaml.safe_dump(tree))
+        for name, value in (("canary", BY_FILE), ("command-canary", BY_COMMAND)):
+            path = lab.inventory.parent / name
+            path.write_text(value + "\n")
+            path.chmod(0o600)
+        with watched(ALL) as watch, environment(CANARY=BY_ENV, TMPDIR=str(temporary)):
+            done = {"first plan": fab("plan", "--json"), "deploy": fab("deploy", "--json")}
+            file = _file(lab)
+            file.write_text(file.read_text().replace(BY_FILE, OLD))
+            done |= {" ".join(words): fab(*words) for words in LOOKS}
+            # A folder where a file is to be: the step fails on the host, and is told.
+            file.unlink()
+            file.mkdir()
+            done["deploy that fails"] = fab("deploy", "--skip-preflight")
+            file.rmdir()
+            done["deploy again"] = fab("deploy")
+        yield Ran(done, watch, lab, temporary)
+    finally:
+        fab.down()
+
+
+def _file(lab: LocalLab) -> Path:
+    return Path(lab.node("node1/broker").config, SERVER_PROPERTIES)
+
+
+def test_secrets_arrive(ran: Ran) -> None:
+    """The deploys did their work, and what the host has is what the references say."""
+    codes = {
+        name: ran.done[name].code for name in ("first plan", "deploy", "deploy that fails", "deploy again")
+    }
+    assert codes == {"first plan": 0, "deploy": 0, "deploy that fails": 1, "deploy again": 0}, ran.done
+    text = _file(ran.lab).read_text()
+    assert [f"{name}={value}\n" in text for name, value in zip(PROPERTIES, ALL, strict=False)] == [True] * 3
+
+
+def test_nothing_that_is_printed_has_a_secret(ran: Ran) -> None:
+    """No table, document, diff, note or error of any command has one, be it today's or the one that was there before."""
+    told = {
+        f"{name}: {secret}"
+        for name, done in ran.done.items()
+        for secret in ALL
+        if secret in done.out or secret in done.err
+    }
+    assert told == set()
+    assert [name for name, done in ran.done.items() if done.code == 2] == []
+    assert "***" in ran.done["plan"].out
+
+
+def test_no_process_had_a_secret(ran: Ran) -> None:
+    """No argument has one. An environment has the operator's own variable where kafab starts a program here, and no other one."""
+    inherited = {sight for sight in ran.watch.found if (sight.place, sight.secret) == ("environ", BY_ENV)}
+    assert ran.watch.looks > 100
+    assert ran.watch.found - inherited == set()
+    assert not {sight.process for sight in inherited} & {"sshd", "sshd-session", "java"}
+
+
+def test_no_file_has_a_secret_but_those_that_are_for_it(ran: Ran) -> None:
+    """Neither logs nor records, temporary files, caches or the host's folders have one."""
+    folders = (ran.lab.fab.home, ran.temporary)
+    assert {path for secret in ALL for path in files_with(secret, *folders)} == {
+        _file(ran.lab),
+        ran.lab.inventory.parent / "canary",
+        ran.lab.inventory.parent / "command-canary",
+    }
+    assert stat.S_IMODE(_file(ran.lab).stat().st_mode) == 0o600
+    assert stat.S_IMODE(_file(ran.lab).with_name(DIGEST_KEY).stat().st_mode) == 0o600
+
+
+def test_missing_secret_is_told_before_a_host_is_asked(ran: Ran) -> None:
+    """Without its variable a deploy ends with a usage error and a hint; a look needs none of it."""
+    failed, looked = ran.lab.fab("deploy"), ran.lab.fab("status", "--json")
+    assert (failed.code, "CANARY is not set" in failed.err) == (2, True)
+    assert looked.document["nodes"][0]["node"]
+
+
+@pytest.mark.parametrize("place", ["argv", "environ"])
+def test_watch_sees_a_secret(place: str) -> None:
+    """A secret in an argument or an environment is found: the watch can turn red."""
+    words = ["sh", "-c", "sleep 0.5; :", *([BY_ENV] if place == "argv" else [])]
+    more = {"X": BY_ENV} if place == "environ" else {}
+    with watched([BY_ENV]) as watch:
+        subprocess.run(words, env={**os.environ, **more}, check=True)
+    assert {sight.place for sight in watch.found} == {place}
