@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kafab.config.catalogue.definitions import READ_ONLY, catalogue
+from kafab.config.masking import holds_secret
 from kafab.config.properties import parse_properties
 from kafab.config.render import MAIN_FILE
 from kafab.model import Cluster, Role
@@ -37,7 +38,8 @@ class Update:
 def updates(cluster: Cluster, plan: Plan) -> tuple[Update, ...]:
     """Return what a plan changes in properties of nodes that were deployed before, by step and name.
 
-    What is not in the catalogue of the cluster's version counts as read-only, and so does everything of a node that is no
+    A secret counts as read-only: a broker does not tell it, so nobody could see that it was set. What is not in the catalogue
+    of the cluster's version counts as read-only as well, and so does everything of a node that is no
     broker: ZooKeeper reads its file at its start only, and not every property of a controller can be changed while it runs.
     """
     return tuple(
@@ -61,4 +63,5 @@ def _of(cluster: Cluster, step: WriteFile, text: str) -> Iterator[Update]:
     known = catalogue(cluster.version).known if node.role is Role.BROKER else {}
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
-            yield Update(step.node, name, known[name].dynamic if name in known else READ_ONLY)
+            settable = name in known and not holds_secret(f"{name}=x")
+            yield Update(step.node, name, known[name].dynamic if settable else READ_ONLY)

@@ -34,10 +34,11 @@ def modes(cluster: Cluster, node: Node, before: str | None, after: str) -> dict[
         ("ssl.keystore.location", "per-broker"),
         ("queued.max.requests", "read-only"),
         ("my.plugin.setting", "read-only"),
+        ("ssl.key.password", "read-only"),
     ],
 )
 def test_the_catalogue_decides(tmp_path: Path, name: str, mode: str) -> None:
-    """A broker's property has the catalogue's update mode, and is read-only where the catalogue does not have it."""
+    """A broker's property has the catalogue's update mode, and is read-only where the catalogue does not have it, or where it is a secret."""
     cluster = cluster_in(tmp_path)
     assert modes(cluster, cluster.brokers[0], f"{name}=1\n", f"{name}=2\n") == {name: mode}
 
@@ -89,5 +90,5 @@ def test_the_document_has_no_values(tmp_path: Path, capsys: pytest.CaptureFixtur
     plan = planned(cluster, node, "ssl.key.password=one\n", "ssl.key.password=two\n")
     show_plan(Console(json=True), cluster, plan)
     assert json.loads(capsys.readouterr().out)["properties"] == [
-        {"node": node.name, "property": "ssl.key.password", "update_mode": "per-broker", "restart": False}
+        {"node": node.name, "property": "ssl.key.password", "update_mode": "read-only", "restart": True}
     ]
