@@ -25,7 +25,7 @@ RUN, DATA, LOGS = "/var/lib/kafka/run", "/var/lib/kafka", "/var/log/kafka"
 ROOTS = (
     *(f"{RUN}/{name}" for name in ("lock", "history", "history.1", "broker", "broker.kafab-new")),
     *(f"{RUN}/broker/{name}" for name in ("process", "process.new", "process.asked", "begun", "begun.new", "starting")),
-    *(f"/etc/kafka/broker{name}" for name in (".kafab-new", "/launch", "/record", "/launch.kafab-new", "/.deployed")),
+    *(f"/etc/kafka/broker{name}" for name in (".kafab-new", "/launch", "/record", "/launch.kafab-new", "/.deployed", "/digest-key")),
     *(f"/opt/kafka/{name}" for name in ("current-broker", "current-broker.kafab-new", ".incoming/x.part")),
     *(f"{folder}/{name}" for folder in (DATA, LOGS) for name in ("broker.kafab-new", "new")),
     *(f"/etc/systemd/system/kafka-broker@.service{name}" for name in ("", ".kafab-new")),

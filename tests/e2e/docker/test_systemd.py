@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.canary_secret import environment
 from tests.docker_hosts import DockerLab, docker, until
 from tests.fab import Done
 
@@ -92,6 +93,47 @@ def test_configuration_is_not_the_brokers_to_change(cluster: DockerLab) -> None:
         "kafka:kafka 750",
         "kafka:kafka 750",
     ]
+
+
+CANARY = "can4ryS3cret"
+
+
+def test_secret_is_roots_and_the_brokers(cluster: DockerLab) -> None:
+    """The service account reads its secret; nobody else does, nor guesses it by what a start records, and the journal has none of it."""
+    record = "sha256sum /etc/kafka/broker/{launch,log4j.properties,record,server.properties}"
+    looks = (
+        "stat -c '%n %U:%G %a' server.properties .deployed digest-key",
+        "for who in nobody kafka; do runuser -u $who -- grep -ls . server.properties digest-key || :; done",
+        f"! journalctl -q | grep -c {CANARY}",
+        f"grep -rl {CANARY} /etc /var/lib /var/log /run /tmp /home /root || :",
+        "runuser -u nobody -- cut -d' ' -f4 /var/lib/kafka/run/broker/process",
+        f"bash -c 'cd /etc/kafka/broker; {record.replace('/etc/kafka/broker/', '')}' | sha256sum | cut -d' ' -f1",
+    )
+
+    def brought() -> Done:
+        cluster.fab.must("deploy", "--limit", "node1")
+        return cluster.fab.must("restart", "--limit", "node1/broker")
+
+    def seen() -> Done:
+        done = brought()
+        found.extend(cluster.on("node1", f"cd /etc/kafka/broker; {look}").splitlines() for look in looks)
+        found.append([states(cluster)["node1/broker"][1]])
+        return done
+
+    found: list[list[str]] = []
+    with environment(CANARY=CANARY):
+        with_property(cluster, "ssl.key.password: ${env:CANARY}", seen)
+    brought()
+    modes, readers, journal, files, recorded, guess, state = found
+    assert modes == [
+        "server.properties root:kafka 640",
+        ".deployed root:kafka 640",
+        "digest-key root:root 600",
+    ]
+    assert readers == ["server.properties"]
+    assert (journal, files, state) == (["0"], ["/etc/kafka/broker/server.properties"], ["as deployed"])
+    assert len(recorded[0]) == len(guess[0]) == 64
+    assert recorded != guess
 
 
 def test_unit_is_hardened(cluster: DockerLab) -> None:
