@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from kafab.command import Secret
 from kafab.config.resolving import Resolved, references, takes_lines
+from kafab.errors import KafabError
 from kafab.hosts.facts import HostFacts, NodesFacts
 from kafab.hosts.observation import observation, parse
 from kafab.model import Cluster, Node
@@ -12,6 +13,7 @@ from kafab.plans.state import Desired, Observed, as_found, desire
 from kafab.ports import Fleet
 from kafab.references import Reference
 from kafab.releases.names import release_for
+from kafab.words import plural
 
 
 def observe(desired: Desired, fleet: Fleet) -> Observed:
@@ -43,8 +45,22 @@ def told(desired: Desired, observed: Observed) -> NodesFacts:
 
 
 def read_secrets(nodes: Iterable[Node], world: World) -> Resolved:
-    """Read every secret that these nodes' files need, each once. Raises what ``Secrets.read`` raises, for the first."""
-    found: dict[Reference, Secret] = {}
-    for name, reference in dict.fromkeys(each for node in nodes for each in references(node.properties)):
-        found[reference] = world.secrets.read(reference, lines=takes_lines(name))
-    return found
+    """Read every secret that these nodes' files need, each once. Raises a KafabError with all that cannot be read."""
+    asked = dict.fromkeys(each for node in nodes for each in references(node.properties))
+    answers = [(reference, _read(reference, world, lines=takes_lines(name))) for name, reference in asked]
+    faults = {answer.message: answer for _, answer in answers if isinstance(answer, KafabError)}
+    if len(faults) == 1:
+        raise next(iter(faults.values()))
+    if faults:
+        hints = dict.fromkeys(error.hint for error in faults.values() if error.hint)
+        told = "".join(f"\n  {message}" for message in faults)
+        kind = type(next(iter(faults.values())))
+        raise kind(f"{plural(len(faults), 'secret')} cannot be read:{told}", hint="; ".join(hints))
+    return {reference: answer for reference, answer in answers if isinstance(answer, Secret)}
+
+
+def _read(reference: Reference, world: World, *, lines: bool) -> Secret | KafabError:
+    try:
+        return world.secrets.read(reference, lines=lines)
+    except KafabError as error:
+        return error

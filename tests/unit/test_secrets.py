@@ -138,6 +138,14 @@ def test_each_reference_is_read_once(cluster: Cluster) -> None:
     )
 
 
+def test_all_that_cannot_be_read_is_told_at_once(cluster: Cluster) -> None:
+    """Two secrets that are missing are one error, of which each line names one; a reference that two properties have is one line."""
+    missing = {NAME: "${env:A}", "ssl.key.password": "${env:B}", "ssl.truststore.password": "${env:A}"}
+    with pytest.raises(UsageError, match="2 secrets cannot be read") as error:
+        read_secrets(_with(cluster, missing).nodes, FakeWorld.of(FakeKafka(cluster)))
+    assert error.value.message.splitlines()[1:] == ["  ${env:A} is not set", "  ${env:B} is not set"]
+
+
 @pytest.mark.parametrize(
     ("supervisor", "modes"),
     [(Supervisor.PROCESS, {"600"}), (Supervisor.SYSTEMD, {"640"})],
