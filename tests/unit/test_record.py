@@ -9,6 +9,7 @@ import pytest
 
 from kafab.config.render import configuration_digest, configuration_files, node_files
 from kafab.model import Cluster, Node, Supervisor
+from kafab.plans.state import desire
 
 RELEASE = "kafka_2.13-3.9.2-0123456789ab"
 
@@ -41,6 +42,19 @@ def test_record_has_what_a_start_was_from(broker: Node, small: Cluster) -> None:
     digest = configuration_digest(configuration_files(node_files(small, broker)))
     kept = Path(broker.run / "process").read_text()
     assert kept == f"{os.getpid()} {start} {RELEASE} {digest}\n"
+
+
+def test_record_of_a_node_with_a_secret_has_a_keyed_digest(broker: Node, small: Cluster) -> None:
+    """Root's script takes the key of the host into the digest that everybody may read."""
+    node = replace(broker, properties={"ssl.key.password": "${env:KEY}"})
+    (wanted,) = desire(small, [node], None).nodes
+    assert wanted.key
+    for file in (*wanted.files, wanted.key):
+        Path(file.path).write_text(file.text)
+    record(node, "begin")
+    digest = (Path(node.run) / "begun").read_text().split()[1]
+    plain = configuration_digest(configuration_files(wanted.files))
+    assert (digest == wanted.configuration(wanted.key.sha256), digest == plain) == (True, False)
 
 
 def test_release_is_that_of_the_moment_before_the_process(broker: Node) -> None:
