@@ -22,6 +22,7 @@ from . import (
     releases,
     remote,
     rolling,
+    secure,
     topics,
     verify,
 )
@@ -49,7 +50,7 @@ def _namespace() -> Collection:
     for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
-    for module in (config, drill, groups, inventory, lab, leaders, records, releases, topics):
+    for module in (config, drill, groups, inventory, lab, leaders, records, releases, secure, topics):
         tree.add_collection(Collection.from_module(module))
     return tree
 
