@@ -18,7 +18,6 @@ from kafab.config.catalogue import names
 from kafab.config.catalogue.definitions import Definition, catalogue
 from kafab.config.catalogue.judge import judge
 from kafab.config.defaults import MIN_IN_SYNC
-from kafab.config.jaas import login, section
 from kafab.config.properties import format_properties
 from kafab.config.resolving import resolved
 from kafab.errors import UsageError
@@ -68,7 +67,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         folder = tmp_path_factory.mktemp(release)
         jars = f"{unpacked(Version.parse(release), folder)}/*"
         words = ["javac", "-J-XX:TieredStopAtLevel=1", "-cp", jars, "-d", str(folder / "classes")]
-        sources = [str(HERE / name) for name in ("Verdict.java", "Password.java", "Jaas.java")]
+        sources = [str(HERE / name) for name in ("Verdict.java", "Password.java")]
         subprocess.run([*words, *sources], timeout=120, check=True)
         return f"{folder / 'classes'}:{jars}"
 
@@ -165,44 +164,6 @@ def test_kafka_reads_a_secret_back_or_it_is_refused(
     assert read == [value for value, _ in written]
     # Two lines are refused where they are read.
     assert refused == [" a", "a ", "\ta", "a\x1f"]
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("where", ["property", "file"])
-@pytest.mark.parametrize("release", ["2.4.1", "4.3.1"])
-def test_java_reads_a_login_back(
-    release: str, where: str, classes: Callable[[str], str], tmp_path: Path
-) -> None:
-    """Kafka, and a JVM that reads a file, find in a JAAS text what was put in: names of users and passwords of any letters."""
-    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-    wanted = {f"user_{number}": value for number, value in enumerate(_SECRETS)}
-    wanted |= {
-        f"user_{name}": "x"
-        for name in ("a b", 'a"b', "a=b", "a,b", "a;b", "1", "ä", "a\\b", "a-b", "//", "/*")
-    }
-    if where == "file":
-        wanted = {name: value for name, value in wanted.items() if "${" not in value}
-    file = tmp_path / "jaas"
-    file.write_text(
-        login(module, wanted) if where == "property" else section("Server", module, wanted), encoding="utf-8"
-    )
-    java = [
-        "java",
-        "-XX:TieredStopAtLevel=1",
-        "-XX:+UseSerialGC",
-        "-cp",
-        classes(release),
-        "Jaas",
-        where,
-        str(file),
-    ]
-    done = subprocess.run(java, stdout=subprocess.PIPE, timeout=120, check=True, text=True)
-    pairs = (line.split(" ") for line in done.stdout.splitlines())
-    assert {_decoded(key): _decoded(value) for key, value in pairs} == wanted
-
-
-def _decoded(text: str) -> str:
-    return base64.b64decode(text).decode()
 
 
 def _numbers(base: str) -> list[Definition]:
