@@ -1,4 +1,7 @@
-"""Certificates: what a node's must say, that what we make is good, and that each defect is found and is the only finding."""
+"""Certificates: what a node's must say, that what we make is good, and that each defect is found and is the only finding.
+
+The file is over 400 lines long because it has one table of defects, each made on purpose of the same good certificate.
+"""
 
 import ipaddress
 from collections.abc import Callable

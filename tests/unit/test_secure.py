@@ -1,4 +1,7 @@
-"""The commands of certificates: what they make, keep and refuse, in real files."""
+"""The commands of certificates: what they make, keep and refuse, in real files.
+
+The file is over 400 lines long because all its tests begin with the same folder of certificates.
+"""
 
 import json
 import os
