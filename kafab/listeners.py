@@ -36,9 +36,27 @@ class Protocol(str, Enum):
     """Kafka's security protocol of a listener."""
 
     PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
 
     def __str__(self) -> str:
         return self.value
+
+    @property
+    def tls(self) -> bool:
+        """What goes over it is encrypted, and who answers shows a certificate."""
+        return self in (Protocol.SSL, Protocol.SASL_SSL)
+
+    @property
+    def sasl(self) -> bool:
+        """Who connects logs in with a name and a password."""
+        return self in (Protocol.SASL_PLAINTEXT, Protocol.SASL_SSL)
+
+    @property
+    def names_its_users(self) -> bool:
+        """Who connects is somebody: by SASL, or by the certificate that an SSL listener of kafab asks for."""
+        return self is not Protocol.PLAINTEXT
 
 
 PLAINTEXT = "PLAINTEXT"
@@ -78,9 +96,11 @@ class Listener:
         return self.address is None or is_wildcard(self.address)
 
 
-def controller_listener(address: str, port: int, bind: str | None = None) -> Listener:
+def controller_listener(
+    address: str, port: int, bind: str | None = None, protocol: Protocol = Protocol.PLAINTEXT
+) -> Listener:
     """Return the listener of a KRaft controller."""
-    return Listener(CONTROLLER, port, address, bind, uses=frozenset({Use.CONTROLLERS}))
+    return Listener(CONTROLLER, port, address, bind, protocol, frozenset({Use.CONTROLLERS}))
 
 
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "localhost4", "localhost6"})

@@ -271,6 +271,23 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Security:
+    """Who may do what in a cluster, and who kafab itself is."""
+
+    authorizer: bool = True
+    super_users: tuple[str, ...] = ()
+    """Principals beside those of the nodes and of kafab."""
+    nodes: tuple[str, ...] = ()
+    """Subjects of the nodes' certificates as Java writes them; empty: those that kafab gives them."""
+    operator: str = ""
+    """Subject of kafab's own certificate; empty: the one that kafab gives it."""
+    operator_user: str | None = None
+    """Whom kafab logs in as, where its listener is SASL_*."""
+    operator_password: str | None = None
+    """The reference to that user's password."""
+
+
+@dataclass(frozen=True)
 class Cluster:
     """One inventory file: its hosts and nodes, in the order of the file, and what they share."""
 
@@ -289,6 +306,8 @@ class Cluster:
     supervisor: Supervisor = Supervisor.PROCESS
     user: str | None = None
     """The service account of every host under systemd."""
+    security: Security | None = None
+    """None: there is no authorizer, whatever protocols the listeners have."""
     lab: bool = False
     """A throwaway cluster on this machine: kafab never asks before disturbing it."""
     source: Path | None = None
@@ -328,6 +347,27 @@ class Cluster:
             *(listener for node in self.controllers for listener in node.listeners),
         )
         return {listener.name: listener.protocol for listener in listeners}
+
+    @property
+    def operator_protocol(self) -> Protocol:
+        """The security protocol of the brokers' listener that kafab uses."""
+        return next((node.operator_listener.protocol for node in self.brokers), Protocol.PLAINTEXT)
+
+    @property
+    def controller_protocol(self) -> Protocol:
+        """The security protocol of the controllers' listener."""
+        found = (
+            listener.protocol
+            for node in self.controllers
+            for listener in node.listeners
+            if Use.CONTROLLERS in listener.uses
+        )
+        return next(found, Protocol.PLAINTEXT)
+
+    @property
+    def zookeeper_protocol(self) -> Protocol:
+        """The security protocol of the ZooKeeper servers' client port, and of their own ports."""
+        return next((node.listeners[0].protocol for node in self.zookeepers), Protocol.PLAINTEXT)
 
     @cached_property
     def zookeeper_connect(self) -> str:

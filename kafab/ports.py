@@ -5,7 +5,7 @@ No method raises for a host's or a cluster's fault: what could not be read or do
 The file is over 400 lines long because it is the one list of what adapters and fakes have to do: many small Protocols, no code.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,13 +26,17 @@ from kafab.cluster.metadata import (
     Setting,
     TopicSpec,
 )
+from kafab.cluster.walls import Door, Knocked
 from kafab.command import Outcome, Script, Secret
+from kafab.config.render import Stores
 from kafab.drills.history import Event
 from kafab.drills.orders import Order as WorkerOrder
 from kafab.drills.orders import Role
 from kafab.events import Emit
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
-from kafab.model import Endpoint
+from kafab.listeners import Protocol as ListenerProtocol
+from kafab.login import IN_THE_CLEAR, Identity, Login
+from kafab.model import Endpoint, Node
 from kafab.records.reading import Found, Progress, Reading, ReadOrder
 from kafab.records.settings import Client, ConsumerSettings, ProducerSettings
 from kafab.records.writing import Acked, Order, Written
@@ -369,6 +373,8 @@ class Perch:
     """The broker that is the preferred leader of each partition, by partition number."""
     every: timedelta
     """The time between two records of one partition."""
+    login: Login = IN_THE_CLEAR
+    """The adapter's own matter: an operation gives none."""
 
 
 @dataclass(frozen=True)
@@ -446,6 +452,25 @@ class Secrets(Protocol):
 
         It is one line without its end, or with ``lines`` a text of several, as a key in PEM is. Raises a KafabError with a hint.
         """
+
+
+class Certificates(Protocol):
+    """The cluster's certificates and keys on this machine; each is judged before it is used."""
+
+    def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
+        """Return what these nodes show, and whom they trust. Raises Failed with every defect."""
+
+    def identity(self) -> Identity:
+        """Return the files of kafab's own certificate. Raises Failed where it has a defect, or is not there."""
+
+
+class Walls(Protocol):
+    """Attempts of a stranger, each on a connection of its own."""
+
+    def knock(
+        self, doors: Collection[Door], protocols: Mapping[Endpoint, ListenerProtocol]
+    ) -> Mapping[Door, Knocked]:
+        """Try each; ``protocols`` has that of each listener. A user that an attempt needs is made, and taken away again."""
 
 
 class Store(Protocol):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kafab.command import Secret
 from kafab.config.render import templates_folder
+from kafab.config.security import MECHANISM, may_ask
 from kafab.errors import UsageError
 from kafab.events import Emit
 from kafab.folders import cache_folder, state_folder
@@ -22,11 +23,14 @@ from kafab.lab.docker import DockerLab
 from kafab.lab.kinds import Kind, Lab, chosen_kind
 from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
-from kafab.model import Cluster, Supervisor
+from kafab.listeners import Protocol
+from kafab.login import Login
+from kafab.model import Cluster, Endpoint, Supervisor
 from kafab.ops.world import Operator
 from kafab.ports import (
     Brokers,
     Canaries,
+    Certificates,
     Clock,
     Controllers,
     Fleet,
@@ -39,10 +43,12 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Walls,
     Workers,
     Writers,
     ZooKeeper,
 )
+from kafab.references import Reference
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.admin import ClientsAdmin
@@ -97,7 +103,8 @@ class Session:
         """The cluster's ZooKeeper ensemble."""
         from kafab.adapters.kafka.zookeeper import KazooEnsemble
 
-        return KazooEnsemble([node.endpoint for node in self.cluster.zookeepers], self.cluster.chroot)
+        endpoints = [node.endpoint for node in self.cluster.zookeepers]
+        return KazooEnsemble(endpoints, self.cluster.chroot, self._login(self.cluster.zookeeper_protocol))
 
     @cached_property
     def controllers(self) -> Controllers:
@@ -107,6 +114,8 @@ class Session:
         return KraftControllers(
             [node.controller_endpoint for node in self.cluster.controllers],
             [node.endpoint for node in self.cluster.brokers],
+            self._login(self.cluster.controller_protocol),
+            self._to_brokers,
         )
 
     @property
@@ -148,41 +157,84 @@ class Session:
     def _groups(self) -> "KafkaGroups":
         from kafab.adapters.kafka.groups import KafkaGroups
 
-        return KafkaGroups()
+        return KafkaGroups(self._to_brokers)
 
     @cached_property
     def writers(self) -> Writers:
         """Producers of both clients."""
         from kafab.adapters.kafka.records.writers import KafkaWriters
 
-        return KafkaWriters()
+        return KafkaWriters(self._to_brokers)
 
     @cached_property
     def readers(self) -> Readers:
         """Consumers of both clients."""
         from kafab.adapters.kafka.records.readers import KafkaReaders
 
-        return KafkaReaders()
+        return KafkaReaders(self._to_brokers)
 
     @cached_property
     def _clients(self) -> "ClientsAdmin":
         from kafab.adapters.kafka.admin import ClientsAdmin
 
-        return ClientsAdmin([node.endpoint for node in self.cluster.brokers])
+        return ClientsAdmin(
+            [node.endpoint for node in self.cluster.brokers], self._to_brokers, self._logins_at
+        )
 
     @property
     def canaries(self) -> Canaries:
         """Processes that write and read beside an operation."""
         from kafab.adapters.kafka.canaries import CanaryProcesses
 
-        return CanaryProcesses()
+        return CanaryProcesses(self._to_brokers)
 
     @property
     def workers(self) -> Workers:
         """Processes that a drill works with."""
         from kafab.adapters.kafka.drills.workers import WorkerProcesses
 
-        return WorkerProcesses()
+        return WorkerProcesses(self._to_brokers)
+
+    @property
+    def walls(self) -> Walls:
+        """Attempts of a stranger at the cluster's listeners."""
+        from kafab.adapters.kafka.walls import KafkaWalls
+
+        broker = self.cluster.brokers[0]
+        return KafkaWalls(self._to_brokers, broker.endpoint, broker.id)
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The cluster's certificates on this machine."""
+        from kafab.ops.secure.serving import ShelfCertificates
+        from kafab.ops.secure.shelf import Shelf
+
+        return ShelfCertificates(self.cluster, Shelf.of(self.cluster, state_folder(os.environ)))
+
+    @cached_property
+    def _to_brokers(self) -> Login:
+        """How kafab logs in to the brokers."""
+        return self._login(self.cluster.operator_protocol)
+
+    @property
+    def _logins_at(self) -> dict[Endpoint, Login]:
+        """How kafab logs in at listeners of brokers that have another protocol than its own."""
+        own = self.cluster.operator_protocol
+        return {
+            listener.endpoint: self._login(listener.protocol)
+            for node in self.cluster.brokers
+            for listener in node.broker_listeners
+            if listener.protocol is not own and may_ask(self.cluster, listener)
+        }
+
+    def _login(self, protocol: Protocol) -> Login:
+        """Return how kafab logs in to a listener of this protocol. Raises Failed where its certificate is none."""
+        identity = self.certificates.identity() if protocol.tls else None
+        security = self.cluster.security
+        if not protocol.sasl or security is None or security.operator_password is None:
+            return Login(protocol, identity)
+        password = self.secrets.read(Reference.parse(security.operator_password))
+        return Login(protocol, identity, MECHANISM, security.operator_user or "", password)
 
     @cached_property
     def secrets(self) -> Secrets:

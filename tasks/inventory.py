@@ -39,17 +39,22 @@ def check(
         "name": "the cluster's name: letters, digits and ._-",
         "mode": "kraft or zookeeper; kraft if it is left out: a new cluster should not start on ZooKeeper",
         "version": "Kafka's version: 4.3.1 if it is left out, 3.9.2 in ZooKeeper mode",
+        "secure": "TLS between the nodes, a name and a password for clients, an authorizer",
     },
 )
-def new(_context: Context, name: str, mode: str | None = None, version: str | None = None) -> None:
+def new(
+    _context: Context, name: str, mode: str | None = None, version: str | None = None, secure: bool = False
+) -> None:
     """Write a commented starter to inventory/NAME.yaml; an existing file stays as it is."""
     from kafab.model import Mode
     from kafab.ops.author import inventories
 
     from .options import choice, kafka_version
 
-    path = inventories.create(name, here(), choice("mode", Mode, mode), kafka_version(version))
-    CHAIN.console().data({}, f"{path}\nedit it, then type: fab inventory.check --cluster {name}")
+    path = inventories.create(name, here(), choice("mode", Mode, mode), kafka_version(version), secure=secure)
+    then = f"edit it, then type: fab inventory.check --cluster {name}"
+    certificates = f"\nbefore the first deploy: fab on {name} secure.issue" if secure else ""
+    CHAIN.console().data({}, f"{path}\n{then}{certificates}")
 
 
 @task

@@ -16,6 +16,7 @@ JSON = "Print one JSON document."
         "mode": "zookeeper or kraft; if it is left out, zookeeper where the version still has it.",
         "controllers": "combined (in the brokers' processes) or isolated KRaft controllers; combined if it is left out.",
         "quorum": "dynamic or static KRaft quorum; dynamic if it is left out.",
+        "secure": "TLS between the nodes, a name and a password for clients, an authorizer; its certificates are made, too.",
         "name": NAME,
         "kind": "local (an sshd on loopback a host), docker (a container with systemd a host) or vagrant (a virtual machine a host); local if it is left out.",
     }
@@ -27,10 +28,12 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
     mode: str | None = None,
     controllers: str | None = None,
     quorum: str | None = None,
+    secure: bool = False,
     name: str | None = None,
     kind: str | None = None,
 ) -> None:
     """Make hosts on this machine and their inventory; later tasks use it."""
+    from kafab.config.security import needs_certificate
     from kafab.lab.kinds import Kind
     from kafab.lab.shape import Controllers, Wish
     from kafab.model import Mode, VoterSource
@@ -44,12 +47,23 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
         choice("mode", Mode, mode),
         choice("controllers", Controllers, controllers),
         choice("quorum", VoterSource, quorum),
+        secure or None,
     )
     chosen = CHAIN.lab if name is None else name
     lab = open_lab(chosen, CHAIN.console().emit, choice("kind", Kind, kind))
     lab.up(wish)
     CHAIN.made = chosen
     CHAIN.select(str(lab.inventory))
+    if any(needs_certificate(CHAIN.session().cluster, node) for node in CHAIN.session().cluster.nodes):
+        from kafab.ops.secure.issue import issue
+        from kafab.screens.secure import show_issued
+
+        from .secure import shelf
+
+        session, folder = CHAIN.session(), shelf()
+        show_issued(
+            CHAIN.console(), session.cluster, issue(session.cluster, None, session, folder), folder.folder
+        )
 
 
 @task(help={"name": NAME, "json": JSON})

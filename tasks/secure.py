@@ -40,10 +40,10 @@ def issue(
     from kafab.screens.secure import show_issued
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    shelf = _shelf()
+    folder = shelf()
     given = _reference("--password", password)
-    done = run(session.cluster, limit, session, shelf, password=given, renew=renew)
-    show_issued(console, session.cluster, done, shelf.folder)
+    done = run(session.cluster, limit, session, folder, password=given, renew=renew)
+    show_issued(console, session.cluster, done, folder.folder)
 
 
 @task(
@@ -70,7 +70,7 @@ def csr(
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     folder = Path(out).expanduser() if out is not None else None
-    asked = requests(session.cluster, limit, _shelf(), folder, new_keys=new_keys)
+    asked = requests(session.cluster, limit, shelf(), folder, new_keys=new_keys)
     show_asked(console, session.cluster, asked)
 
 
@@ -107,7 +107,7 @@ def install(
         session.cluster,
         limit,
         session,
-        _shelf(),
+        shelf(),
         Path(folder).expanduser(),
         trusted=Path(ca).expanduser() if ca is not None else None,
         pattern=names,
@@ -127,12 +127,13 @@ def check(_context: Context, limit: str | None = None, json: bool = False) -> in
     from kafab.screens.secure import show_checked
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    checked = run(session.cluster, limit, _shelf())
+    checked = run(session.cluster, limit, shelf())
     show_checked(console, checked)
     return checked.report.exit_code
 
 
-def _shelf() -> "Shelf":
+def shelf() -> "Shelf":
+    """Return where the selected cluster's certificates lie on this machine."""
     from kafab.folders import state_folder
     from kafab.ops.secure.shelf import Shelf
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.seen import ListenerAnswers, Views
+from kafab.config.security import may_ask
 from kafab.findings import Finding, Severity
 from kafab.listeners import Listener, Use
 from kafab.model import Cluster, Node
@@ -21,9 +22,13 @@ def judge_listeners(cluster: Cluster, answers: ListenerAnswers, views: Views) ->
 
 
 def _judged(cluster: Cluster, node: Node, answers: ListenerAnswers) -> Finding:
-    wrong, silent, apart, good = [], [], [], []
+    wrong, silent, apart, good, unasked = [], [], [], [], []
     for listener in node.broker_listeners:
-        place, view = f"{listener.name} {listener.endpoint}", answers[listener.endpoint]
+        place = f"{listener.name} {listener.endpoint}"
+        if not may_ask(cluster, listener):
+            unasked.append(place)
+            continue
+        view = answers[listener.endpoint]
         if isinstance(view, Metadata):
             strange = [*_strange(cluster, listener, view, answers[node.endpoint])]
             wrong += [f"{place} shows {text}" for text in strange]
@@ -33,7 +38,13 @@ def _judged(cluster: Cluster, node: Node, answers: ListenerAnswers) -> Finding:
             apart.append(place)
         else:
             silent.append(f"{place}: {view.reason}")
-    evidence = {"answering": good, "wrong": wrong, "silent": silent, "for_brokers_only": apart}
+    evidence = {
+        "answering": good,
+        "wrong": wrong,
+        "silent": silent,
+        "for_brokers_only": apart,
+        "unasked": unasked,
+    }
 
     def finding(severity: Severity, detail: str, hint: str | None = None) -> Finding:
         return Finding("broker.listeners", node.name, severity, detail, evidence, hint)
@@ -45,7 +56,8 @@ def _judged(cluster: Cluster, node: Node, answers: ListenerAnswers) -> Finding:
         hint = "ask from a machine on the network of these clients, or mend advertised: in the inventory"
         return finding(Severity.UNKNOWN, f"does not answer here on {'; '.join(silent)}", hint)
     unheard = f"; {', '.join(apart)} is for the brokers and does not answer here" if apart else ""
-    return finding(Severity.OK, f"{', '.join(good)}: each shows its own addresses{unheard}")
+    closed = f"; {', '.join(unasked)} is for clients that log in: not asked" if unasked else ""
+    return finding(Severity.OK, f"{', '.join(good)}: each shows its own addresses{unheard}{closed}")
 
 
 def _strange(cluster: Cluster, asked: Listener, view: Metadata, known: Metadata | Unknown) -> Iterator[str]:

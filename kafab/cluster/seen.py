@@ -19,6 +19,7 @@ from kafab.cluster.metadata import (
     Registration,
     Setting,
 )
+from kafab.config.security import may_ask
 from kafab.hosts.supervisor import Report, State
 from kafab.model import Cluster, Endpoint, Node
 from kafab.unknown import Unknown
@@ -218,7 +219,7 @@ def other_listeners(cluster: Cluster) -> tuple[Endpoint, ...]:
         listener.endpoint
         for node in cluster.brokers
         for listener in node.broker_listeners
-        if listener.endpoint != node.endpoint
+        if listener.endpoint != node.endpoint and may_ask(cluster, listener)
     )
 
 

@@ -65,7 +65,6 @@ FOUR_LETTER_WORDS = ("srvr", "ruok", "mntr")
 """What status and verify ask of a ZooKeeper server; each has to be in 4lw.commands.whitelist."""
 
 _CONTROLLER_LISTENER = "kafab names the controllers' listener; use port: and bind: of controller:"
-_LATER_SECURITY = "listeners with TLS or SASL come with a later version"
 
 RESERVED_BROKER: Mapping[str, str] = {
     "broker.id": "give the id in hosts: as `broker: 1`",
@@ -84,10 +83,10 @@ RESERVED_BROKER: Mapping[str, str] = {
     "port": "use port: of kafka: or of the broker",
     "advertised.host.name": "use advertised: of the broker",
     "advertised.port": "use port: of the broker",
-    "listener.security.protocol.map": f"use protocol: of each of kafka.listeners; {_LATER_SECURITY}",
+    "listener.security.protocol.map": "use protocol: of each of kafka.listeners and of controller:",
     "inter.broker.listener.name": "mark one of kafka.listeners with `use: brokers`",
-    "security.inter.broker.protocol": _LATER_SECURITY,
-    "control.plane.listener.name": _LATER_SECURITY,
+    "security.inter.broker.protocol": "mark one of kafka.listeners with `use: brokers`, and give it a protocol:",
+    "control.plane.listener.name": "kafab has no listener for the controller's traffic alone",
     "log.dir": "use data: of the broker or paths.data",
     "log.dirs": "use data: of the broker or paths.data",
     "broker.rack": "use rack: of the host",
@@ -97,7 +96,8 @@ RESERVED_BROKER: Mapping[str, str] = {
 RESERVED_ZOOKEEPER: Mapping[str, str] = {
     "clientPort": "use port: of zookeeper: or of the node",
     "clientPortAddress": "use bind: of zookeeper:, of the host or of the node",
-    "secureClientPort": _LATER_SECURITY,
+    "secureClientPort": "use protocol: SSL and port: of zookeeper:",
+    "secureClientPortAddress": "use bind: of zookeeper:, of the host or of the node",
     "dataDir": "use data: of the node or paths.data",
     "dynamicConfigFile": "the servers follow from hosts:",
     # With it ZooKeeper rewrites zoo.cfg on the host, and every later deploy would take that for an edit by hand.

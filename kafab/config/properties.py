@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
+from kafab.config import security
 from kafab.config.defaults import (
     FOUR_LETTER_WORDS,
     RESERVED_BROKER,
@@ -41,6 +42,7 @@ def broker_properties(cluster: Cluster, node: Node) -> dict[str, str]:
         "unclean.leader.election.enable": "false",
         "auto.create.topics.enable": "false",
         "delete.topic.enable": "true",
+        **security.of_broker(cluster, node),
         **node.properties,
     }
 
@@ -119,9 +121,10 @@ def zookeeper_properties(cluster: Cluster, node: Node) -> dict[str, str]:
     """
     ensemble = cluster.zookeepers if len(cluster.zookeepers) > 1 else ()
     (clients,) = node.listeners
-    listening = {"clientPort": str(clients.port)}
+    secure = "secureClient" if clients.protocol.tls else "client"
+    listening = {f"{secure}Port": str(clients.port)}
     if clients.address:
-        listening["clientPortAddress"] = clients.address
+        listening[f"{secure}PortAddress"] = clients.address
     return {
         "dataDir": str(node.data[0]),
         **listening,
@@ -133,6 +136,7 @@ def zookeeper_properties(cluster: Cluster, node: Node) -> dict[str, str]:
         "admin.enableServer": "false",
         "autopurge.snapRetainCount": "3",
         "autopurge.purgeInterval": "24",
+        **security.of_zookeeper(cluster, node),
         **node.properties,
     }
 

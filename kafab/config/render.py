@@ -13,9 +13,11 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from kafab.command import Secret
 from kafab.config.masking import holds_secret
 from kafab.config.properties import broker_properties, format_properties, zookeeper_properties
 from kafab.config.resolving import Resolved, resolved
+from kafab.config.security import KEYSTORE, TRUSTSTORE, needs_certificate
 from kafab.model import Cluster, Node, Role, Supervisor
 from kafab.releases.names import FIRST_LOG4J2
 from kafab.shell.layout import DIGEST_KEY, LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
@@ -54,11 +56,18 @@ class RenderedFile:
     """``user:group``; None leaves it to whoever writes the file."""
     secret: bool = False
     """It holds a secret, or the digest of a file that does: nothing is shown by which its content could be guessed."""
+    digest: str = ""
+    """The digest of a text that is not known here: a look at a host takes the key store that is there."""
 
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the text in UTF-8."""
-        return sha256(self.text)
+        return self.digest or sha256(self.text)
+
+    @property
+    def whole_secret(self) -> bool:
+        """All of it is a secret, not the values of some keys in it: a private key in PEM."""
+        return self.path.name == KEYSTORE
 
 
 def sha256(text: str) -> str:
@@ -66,8 +75,34 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def node_files(cluster: Cluster, node: Node, values: Resolved | None = None) -> tuple[RenderedFile, ...]:
-    """Return the files of a node's configuration folder, the manifest last. Raises what `resolving.resolved` raises."""
+@dataclass(frozen=True)
+class Stores:
+    """What a node shows and whom it trusts, in PEM: for `KEYSTORE` and `TRUSTSTORE`."""
+
+    key: Secret
+    """The private key, the certificate, and the CAs between it and a trusted one."""
+    trusted: str
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files by name."""
+        return {KEYSTORE: self.key.value, TRUSTSTORE: self.trusted}
+
+
+UNKNOWN_STORES = Stores(Secret(""), "")
+"""What stands for the stores of a node of which none are known: neither here, nor on its host."""
+
+
+def node_files(
+    cluster: Cluster,
+    node: Node,
+    values: Resolved | None = None,
+    stores: Stores | Mapping[str, str] = UNKNOWN_STORES,
+) -> tuple[RenderedFile, ...]:
+    """Return the files of a node's configuration folder, the manifest last. Raises what `resolving.resolved` raises.
+
+    ``stores`` are those of a node that `needs_certificate`, or the digests by name of those that its host has.
+    """
     zookeeper = node.role is Role.ZOOKEEPER
     mapping = zookeeper_properties(cluster, node) if zookeeper else broker_properties(cluster, node)
     main = MAIN_FILE[node.role]
@@ -84,7 +119,11 @@ def node_files(cluster: Cluster, node: Node, values: Resolved | None = None) -> 
         if log4j2
         else f"log4j.configuration=file:$config/{logging}",
         "names": sorted(
-            (main, LAUNCH, logging, *record, *([DIGEST_KEY] if holds_secret(properties) else []))
+            (
+                *(main, LAUNCH, logging, *record),
+                *((KEYSTORE, TRUSTSTORE) if needs_certificate(cluster, node) else ()),
+                *([DIGEST_KEY] if holds_secret(properties) else []),
+            )
         ),
     }
     texts = {
@@ -93,17 +132,27 @@ def node_files(cluster: Cluster, node: Node, values: Resolved | None = None) -> 
         LAUNCH: fill("launch.j2", node=node, **launch_values),
     }
     libraries = {name: library(name) for name in ("rooted", "lies")}
+    digests = {} if isinstance(stores, Stores) else dict(stores)
+    if needs_certificate(cluster, node):
+        texts |= (stores if isinstance(stores, Stores) else UNKNOWN_STORES).texts
     for name in record:
         texts[name] = fill("record.j2", node=node, names=launch_values["names"], **libraries)
-    texts[MANIFEST] = manifest({name: sha256(text) for name, text in texts.items()})
+    texts[MANIFEST] = manifest({name: digests.get(name, sha256(text)) for name, text in texts.items()})
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None
-    secret = {name for name, text in texts.items() if holds_secret(text)}
+    secret = {name for name, text in texts.items() if holds_secret(text)} - {KEYSTORE, TRUSTSTORE}
     secret |= {MANIFEST} if secret else set()
+    # Nobody guesses a private key by the digest of its file, which therefore need not be hidden.
+    secret |= {KEYSTORE} & texts.keys()
     modes = dict.fromkeys(secret, "640" if owner else "600") | {LAUNCH: "750" if owner else "755"}
     return tuple(
         RenderedFile(
-            node.config / name, text, modes.get(name, "640" if owner else "644"), owner, secret=name in secret
+            node.config / name,
+            text,
+            modes.get(name, "640" if owner else "644"),
+            owner,
+            secret=name in secret,
+            digest=digests.get(name, ""),
         )
         for name, text in texts.items()
     )
@@ -133,7 +182,7 @@ def digest_key(node: Node, files: Iterable[RenderedFile]) -> RenderedFile | None
     Everybody on a host can read that record, and much of the files can be known: without a key of the host's own a short
     password could be guessed. Root makes the record, or the login user; nobody else reads the key.
     """
-    if not any(file.secret for file in files):
+    if not any(file.secret and not file.whole_secret for file in files):
         return None
     text = f"# Made by kafab for the digest of the configuration: never changed.\nsecret={secrets.token_hex(32)}\n"
     return RenderedFile(

@@ -1,10 +1,12 @@
 """What a worker of a drill is told, and what an operator is told of its settings. Orders go between processes as one JSON line."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 
+from kafab.login import IN_THE_CLEAR, Login, document
+from kafab.login import read as read_login
 from kafab.records.settings import (
     Acks,
     Client,
@@ -149,6 +151,8 @@ class Order:
     """The topic that is copied to."""
     orderly: bool = False
     """It ends in good order where it would be killed: the fault is withheld, so that a control has nothing to show."""
+    login: Login = field(default=IN_THE_CLEAR, repr=False)
+    """The adapter's own matter: a drill gives none."""
 
     @property
     def producer(self) -> ProducerSettings:
@@ -160,6 +164,7 @@ class Order:
             retries=self.retries,
             transactional_id=self.transactional or None,
             transaction_limit=timedelta(seconds=self.open_limit),
+            login=self.login,
         )
         if self.request:
             settings = replace(settings, request_limit=timedelta(seconds=self.request))
@@ -179,6 +184,7 @@ class Order:
             self.isolation,
             session_limit=timedelta(seconds=self.session),
             heartbeat=timedelta(seconds=self.session / 3),
+            login=self.login,
         )
 
     @property
@@ -214,7 +220,8 @@ class Order:
 
 def line(order: Order) -> str:
     """Return an order as a line of JSON."""
-    return json.dumps(asdict(order))
+    fields = {**vars(order), "login": document(order.login)}
+    return json.dumps(fields)
 
 
 def read(text: str) -> Order:
@@ -222,6 +229,7 @@ def read(text: str) -> Order:
     found = Order(**json.loads(text))
     return replace(
         found,
+        login=read_login(json.loads(text)["login"]),
         role=Role(found.role),
         client=Client(found.client),
         acks=Acks(found.acks),

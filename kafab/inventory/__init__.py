@@ -12,7 +12,18 @@ from typing import Any
 
 from kafab.cautions import Caution
 from kafab.errors import UsageError
-from kafab.inventory import listeners, modes, places, propertychecks, regrets, rules, sandbox, texts, yamltree
+from kafab.inventory import (
+    listeners,
+    modes,
+    places,
+    propertychecks,
+    regrets,
+    rules,
+    sandbox,
+    security,
+    texts,
+    yamltree,
+)
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
 from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
@@ -97,10 +108,12 @@ def _cluster(name: str, path: Path, top: Section, problems: Problems, allow_unkn
         scala=kafka.get("scala"),
         supervisor=Supervisor(top.get("supervisor")),
         user=_service_user(top),
+        security=security.of(top.get("security")),
         lab=top.get("lab"),
         source=path,
         accepted=dict(top.get("accept").values) if top.get("accept") else {},
     )
+    security.check(cluster, draft, top, problems)
     propertychecks.check(cluster, draft, problems, allow_unknown=allow_unknown)
     regrets.check(cluster, draft, problems)
     return cluster

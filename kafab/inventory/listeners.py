@@ -67,9 +67,9 @@ def of_node(role: Role, layers: Layers) -> tuple[Listener, ...]:
     """Return the listeners of a node of one role, the controllers' listener of a combined process left out."""
     port = _first("port", layers.own, layers.shared)
     if role is Role.CONTROLLER:
-        return (controller_listener(layers.advertised, port, layers.bind),)
+        return (controller_listener(layers.advertised, port, layers.bind, _protocol(layers.shared)),)
     if role is Role.ZOOKEEPER:
-        return (Listener(CLIENT, port, layers.advertised, layers.bind),)
+        return (Listener(CLIENT, port, layers.advertised, layers.bind, _protocol(layers.shared)),)
     named: Section | None = layers.shared.get("listeners")
     found = tuple(_named(layers, named)) if named else ()
     return found or (Listener(PLAINTEXT, port, layers.advertised, layers.bind),)
@@ -80,7 +80,11 @@ def of_controller(layers: Layers, broker: Section) -> Listener:
     port = _first("port", layers.own, layers.shared)
     advertised = layers.own.get("advertised") or broker.get("advertised") or layers.host.address
     bind = _first("bind", layers.own, broker, layers.of_host, layers.shared)
-    return controller_listener(advertised, port, layers.address(bind))
+    return controller_listener(advertised, port, layers.address(bind), _protocol(layers.shared))
+
+
+def _protocol(section: Section) -> Protocol:
+    return Protocol(section.get("protocol"))
 
 
 def port_places(layers: Layers) -> dict[str, Place]:

@@ -13,7 +13,7 @@ from kafab.model import MAX_ID, Paths, Role, Supervisor, VoterSource
 
 _MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, controller:, ssh: or paths:"
 
-_SECURE = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
+_CERTIFICATES_ONLY = "expected PLAINTEXT or SSL: who connects there shows a certificate"
 _EVERYWHERE = "every interface; the advertised address if that is loopback"
 BIND_DOC = (
     "address to listen on; the word `address` stands for the host's own, 0.0.0.0 and [::] for every interface"
@@ -33,7 +33,11 @@ ADDRESS = Address("a host name or address", texts.address)
 BIND = Address("an address to listen on", texts.bind)
 LISTENER_NAME = Text("a listener's name", texts.listener_name, texts.LISTENER)
 
-_LATER = "expected PLAINTEXT: listeners with TLS or SASL come with a later version"
+DISTINGUISHED_NAME = Text("a certificate's subject", texts.distinguished_name, texts.DISTINGUISHED_NAME)
+_PROTOCOL = Choice(
+    (str(Protocol.PLAINTEXT), str(Protocol.SSL)),
+    dict.fromkeys((str(Protocol.SASL_PLAINTEXT), str(Protocol.SASL_SSL)), _CERTIFICATES_ONLY),
+)
 LISTENER = Keys(
     "kafka.listeners.NAME",
     (
@@ -56,8 +60,8 @@ LISTENER = Keys(
         ),
         Key(
             "protocol",
-            Choice((str(Protocol.PLAINTEXT),), dict.fromkeys(_SECURE, _LATER)),
-            "security protocol",
+            Choice(tuple(map(str, Protocol))),
+            "security protocol: with SSL who connects shows a certificate, with SASL_* a name and a password",
             str(Protocol.PLAINTEXT),
         ),
         Key("bind", BIND, f"{BIND_DOC}", inherits="bind of the broker, of its host, of kafka:"),
@@ -168,6 +172,11 @@ ZOOKEEPER = Keys(
         Key("election_port", PORT, "port for leader elections", 3888),
         Key("bind", BIND, "address that the client port listens on", inherits=_EVERYWHERE),
         Key(
+            *("protocol", _PROTOCOL),
+            "SSL: brokers, kafab and the servers among themselves show certificates; from Kafka 3.0 on",
+            str(Protocol.PLAINTEXT),
+        ),
+        Key(
             "chroot",
             Text("a path in ZooKeeper", texts.chroot, texts.CHROOT),
             "the cluster's path in ZooKeeper",
@@ -187,6 +196,7 @@ CONTROLLER = Keys(
         Key("heap", HEAP, "heap of each isolated controller", "512m"),
         Key("port", PORT, "port of the controllers' listener", 9093),
         Key("bind", BIND, "address that the controllers' listener listens on", inherits=_EVERYWHERE),
+        Key("protocol", _PROTOCOL, "security protocol of the controllers' listener", str(Protocol.PLAINTEXT)),
         Key("data_mounted", Flag(), DATA_MOUNTED, False),
         Key("jvm", JVM, "JVM flags of each isolated controller, in place of kafab's own", PRODUCTION_JVM),
         Key(
@@ -212,6 +222,39 @@ KRAFT = Keys(
             Text("a cluster id", texts.cluster_id, texts.CLUSTER_ID),
             "the cluster's id, a text; `kafka-storage random-uuid` makes 22 letters",
             inherits="what the hosts have, or a new one at the first deploy",
+        ),
+    ),
+    refused={"<<": _MERGE},
+)
+
+SECURITY = Keys(
+    "security",
+    (
+        Key(
+            *("authorizer", Flag(), "only super users may do anything that no ACL allows", True),
+        ),
+        Key(
+            *("super_users", ListOf(Text("a principal", texts.principal, texts.PRINCIPAL))),
+            "who may do anything, beside the nodes and kafab itself, like User:ann",
+            (),
+        ),
+        Key(
+            *("nodes", ListOf(DISTINGUISHED_NAME, or_one=True)),
+            "subjects of the nodes' certificates, as Java writes them, where a company's CA chose them",
+            inherits="CN=kafka-node,O=CLUSTER",
+        ),
+        Key(
+            *("operator", DISTINGUISHED_NAME),
+            "subject of the certificate that kafab itself shows, where a company's CA chose it",
+            inherits="CN=kafab-operator,O=CLUSTER",
+        ),
+        Key(
+            *("operator_user", Text("a user's name", texts.sasl_user)),
+            "the user as whom kafab itself logs in, where the operator's listener is SASL_*",
+        ),
+        Key(
+            *("operator_password", Text("a reference to a secret", texts.secret_reference)),
+            "where the password of operator_user is: ${env:NAME}, ${file:PATH}, ${cmd:COMMAND} or ${prompt:TEXT}",
         ),
     ),
     refused={"<<": _MERGE},
@@ -317,6 +360,7 @@ INVENTORY = Keys(
         Key("zookeeper", ZOOKEEPER, "what all ZooKeeper servers share"),
         Key("controller", CONTROLLER, "what all KRaft controllers share"),
         Key("kraft", KRAFT, "the KRaft quorum"),
+        Key("security", SECURITY, "who may do what, and who kafab is; without it there is no authorizer"),
         Key("ssh", SSH, "how hosts are logged in to"),
         Key("paths", _paths(of_host=False), "root folders on a host"),
         JAVA,
@@ -361,6 +405,7 @@ def _markdown() -> Iterator[str]:
         "zookeeper": ZOOKEEPER,
         "controller": CONTROLLER,
         "kraft": KRAFT,
+        "security": SECURITY,
         "ssh": SSH,
         "paths": _paths(of_host=False),
         "accept": ACCEPT,

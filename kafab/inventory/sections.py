@@ -7,11 +7,11 @@ from typing import Any
 
 from kafab.config.defaults import reserved
 from kafab.inventory.kinds import MAX_TEXT, Json, Kind, Text
-from kafab.inventory.texts import PLAIN_TEXT_FOUND, PlainSecret, is_secret
+from kafab.inventory.texts import PlainSecret, is_secret, secret_reference
 from kafab.inventory.yamltree import Scalar, Table, Tree, describe, joined, meaning, shortened
 from kafab.model import Role
 from kafab.problems import Place, Problems
-from kafab.references import Reference, holds_reference, is_reference
+from kafab.references import holds_reference
 from kafab.words import nearest
 
 
@@ -258,12 +258,11 @@ def _secret(value: Tree, *, of_kafka: bool) -> str:
     """
     text = value.text if isinstance(value, Scalar) else ""
     try:
-        return str(Reference.parse(text))
-    except ValueError as error:
+        return secret_reference(text)
+    except PlainSecret:
         if of_kafka and re.fullmatch(r"\$\{[A-Za-z0-9_-]+:[^{}:]*(:[^{}:]*)?\}", text):
             return text
-        told = f"found a reference with a fault; {error}" if is_reference(text) else PLAIN_TEXT_FOUND
-        raise PlainSecret(told) from None
+        raise
 
 
 def _property(tree: Tree) -> str:

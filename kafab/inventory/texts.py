@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from kafab.config.defaults import FIRST_WITHOUT_ZOOKEEPER, NEWEST_MAJOR, OLDEST
 from kafab.config.jvm import without_effect
 from kafab.model import Version
+from kafab.references import Reference, is_reference
 
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 """RFC 1123, section 2.1: letters, digits and hyphens, not at the ends, 63 characters a label."""
@@ -33,6 +34,10 @@ LISTENER = r"[A-Z][A-Z0-9_-]{0,62}"
 
 # Kafka takes any text; tools take one for an option that begins with a hyphen.
 CLUSTER_ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
+
+# Java splits super.users at semicolons, and a principal in it at its first colon.
+PRINCIPAL = r"[A-Za-z][A-Za-z0-9]*:[^;\x00-\x1f]{1,500}"
+DISTINGUISHED_NAME = r"[A-Za-z0-9.]+=[^;\x00-\x1f]{1,500}"
 
 PLAIN_TEXT_FOUND = "found a secret in plain text; expected a reference to it: ${env:NAME}, ${file:PATH}, ${cmd:COMMAND} or ${prompt:TEXT}"
 FLAGS_ARE_PUBLIC = "found a secret in plain text, and a JVM's flags can be read by everybody on its host; expected it left out"
@@ -211,6 +216,36 @@ def reason(text: str) -> str:
             f"expected a reason: a line of up to {MAX_REASON} characters that says why this is meant"
         )
     return text.strip()
+
+
+def principal(text: str) -> str:
+    """Return a Kafka principal: its type, a colon, its name."""
+    if not re.fullmatch(PRINCIPAL, text):
+        raise ValueError("expected a type and a name, like User:ann, without a semicolon")
+    return text
+
+
+def distinguished_name(text: str) -> str:
+    """Return a certificate's subject as Java writes it (RFC 2253)."""
+    if not re.fullmatch(DISTINGUISHED_NAME, text):
+        raise ValueError("expected a subject like CN=kafka1,OU=ops,O=Example, without a semicolon")
+    return text
+
+
+def sasl_user(text: str) -> str:
+    """Return the name of a user who logs in by SASL."""
+    if not text.strip() or not text.isprintable() or ";" in text:
+        raise ValueError("expected a name of one line, without a semicolon")
+    return text
+
+
+def secret_reference(text: str) -> str:
+    """Return a reference to a secret. Raises PlainSecret: what stands there instead may be the secret itself."""
+    try:
+        return str(Reference.parse(text))
+    except ValueError as error:
+        told = f"found a reference with a fault; {error}" if is_reference(text) else PLAIN_TEXT_FOUND
+        raise PlainSecret(told) from None
 
 
 def cluster_name(text: str) -> str:

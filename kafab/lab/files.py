@@ -5,11 +5,13 @@ from pathlib import Path
 
 import yaml
 
+from kafab.config.security import FIRST_SECURE_ZOOKEEPER
 from kafab.lab.shape import Controllers, Shape
 from kafab.model import Mode, Version
 
-PORTS_PER_HOST = 5
-"""In this order: sshd, ZooKeeper's client (or the controller's), quorum and election ports, the broker's listener."""
+PORTS_PER_HOST = 6
+"""In this order: sshd, ZooKeeper's client (or the controller's), quorum and election ports, the broker's listener, and in a
+secure lab the one of its clients."""
 
 ADDRESS = "127.0.0.1"
 
@@ -82,7 +84,7 @@ def inventory(hosts: list[LabHost], shape: Shape, java: Path | None) -> str:
 
 def processes(shape: Shape) -> dict[str, object]:
     """Return how Kafka and what keeps its metadata are set in any lab: small, and quick to start."""
-    kafka = {
+    kafka: dict[str, object] = {
         "version": str(shape.version),
         "heap": "256m",
         "jvm": list(_JVM),
@@ -98,14 +100,28 @@ def processes(shape: Shape) -> dict[str, object]:
             **(_SHARE_PROPERTIES if shape.mode is Mode.KRAFT and shape.version >= SHARE_GROUPS else {}),
         },
     }
+    security: dict[str, object] = {"security": {"authorizer": True}} if shape.secure else {}
+    if shape.secure:
+        kafka["listeners"] = LISTENERS
     if shape.mode is Mode.ZOOKEEPER:
-        return {"kafka": kafka, "zookeeper": {"heap": "64m", "chroot": "/kafka", "jvm": list(_JVM)}}
-    own = {"controller": {"heap": "128m", "jvm": list(_JVM)}}
+        encrypted = {"protocol": "SSL"} if shape.secure and shape.version >= FIRST_SECURE_ZOOKEEPER else {}
+        zookeeper = {"heap": "64m", "chroot": "/kafka", "jvm": list(_JVM), **encrypted}
+        return {"kafka": kafka, "zookeeper": zookeeper, **security}
+    own = {"heap": "128m", "jvm": list(_JVM)} if shape.controllers is Controllers.ISOLATED else {}
+    controller = own | ({"protocol": "SSL"} if shape.secure else {})
     return {
         "kafka": kafka,
-        **(own if shape.controllers is Controllers.ISOLATED else {}),
+        **({"controller": controller} if controller else {}),
         "kraft": {"quorum": str(shape.quorum)},
+        **security,
     }
+
+
+LISTENERS = {
+    "INTERNAL": {"port": 9091, "use": ["brokers", "operator"], "protocol": "SSL"},
+    "CLIENTS": {"port": 9092, "use": "clients", "protocol": "SASL_SSL"},
+}
+"""The listeners of a secure cluster: certificates among the nodes and for kafab, a name and a password for clients."""
 
 
 def document(tree: dict[str, object]) -> str:
@@ -141,11 +157,12 @@ _SHARE_PROPERTIES = {
 
 
 def _host(host: LabHost, shape: Shape) -> dict[str, object]:
-    sshd, client, quorum, election, broker = range(host.port, host.port + PORTS_PER_HOST)
-    ports = {
+    sshd, client, quorum, election, broker, clients = range(host.port, host.port + PORTS_PER_HOST)
+    secure: dict[str, object] = {"listeners": {"INTERNAL": {"port": broker}, "CLIENTS": {"port": clients}}}
+    ports: dict[str, dict[str, object]] = {
         "zookeeper": {"port": client, "quorum_port": quorum, "election_port": election},
         "controller": {"port": client},
-        "broker": {"port": broker},
+        "broker": secure if shape.secure else {"port": broker},
     }
     folders = {"releases": "opt", "config": "etc", "data": "data", "logs": "log", "run": "run"}
     return {

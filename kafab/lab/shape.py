@@ -31,19 +31,21 @@ class Wish:
     mode: Mode | None = None
     controllers: Controllers | None = None
     quorum: VoterSource | None = None
+    secure: bool | None = None
 
     def unlike(self, shape: "Shape") -> list[str]:
         """Return what is otherwise in a lab that is there, in words."""
         kept = shape.document
         wished = {key: _plain(value) for key, value in vars(self).items() if value is not None}
         return [
-            f"{kept[key]} {key}" if key == "hosts" else f"{key} {kept[key] or 'none'}"
+            f"{kept[key]} {key}" if key == "hosts" else f"{key} {kept[key] or _NOTHING.get(key, 'none')}"
             for key, value in wished.items()
             if kept[key] != value
         ]
 
 
 ANY = Wish()
+_NOTHING = {"secure": "off"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Shape:
     mode: Mode
     controllers: Controllers | None = None
     quorum: VoterSource | None = None
+    secure: bool = False
+    """TLS between the nodes, logins for clients, an authorizer."""
 
     @classmethod
     def of(cls, wish: Wish) -> "Shape":
@@ -72,10 +76,9 @@ class Shape:
                 raise UsageError(
                     "found --controllers or --quorum with --mode zookeeper; expected --mode kraft"
                 )
-            return cls(hosts, version, mode)
-        return cls(
-            hosts, version, mode, wish.controllers or Controllers.COMBINED, wish.quorum or VoterSource.DYNAMIC
-        )
+            return cls(hosts, version, mode, secure=bool(wish.secure))
+        controllers, quorum = wish.controllers or Controllers.COMBINED, wish.quorum or VoterSource.DYNAMIC
+        return cls(hosts, version, mode, controllers, quorum, bool(wish.secure))
 
     @property
     def document(self) -> dict[str, object]:
@@ -90,6 +93,7 @@ class Shape:
             "controllers": Controllers,
             "quorum": VoterSource,
             "version": Version.parse,
+            "secure": bool,
         }
         known = {"mode": Mode.ZOOKEEPER, **document}
         values: dict[str, Any] = {

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterable
 
 from kafab.command import Secret
+from kafab.config.render import Stores
 from kafab.config.resolving import Resolved, references, takes_lines
+from kafab.config.security import needs_certificate
 from kafab.errors import KafabError
 from kafab.hosts.facts import HostFacts, NodesFacts
 from kafab.hosts.observation import observation, parse
@@ -57,6 +59,12 @@ def read_secrets(nodes: Iterable[Node], world: World) -> Resolved:
         kind = type(next(iter(faults.values())))
         raise kind(f"{plural(len(faults), 'secret')} cannot be read:{told}", hint="; ".join(hints))
     return {reference: answer for reference, answer in answers if isinstance(answer, Secret)}
+
+
+def read_stores(cluster: Cluster, nodes: Iterable[Node], world: World) -> dict[Node, Stores]:
+    """Return what those of these nodes show that have certificates. Raises a KafabError where one has a defect."""
+    asked = [node for node in nodes if needs_certificate(cluster, node)]
+    return dict(world.certificates.stores(asked)) if asked else {}
 
 
 def _read(reference: Reference, world: World, *, lines: bool) -> Secret | KafabError:

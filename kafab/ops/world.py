@@ -8,6 +8,7 @@ from kafab.events import Emit
 from kafab.ports import (
     Brokers,
     Canaries,
+    Certificates,
     Clock,
     Controllers,
     Fleet,
@@ -20,6 +21,7 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Walls,
     Workers,
     Writers,
     ZooKeeper,
@@ -103,6 +105,14 @@ class World(Protocol):
     @property
     def secrets(self) -> Secrets:
         """Secrets by reference."""
+
+    @property
+    def walls(self) -> Walls:
+        """Attempts of a stranger."""
+
+    @property
+    def certificates(self) -> Certificates:
+        """Certificates and keys on this machine."""
 
     @property
     def store(self) -> Store:

@@ -7,7 +7,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kafab.pki.values import Address, Usage
 from kafab.unknown import Unknown
@@ -16,6 +16,17 @@ SMALLEST_RSA = 2048
 """Bits; NIST SP 800-131A."""
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 """Java 16 and later read no other curves of this kind (JDK-8235540)."""
+_RFC2253 = (
+    NameOID.COMMON_NAME,
+    NameOID.LOCALITY_NAME,
+    NameOID.STATE_OR_PROVINCE_NAME,
+    NameOID.ORGANIZATION_NAME,
+    NameOID.ORGANIZATIONAL_UNIT_NAME,
+    NameOID.COUNTRY_NAME,
+    NameOID.STREET_ADDRESS,
+    NameOID.DOMAIN_COMPONENT,
+    NameOID.USER_ID,
+)
 _BROKEN = (hashes.MD5, hashes.SHA1)
 """Java refuses them by jdk.certpath.disabledAlgorithms."""
 
@@ -65,6 +76,16 @@ def said(certificate: x509.Certificate) -> Said | Unknown:
         )
     except ValueError as error:
         return Unknown(f"has an extension that cannot be read: {error}")
+
+
+def java_name(name: x509.Name) -> str | None:
+    """Return a subject as Java's X500Principal.getName writes it, which is the name of a Kafka principal.
+
+    None for one with attributes beyond RFC 2253's, which Java writes as hexadecimal digits.
+    """
+    if any(attribute.oid not in _RFC2253 for attribute in name):
+        return None
+    return name.rfc4514_string()
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

@@ -294,10 +294,12 @@ def differs(file: RenderedFile, found: FileFact | None) -> bool:
 
 
 def _before(file: RenderedFile, found: FileFact | None) -> str | None:
-    # The text of a file whose digest is right does not come back: only mode or owner differ.
+    # The text of a file whose digest is right does not come back: only mode or owner differ. A private key never does.
     if found is None:
         return None
-    return file.text if found.text is None else found.text
+    if found.text is None:
+        return file.text if found.sha256 == file.sha256 else ""
+    return found.text
 
 
 def by_hand(facts: NodeFacts, name: str) -> bool:

@@ -8,13 +8,16 @@ from kafab.command import Secret
 from kafab.config.properties import parse_properties
 from kafab.config.render import (
     MAIN_FILE,
+    UNKNOWN_STORES,
     RenderedFile,
+    Stores,
     configuration_digest,
     configuration_files,
     digest_key,
     node_files,
 )
 from kafab.config.resolving import Resolved, references
+from kafab.config.security import KEYSTORE, TRUSTSTORE
 from kafab.config.units import unit_files
 from kafab.errors import UsageError
 from kafab.hosts.facts import HostFacts, NodesFacts, node_directories
@@ -42,6 +45,8 @@ class DesiredNode:
     """What login shells of its host read, which all nodes of the host share; None without systemd."""
     key: RenderedFile | None = None
     """What is written once where a file holds a secret: see `render.digest_key`."""
+    stores: Stores = UNKNOWN_STORES
+    """Its key store and trust store, of a node that has them."""
     secrets: Resolved = field(default_factory=dict, hash=False)
     """The values that its files have in the place of references; a reference without one stands as it is."""
 
@@ -79,17 +84,24 @@ class Desired:
 
 
 def desire(
-    cluster: Cluster, nodes: Collection[Node], artifact: Artifact | None, secrets: Resolved | None = None
+    cluster: Cluster,
+    nodes: Collection[Node],
+    artifact: Artifact | None,
+    secrets: Resolved | None = None,
+    stores: Mapping[Node, Stores] | None = None,
 ) -> Desired:
     """Render what these nodes of the cluster should be. Raises UsageError for a secret that Kafka would read as another one.
 
-    ``secrets`` are the values of their references. Without them the files are good for a look at the hosts: `as_found`.
+    ``secrets`` are the values of their references, ``stores`` what those with certificates show. Without them the files
+    are good for a look at the hosts: `as_found`.
     """
-    return Desired(cluster, tuple(_wanted(cluster, node, secrets or {}) for node in nodes), artifact)
+    given = stores or {}
+    wanted = (_wanted(cluster, node, secrets or {}, given.get(node, UNKNOWN_STORES)) for node in nodes)
+    return Desired(cluster, tuple(wanted), artifact)
 
 
-def _wanted(cluster: Cluster, node: Node, secrets: Resolved) -> DesiredNode:
-    files = node_files(cluster, node, secrets)
+def _wanted(cluster: Cluster, node: Node, secrets: Resolved, stores: Stores) -> DesiredNode:
+    files = node_files(cluster, node, secrets, stores)
     return DesiredNode(
         node,
         files,
@@ -97,29 +109,32 @@ def _wanted(cluster: Cluster, node: Node, secrets: Resolved) -> DesiredNode:
         unit_files(cluster, node),
         profile_file(cluster, node.host),
         digest_key(node, files),
+        stores,
         secrets,
     )
 
 
 def as_found(desired: Desired, facts: NodesFacts) -> Desired:
-    """Return the wanted side with those values of secrets that the hosts have.
+    """Return the wanted side with those values of secrets, and those key stores, that the hosts have.
 
-    So a command that only looks reads no secret: all is compared but whether a secret has another value by now, which
-    `plan` tells.
+    So a command that only looks reads no secret: all is compared but whether a secret or a certificate is another one by
+    now, which `plan` tells.
     """
     return replace(desired, nodes=tuple(_as_found(desired.cluster, each, facts) for each in desired.nodes))
 
 
 def _as_found(cluster: Cluster, wanted: DesiredNode, facts: NodesFacts) -> DesiredNode:
     asked = dict(references(wanted.node.properties))
-    name = MAIN_FILE[wanted.node.role]
-    there = facts[wanted.node].files.get(name) if asked and wanted.node in facts else None
-    if there is None or there.text is None:
+    found = facts[wanted.node].files if wanted.node in facts else {}
+    stores = {name: found[name].sha256 for name in (KEYSTORE, TRUSTSTORE) if name in found}
+    main = found.get(MAIN_FILE[wanted.node.role]) if asked else None
+    text = main.text if main else None
+    if not stores and text is None:
         return wanted
     try:
-        before = parse_properties(there.text)
+        before = parse_properties(text) if text is not None else {}
         secrets = {reference: Secret(before[key]) for key, reference in asked.items() if before.get(key)}
-        return replace(wanted, files=node_files(cluster, wanted.node, secrets), secrets=secrets)
+        return replace(wanted, files=node_files(cluster, wanted.node, secrets, stores), secrets=secrets)
     except (
         ValueError,
         UsageError,

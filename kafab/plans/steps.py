@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import PurePath, PurePosixPath
 from typing import TypeAlias
 
-from kafab.config.masking import holds_secret, masked, without_secrets
+from kafab.config.masking import fingerprint, holds_secret, masked, without_secrets
 from kafab.config.render import RenderedFile
 from kafab.model import Endpoint
 from kafab.plans.removing import (
@@ -102,8 +102,9 @@ class WriteFile:
         """The change as a unified diff, secrets masked; a manifest only repeats the digests of the other files."""
         if self.file.path.name == MANIFEST:
             return ""
-        before = masked(self.before or "").splitlines(keepends=True)
-        after = masked(self.file.text).splitlines(keepends=True)
+        hide = _all_masked if self.file.whole_secret else masked
+        before = hide(self.before or "").splitlines(keepends=True)
+        after = hide(self.file.text).splitlines(keepends=True)
         old = "/dev/null" if self.before is None else f"{self.node}:{self.file.path}"
         return "".join(difflib.unified_diff(before, after, old, f"{self.node}:{self.file.path}", n=1))
 
@@ -281,11 +282,19 @@ def essence(step: Step) -> object:
 
 
 def _without_secrets(step: WriteFile) -> WriteFile:
+    if step.file.whole_secret:
+        return replace(
+            step, file=replace(step.file, text="", digest=""), before=None if step.before is None else ""
+        )
     text, before = without_secrets(step.file.text), without_secrets(step.before or "")
     if step.file.path.name == MANIFEST:
         # What it says of a file follows from all of that file. What it said before may be of a file that held a secret.
         text, before = (_names(text) if step.file.secret else text), _names(before)
     return replace(step, file=replace(step.file, text=text), before=None if step.before is None else before)
+
+
+def _all_masked(text: str) -> str:
+    return f"*** ({fingerprint(text)})\n" if text else ""
 
 
 def _names(manifest: str) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum
 
 from kafab.errors import UsageError
+from kafab.login import IN_THE_CLEAR, Login
 
 
 class Client(str, Enum):
@@ -66,6 +67,7 @@ class ProducerSettings:
     transaction_limit: timedelta = timedelta(seconds=60)
     """The broker aborts a transaction that is open longer; a record of one is not waited for longer either."""
     client_id: str = "kafab"
+    login: Login = IN_THE_CLEAR
 
     @property
     def waits(self) -> timedelta:
@@ -94,6 +96,7 @@ class ConsumerSettings:
     session_limit: timedelta | None = None
     heartbeat: timedelta | None = None
     client_id: str = "kafab"
+    login: Login = IN_THE_CLEAR
 
 
 def idempotence(client: Client, settings: ProducerSettings) -> bool:

@@ -9,6 +9,7 @@ from kafab.ops.world import Operator, World
 from kafab.ports import (
     Brokers,
     Canaries,
+    Certificates,
     Clock,
     Controllers,
     Fleet,
@@ -21,12 +22,14 @@ from kafab.ports import (
     Settings,
     Store,
     Topics,
+    Walls,
     Workers,
     Writers,
     ZooKeeper,
 )
 from kafab.testing.admin import FakeAdmin
 from kafab.testing.canaries import FakeCanaries
+from kafab.testing.certificates import FakeCertificates
 from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.groups import FakeGroups
@@ -34,6 +37,7 @@ from kafab.testing.kafka import FakeKafka
 from kafab.testing.readers import FakeReaders
 from kafab.testing.secrets import FakeSecrets
 from kafab.testing.store import FakeStore
+from kafab.testing.walls import FakeWalls
 from kafab.testing.workers import FakeWorkers
 from kafab.testing.writers import FakeWriters
 from kafab.testing.zookeeper import FakeZooKeeper
@@ -59,6 +63,8 @@ class FakeWorld:
     groups: Groups = field(default_factory=FakeGroups)
     offsets: Offsets = field(default_factory=FakeGroups)
     secrets: Secrets = field(default_factory=FakeSecrets)
+    walls: Walls = field(default_factory=FakeWalls)
+    certificates: Certificates = field(default_factory=FakeCertificates)
     clock: Clock = field(default_factory=FakeClock)
     emit: Emit = silent
     runs: int = 0

@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.command",
             "kafab.interruption",
             "kafab.listeners",
+            "kafab.login",
             "kafab.model",
             "kafab.events",
             "kafab.findings",

@@ -33,3 +33,27 @@ def test_share_groups_may_have_short_times_where_there_are_some(
     shape = Shape(1, Version.parse(version), Mode.KRAFT, Controllers.COMBINED, VoterSource.DYNAMIC)
     text = inventory([LabHost(1, tmp_path / "1", 24000, "me")], shape, None)
     assert ("group.share.min.record.lock.duration.ms" in text) is short
+
+
+@pytest.mark.parametrize(
+    ("version", "mode", "encrypted"),
+    [
+        ("4.3.1", Mode.KRAFT, {"broker": "SSL", "controller": "SSL"}),
+        ("3.9.2", Mode.ZOOKEEPER, {"broker": "SSL", "zookeeper": "SSL"}),
+        ("2.8.2", Mode.ZOOKEEPER, {"broker": "SSL", "zookeeper": "PLAINTEXT"}),
+    ],
+)
+def test_secure_lab_encrypts_what_its_version_can(
+    version: str, mode: Mode, encrypted: dict[str, str], tmp_path: Path
+) -> None:
+    """In a secure lab nodes show certificates to each other, clients log in, and there is an authorizer."""
+    hosts = [LabHost(number, tmp_path / str(number), 24000 + 6 * number, "me") for number in (1, 2, 3)]
+    controllers = Controllers.ISOLATED if mode is Mode.KRAFT else None
+    quorum = VoterSource.DYNAMIC if mode is Mode.KRAFT else None
+    shape = Shape(3, Version.parse(version), mode, controllers, quorum, secure=True)
+    path = tmp_path / "cluster.yaml"
+    path.write_text(inventory(hosts, shape, None))
+    cluster, warnings = load(path)
+    own = {str(node.role): str(node.operator_listener.protocol) for node in cluster.nodes}
+    clients = {str(node.broker_listeners[1].protocol) for node in cluster.brokers}
+    assert (own, clients, cluster.security is not None, warnings) == (encrypted, {"SASL_SSL"}, True, ())

@@ -82,3 +82,14 @@ def test_starter_needs_a_plain_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError):
         inventories.create(name, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("mode", "version"),
+    [(Mode.KRAFT, None), (Mode.ZOOKEEPER, None), (Mode.ZOOKEEPER, Version(2, 8, 2))],
+)
+def test_secure_starter_loads(tmp_path: Path, mode: Mode, version: Version | None) -> None:
+    """The starter of a secure cluster can be used as it stands, too, and has an authorizer."""
+    verdict = inventories.check(inventories.create("prod", tmp_path, mode, version, secure=True))
+    cluster = verdict.cluster
+    assert (cluster and cluster.security and cluster.security.authorizer, verdict.problems) == (True, ())

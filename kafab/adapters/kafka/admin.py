@@ -22,6 +22,7 @@ from kafab.cluster.metadata import (
     TopicSpec,
 )
 from kafab.cluster.values import shows
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
 from kafab.unknown import Unknown
 
@@ -44,7 +45,14 @@ _NO_VERDICT = (7, 41)  # a timeout; not the controller
 class ClientsAdmin:
     """`kafab.ports.Brokers`, `Topics` and `Records` on kafka-python and librdkafka. Safe to use from several threads."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        login: Login = IN_THE_CLEAR,
+        logins_at: Mapping[Endpoint, Login] | None = None,
+    ) -> None:
+        """``logins_at`` has the addresses at which another login than ``login`` is the right one."""
+        self._login, self._logins_at = login, logins_at
         self._endpoints = tuple(endpoints)
         self._bootstrap = ",".join(str(endpoint) for endpoint in endpoints)
         self._lock = threading.Lock()
@@ -191,7 +199,7 @@ class ClientsAdmin:
         """Write with acks=all and an idempotent producer, and wait for each acknowledgement."""
         from kafab.adapters.kafka.clients import write
 
-        return write(self._bootstrap, topic, records, timeout=timeout)
+        return write(self._bootstrap, topic, records, timeout=timeout, login=self._login)
 
     def consume(
         self, topic: str, upto: Mapping[int, int], *, timeout: timedelta
@@ -205,7 +213,8 @@ class ClientsAdmin:
         view = self.metadata()
         if isinstance(view, Unknown):
             return view
-        return read(",".join(map(str, view.brokers.values())), topic, upto, timeout=timeout)
+        bootstrap = ",".join(map(str, view.brokers.values()))
+        return read(bootstrap, topic, upto, timeout=timeout, login=self._login)
 
     def close(self) -> None:
         """Close every client."""
@@ -220,7 +229,7 @@ class ClientsAdmin:
             if self._connections is None:
                 from kafab.adapters.kafka.brokers import BrokerConnections
 
-                self._connections = BrokerConnections()
+                self._connections = BrokerConnections(self._login, self._logins_at)
             return self._connections
 
     def _topics(self) -> "TopicChanges":
@@ -228,7 +237,7 @@ class ClientsAdmin:
             if self._changes is None:
                 from kafab.adapters.kafka.clients import TopicChanges
 
-                self._changes = TopicChanges(self._bootstrap)
+                self._changes = TopicChanges(self._bootstrap, self._login)
             return self._changes
 
     def _seen(self, wanted: Callable[[list[Partition]], bool], topic: str, otherwise: str) -> Unknown | None:

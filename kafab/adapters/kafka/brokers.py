@@ -15,11 +15,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RequestTimedOutError
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    SaslAuthenticationFailedError,
+)
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
+from kafab.adapters.kafka import logins
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
 from kafab.unknown import Unknown
 
@@ -36,6 +44,10 @@ _ONLY = (
 
 # Every fault comes back as a value; kafka-python's own lines about it would only repeat it on stderr.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+AT_THE_LOGIN = (
+    "closed the connection at the login: it does not take the certificate, the user or the password"
+)
 
 K = TypeVar("K")
 
@@ -58,7 +70,12 @@ class _Direct(KafkaNetSocket):  # type: ignore[misc]  # kafka-python ships no ty
 class BrokerConnections:
     """Connections by address, opened on first use and kept. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, login: Login = IN_THE_CLEAR, logins_at: Mapping[Endpoint, Login] | None = None
+    ) -> None:
+        """``logins_at`` has the addresses at which another login than ``login`` is the right one."""
+        self._login = login
+        self._logins_at = dict(logins_at or {})
         self._lock = threading.Lock()
         self._net: Any = None
         self._managers: dict[Endpoint, Any] = {}
@@ -150,6 +167,7 @@ class BrokerConnections:
                     receive_message_max_bytes=_ANSWER_LIMIT,
                     max_in_flight_requests_per_connection=_IN_FLIGHT,
                     proxy_url=DIRECT,
+                    **logins.kafka_python(self._logins_at.get(at, self._login)),
                 )
             return self._managers[at]
 
@@ -168,7 +186,15 @@ async def _asked(manager: Any, make: Callable[[], Any], timeout_ms: float) -> An
 async def _sent_once(manager: Any, make: Callable[[], Any], timeout_ms: float) -> Any:
     manager.reset_backoff(_ONLY)  # pauses between attempts are the asking gate's business
     connection = manager.get_connection(_ONLY, timeout_ms=timeout_ms, refresh_metadata_on_err=False)
-    return await connection.send_request(make(), request_timeout_ms=timeout_ms)
+    try:
+        return await connection.send_request(make(), request_timeout_ms=timeout_ms)
+    except KafkaConnectionError as error:
+        # A broker that refuses a login says so and closes the connection at once: kafka-python 3.0.12 sees the end before it
+        # has read the answer. A connection that was made, and never came to be ready, was closed at the login.
+        made, ready = connection.parser is not None, connection._init_future.succeeded()  # noqa: SLF001
+        if made and not ready and manager.config["security_protocol"] != "PLAINTEXT":
+            raise SaslAuthenticationFailedError from error
+        raise
 
 
 async def _closed(manager: Any) -> None:
@@ -182,6 +208,8 @@ def _late(at: Endpoint, timeout: timedelta) -> Unknown:
 def _told(error: Exception, timeout: timedelta) -> str:
     if isinstance(error, (KafkaTimeoutError, RequestTimedOutError)) or "timed out" in str(error):
         return f"did not answer within {timeout.total_seconds():g} s"
+    if isinstance(error, SaslAuthenticationFailedError):
+        return AT_THE_LOGIN
     if "ECONNREFUSED" in str(error):
         return "connection refused"
     return str(error) or type(error).__name__

@@ -8,11 +8,13 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 from kafab.adapters.kafka.canary import FINISH, perch_document
 from kafab.canary.figures import Figures, from_document
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.ports import Flight, Heard, Perch
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -25,9 +27,12 @@ _LOOK_EVERY = 0.05
 class CanaryProcesses:
     """`kafab.ports.Canaries` on this machine."""
 
+    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
+        self._login = login
+
     def fly(self, perch: Perch) -> Flight:
         """Start a process: in a session of its own, so that Ctrl-C comes to its owner alone."""
-        return CanaryProcess(perch)
+        return CanaryProcess(replace(perch, login=self._login))
 
 
 class CanaryProcess:

@@ -23,6 +23,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from kafab import login
+from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.clients import TopicChanges, offset_of
 from kafab.canary.figures import Figures, document
 from kafab.canary.ledger import Group, Read, Written, counted, figures
@@ -92,12 +94,19 @@ def perch_document(perch: Perch) -> dict[str, object]:
         "topic": perch.topic,
         "leaders": list(perch.leaders),
         "every_s": perch.every.total_seconds(),
+        "login": login.document(perch.login),
     }
 
 
 def read_perch(read: Mapping[str, Any]) -> Perch:
     """Read what `perch_document` has made."""
-    return Perch(read["bootstrap"], read["topic"], tuple(read["leaders"]), timedelta(seconds=read["every_s"]))
+    return Perch(
+        read["bootstrap"],
+        read["topic"],
+        tuple(read["leaders"]),
+        timedelta(seconds=read["every_s"]),
+        login.read(read["login"]),
+    )
 
 
 BROKEN = (KafkaException, SystemError)
@@ -445,11 +454,15 @@ def main() -> None:
 def _remove(perch: Perch) -> None:
     # Nobody is left who could be told of a refusal.
     with suppress(Failed):
-        TopicChanges(perch.bootstrap).delete(perch.topic)
+        TopicChanges(perch.bootstrap, perch.login).delete(perch.topic)
 
 
 def _common(perch: Perch) -> dict[str, str | int | float | bool]:
-    return {"bootstrap.servers": perch.bootstrap, "client.id": "kafab-canary"}
+    return {
+        "bootstrap.servers": perch.bootstrap,
+        "client.id": "kafab-canary",
+        **logins.librdkafka(perch.login),
+    }
 
 
 def _name(error: KafkaError) -> str:

@@ -24,8 +24,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from kafab.adapters.kafka import logins
 from kafab.cluster.metadata import Produced, TopicSpec
 from kafab.errors import Failed
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.unknown import Unknown
 
 _ADMIN_TIMEOUT = timedelta(seconds=15)
@@ -51,8 +53,9 @@ _HINTS: Mapping[int, str] = {
 class TopicChanges:
     """Create, grow, configure and delete topics. ``bootstrap`` is a bootstrap.servers value."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, login: Login = IN_THE_CLEAR) -> None:
         self._bootstrap = bootstrap
+        self._login = login
 
     def create(self, spec: TopicSpec) -> Unknown | None:
         """Ask the controller to create; returns when it has answered. Raises Failed when it refuses."""
@@ -131,6 +134,7 @@ class TopicChanges:
         config: dict[str, str | int | float | bool] = {
             "bootstrap.servers": self._bootstrap,
             "client.id": "kafab",
+            **logins.librdkafka(self._login),
         }
         admin = AdminClient(config, logger=_LOG)
         (answer,) = send(admin, {"request_timeout": seconds, "operation_timeout": seconds}).values()
@@ -169,7 +173,12 @@ class _Acks:
 
 
 def write(
-    bootstrap: str, topic: str, records: Mapping[int, Sequence[bytes]], *, timeout: timedelta
+    bootstrap: str,
+    topic: str,
+    records: Mapping[int, Sequence[bytes]],
+    *,
+    timeout: timedelta,
+    login: Login = IN_THE_CLEAR,
 ) -> Produced | Unknown:
     """Write records with acks=all and an idempotent producer, and wait for each acknowledgement.
 
@@ -179,7 +188,7 @@ def write(
     seconds = timeout.total_seconds()
     deadline = time.monotonic() + seconds
     acks = _Acks(topic, list(records))
-    producer = Producer(_producer_config(bootstrap, seconds), logger=_LOG)
+    producer = Producer(_producer_config(bootstrap, seconds) | logins.librdkafka(login), logger=_LOG)
     try:
         # Asked for by name, metadata brings the producer its connections at once instead of at its next half second.
         producer.list_topics(topic, timeout=seconds)
@@ -219,7 +228,12 @@ def _producer_config(bootstrap: str, seconds: float) -> dict[str, str | int | fl
 
 
 def read(
-    bootstrap: str, topic: str, upto: Mapping[int, int], *, timeout: timedelta
+    bootstrap: str,
+    topic: str,
+    upto: Mapping[int, int],
+    *,
+    timeout: timedelta,
+    login: Login = IN_THE_CLEAR,
 ) -> dict[int, tuple[bytes, ...]] | Unknown:
     """Read each partition from offset 0 up to, not including, the given one; at the timeout what has come so far."""
     from kafka import KafkaConsumer, TopicPartition
@@ -238,6 +252,7 @@ def read(
             client_id="kafab",
             group_id=None,
             proxy_url=DIRECT,
+            **logins.kafka_python(login),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=100,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from kafab.cluster.metadata import KraftBroker, QuorumReplica, QuorumState
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
 from kafab.unknown import Unknown
 
@@ -33,7 +34,14 @@ _TELLS_FENCED = 2  # the first version of DescribeCluster with fenced brokers (K
 class KraftControllers:
     """`kafab.ports.Controllers` on kafka-python. Safe to use from several threads."""
 
-    def __init__(self, controllers: Sequence[Endpoint], brokers: Sequence[Endpoint]) -> None:
+    def __init__(
+        self,
+        controllers: Sequence[Endpoint],
+        brokers: Sequence[Endpoint],
+        login: Login = IN_THE_CLEAR,
+        brokers_login: Login = IN_THE_CLEAR,
+    ) -> None:
+        self._logins = dict.fromkeys(controllers, login), brokers_login
         self._controllers = tuple(controllers)
         self._brokers = tuple(brokers)
         self._lock = threading.Lock()
@@ -81,7 +89,8 @@ class KraftControllers:
             if self._connections is None:
                 from kafab.adapters.kafka.brokers import BrokerConnections
 
-                self._connections = BrokerConnections()
+                of_controllers, of_brokers = self._logins
+                self._connections = BrokerConnections(of_brokers, of_controllers)
             return self._connections
 
 

@@ -27,6 +27,7 @@ from kafab.groups.values import (
     Listed,
     Listing,
 )
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
 from kafab.unknown import Unknown
 
@@ -41,8 +42,8 @@ _TOGETHER = 500
 class KafkaGroups:
     """`kafab.ports.Groups` and `kafab.ports.Offsets`."""
 
-    def __init__(self) -> None:
-        self._connections = BrokerConnections()
+    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
+        self._connections = BrokerConnections(login)
 
     def list(self, metadata: Metadata) -> Listing:
         """Ask every broker; a partition of the offsets' topic that nobody leads has groups that nobody lists."""

@@ -16,10 +16,12 @@ from typing import Any, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException, NoNodeError
-from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandler
 from kazoo.retry import KazooRetry
 
+from kafab.adapters.kafka import logins
 from kafab.cluster.metadata import Controller, Member, Registration
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
 from kafab.unknown import Unknown
 
@@ -37,7 +39,8 @@ T = TypeVar("T")
 class KazooEnsemble:
     """`kafab.ports.ZooKeeper` on kazoo. ``chroot`` is ``/kafka`` or empty for the root. Safe to use from several threads."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], chroot: str) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], chroot: str, login: Login = IN_THE_CLEAR) -> None:
+        self._login = login
         self._hosts = ",".join(str(endpoint) for endpoint in endpoints)
         self._chroot = chroot.rstrip("/")
         self._client: KazooClient | None = None
@@ -47,10 +50,10 @@ class KazooEnsemble:
     def member(self, at: Endpoint) -> Member | Unknown:
         """Ask one server with ``srvr`` and, if it leads, with ``mntr``; each within 2 s."""
         try:
-            member = parse_srvr(_word(at, b"srvr"))
+            member = parse_srvr(_word(at, b"srvr", self._login))
             if member.mode != "leader":
                 return member
-            synced = parse_synced_followers(_word(at, b"mntr"))
+            synced = parse_synced_followers(_word(at, b"mntr", self._login))
         except (OSError, ValueError) as error:
             return Unknown(f"{at}: {_told(error)}")
         return Member(member.mode, member.zxid, member.version, synced)
@@ -126,7 +129,7 @@ class KazooEnsemble:
                 raise error  # it failed for another thread while this one waited: n askers wait 5 s, not n times 5 s
             if self._client is None:
                 try:
-                    self._client = _opened(self._hosts)
+                    self._client = _opened(self._hosts, self._login)
                 except (KazooException, KazooTimeoutError, OSError) as refusal:
                     self._refused = (count + 1, refusal)
                     raise
@@ -184,7 +187,7 @@ def _within(answer: Any) -> Any:
     return answer.get(timeout=_SESSION_TIMEOUT.total_seconds())
 
 
-def _opened(hosts: str) -> KazooClient:
+def _opened(hosts: str, login: Login) -> KazooClient:
     seconds = _SESSION_TIMEOUT.total_seconds()
     # Two rounds over the servers at most: a dead ensemble is told in seconds, and polling is the caller's business.
     retry = KazooRetry(max_tries=1, delay=0.1, max_delay=0.5)
@@ -195,6 +198,7 @@ def _opened(hosts: str) -> KazooClient:
         command_retry=retry,
         logger=_LOG,
         read_only=False,
+        handler=_Handler(login),
     )
     try:
         client.start(timeout=seconds)
@@ -212,10 +216,38 @@ def _end(client: KazooClient) -> None:
         client.close()
 
 
-def _word(at: Endpoint, word: bytes) -> str:
+class _Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo ships no types
+    """kazoo's own handler, with TLS that trusts the cluster's CA alone and checks the server's name.
+
+    kazoo's own TLS trusts the CAs of the operating system, too, and checks no names.
+    """
+
+    def __init__(self, login: Login) -> None:
+        super().__init__()
+        self._login = login
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Connect to one server."""
+        host = args[0][0] if args else kwargs["address"][0]
+        return _secured(super().create_connection(*args, **kwargs), host, self._login)
+
+
+def _secured(connection: socket.socket, host: str, login: Login) -> socket.socket:
+    """Return the connection under TLS where the login says so. Raises OSError; the connection is closed then."""
+    if not login.protocol.tls:
+        return connection
+    try:
+        return logins.context(login).wrap_socket(connection, server_hostname=host)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _word(at: Endpoint, word: bytes, login: Login) -> str:
     seconds = _WORD_TIMEOUT.total_seconds()
     answer = bytearray()
-    with socket.create_connection((at.host, at.port), timeout=seconds) as connection:
+    plain = socket.create_connection((at.host, at.port), timeout=seconds)
+    with _secured(plain, at.host, login) as connection:
         connection.sendall(word)
         while chunk := connection.recv(65536):
             answer += chunk

@@ -91,14 +91,21 @@ def document(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def create(name: str, folder: Path, mode: Mode | None = None, version: Version | None = None) -> Path:
+def create(
+    name: str,
+    folder: Path,
+    mode: Mode | None = None,
+    version: Version | None = None,
+    *,
+    secure: bool = False,
+) -> Path:
     """Write a commented starter to ``folder``/inventory/``name``.yaml and return its path.
 
     Without a mode it is KRaft: a new cluster should not start on what Kafka 4 has no more. Raises UsageError for a name
     that no cluster can have, a version without this mode or a file that exists, Failed when it cannot be written.
     """
     mode = mode or Mode.KRAFT
-    text = starter(name, mode, new_version(mode, version))
+    text = starter(name, mode, new_version(mode, version), secure=secure)
     try:
         texts.cluster_name(name)
     except ValueError as error:

@@ -1,12 +1,62 @@
 """The commented inventories that `inventory.new` begins a cluster with, one a mode."""
 
+from kafab.config.security import FIRST_SECURE_ZOOKEEPER
 from kafab.model import Mode, Version
 
 
-def starter(name: str, mode: Mode, version: Version) -> str:
-    """Return the text of an inventory: three hosts, nothing that a cluster could not start with."""
-    return _TEXTS[mode].format(name=name, version=version, access=_ACCESS)
+def starter(name: str, mode: Mode, version: Version, *, secure: bool = False) -> str:
+    """Return the text of an inventory: three hosts, nothing that a cluster could not start with.
 
+    A secure one needs certificates before its first deploy.
+    """
+    return _TEXTS[mode].format(
+        name=name,
+        version=version,
+        access=_ACCESS,
+        listening=_SECURE_LISTENERS if secure else _LISTENERS,
+        controller=_SECURE_CONTROLLER if secure else _CONTROLLER,
+        zookeeper="protocol: SSL                 # brokers, kafab and the servers show certificates"
+        if secure and version >= FIRST_SECURE_ZOOKEEPER
+        else "# port: 2181",
+        security=_SECURITY.format(name=name) if secure else "",
+    )
+
+
+_LISTENERS = """\
+  # port: 9092
+  # bind: address               # listen on the host's own address only; without it on every interface
+  # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
+"""
+
+_SECURE_LISTENERS = """\
+  # bind: address               # listen on the host's own address only; without it on every interface
+  listeners:
+    # The brokers among themselves, and kafab: each shows a certificate.
+    INTERNAL: {port: 9091, use: [brokers, operator], protocol: SSL}
+    # Clients: a name and a password (SCRAM), over TLS.
+    CLIENTS: {port: 9092, use: clients, protocol: SASL_SSL}
+"""
+
+_CONTROLLER = """\
+# controller:                   # what controllers share
+#   port: 9093
+#   heap: 512m                  # of an isolated one; a combined one is in its broker's process
+"""
+
+_SECURE_CONTROLLER = """\
+controller:                     # what controllers share
+  protocol: SSL                 # brokers, kafab and the controllers among themselves show certificates
+  # port: 9093
+  # heap: 512m                  # of an isolated one; a combined one is in its broker's process
+"""
+
+_SECURITY = """\
+# Certificates come first: `fab on {name} secure.issue` makes them with a CA of the cluster's own; docs/certificates.md.
+security:
+  authorizer: true              # whoever is no super user may do what ACLs allow, and nothing else
+  # super_users: [User:ann]     # beside the nodes and kafab itself
+
+"""
 
 _ACCESS = """\
 # ssh:                          # without it: ssh_config, your agent and your own login name
@@ -32,24 +82,18 @@ _KRAFT = """\
 kafka:
   version: {version}                # 3.9.0 or newer in KRaft mode
   heap: 1g                      # a broker's; Kafka relies on the page cache: leave memory to the system
-  # port: 9092
-  # bind: address               # listen on the host's own address only; without it on every interface
-  # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
-  # jmx_port: 9988
+{listening}  # jmx_port: 9988
   # jmx_bind: 127.0.0.1         # JMX asks for no login
   # properties:                 # keys of server.properties, verbatim, for every broker and controller
   #   num.partitions: 6
   #   log.retention.hours: 168
 
-# controller:                   # what controllers share
-#   port: 9093
-#   heap: 512m                  # of an isolated one; a combined one is in its broker's process
-
+{controller}
 # kraft:
 #   quorum: dynamic             # the voters are in the metadata log; static: in every node's configuration
 #   cluster_id: ...             # the first deploy makes one, and the hosts keep it; only to pin another
 
-{access}
+{security}{access}
 hosts:                          # a host a line: a role and its id. Change names and addresses to your own.
   # The same id for both roles is one process, a combined one.
   node1: {{address: 10.0.0.11, controller: 1, broker: 1}}
@@ -74,10 +118,7 @@ _ZOOKEEPER = """\
 kafka:
   version: {version}                # 2.4.1 to 3.9.x in ZooKeeper mode
   heap: 1g                      # a broker's; Kafka relies on the page cache: leave memory to the system
-  # port: 9092
-  # bind: address               # listen on the host's own address only; without it on every interface
-  # Several listeners, for clients on another network: docs/inventory.md, "Listeners".
-  # jmx_port: 9988
+{listening}  # jmx_port: 9988
   # jmx_bind: 127.0.0.1         # JMX asks for no login
   # properties:                 # keys of server.properties, verbatim, for every broker
   #   num.partitions: 6
@@ -86,9 +127,9 @@ kafka:
 zookeeper:
   heap: 512m
   chroot: /kafka                # the cluster's place in ZooKeeper; empty for the root
-  # port: 2181
+  {zookeeper}
 
-{access}
+{security}{access}
 hosts:                          # a host a line: a role and its id. Change names and addresses to your own.
   node1: {{address: 10.0.0.11, zookeeper: 1, broker: 1}}
   node2: {{address: 10.0.0.12, zookeeper: 2, broker: 2}}

@@ -8,11 +8,12 @@ an election). A cluster with faults is verified to the end: every finding is tol
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
-from kafab.checks import brokers, configs, controllers, ensemble, listeners
+from kafab.checks import brokers, configs, controllers, ensemble, listeners, walls
 from kafab.checks.causes import with_causes
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.own_topics import is_own
 from kafab.cluster.seen import Seen, everything
+from kafab.events import Note
 from kafab.findings import Finding, Report
 from kafab.model import Cluster
 from kafab.ops.check import controller_election, ensemble_election
@@ -22,6 +23,7 @@ from kafab.ops.releases import compare_hosts
 from kafab.ops.see import see
 from kafab.ops.world import World
 from kafab.unknown import Unknown
+from kafab.words import plural
 
 SETTLED = timedelta(seconds=10)
 AGAIN_EVERY = 0.5
@@ -54,10 +56,21 @@ def verify(
     if probe:
         name = probes.probe_name(at)
         findings += probes.replication(cluster, [node.id for node in live], world, name=name)
+        findings += tried_walls(cluster, world)
     if election:
         move = controller_election.election if cluster.kraft else ensemble_election.election
         findings.append(move(cluster, live, world))
     return Report(cluster.name, with_causes(cluster, findings, seen, _partitions(cluster, seen)))
+
+
+def tried_walls(cluster: Cluster, world: World) -> tuple[Finding, ...]:
+    """Try what strangers must not be able to do; nothing in a cluster whose listeners are all in the clear."""
+    doors = walls.doors(cluster)
+    if not doors:
+        return ()
+    protocols = {one.endpoint: one.protocol for node in cluster.nodes for one in node.listeners}
+    world.emit(Note(cluster.name, f"trying what strangers may not: {plural(len(doors), 'attempt')}"))
+    return walls.judge_walls(cluster, doors, world.walls.knock(doors, protocols))
 
 
 def settled(cluster: Cluster, world: World) -> Report:

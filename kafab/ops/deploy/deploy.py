@@ -17,7 +17,7 @@ from kafab.ops.deploy.executor import execute
 from kafab.ops.deploy.fates import Fate, HostResult, not_done, raise_unless_done
 from kafab.ops.held import guard_held
 from kafab.ops.lock import operating
-from kafab.ops.observing import observe, read_secrets
+from kafab.ops.observing import observe, read_secrets, read_stores
 from kafab.ops.releases import refuse_damaged
 from kafab.ops.world import World
 from kafab.plans import quorum_guard, storage, voters
@@ -53,7 +53,7 @@ def make_plan(
     """
     nodes = limited(cluster, limit)
     artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
-    desired = desire(cluster, nodes, artifact, read_secrets(nodes, world))
+    desired = desire(cluster, nodes, artifact, read_secrets(nodes, world), read_stores(cluster, nodes, world))
     return desired, _compare(desired, world, anew=anew, accepted=accepted, first=True)
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.drills.transactions import Tell
 from kafab.drills import orders
 from kafab.drills.history import Kind
@@ -26,6 +27,7 @@ def share(order: Order, tell: Tell, ended: threading.Event) -> None:
     config = {
         "bootstrap.servers": order.bootstrap,
         "client.id": order.consumer.client_id,
+        **logins.librdkafka(order.login),
         "group.id": order.group,
         "share.acknowledgement.mode": "explicit",
         "max.poll.records": order.batch,

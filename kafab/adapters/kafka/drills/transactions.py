@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.brokers import DIRECT
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.drills import orders
@@ -231,7 +232,9 @@ def end_hanging(order: Order, tell: Tell) -> None:
     from kafka.admin import AbortTransactionSpec
     from kafka.errors import KafkaError
 
-    admin = KafkaAdminClient(bootstrap_servers=order.bootstrap.split(","), proxy_url=DIRECT)
+    admin = KafkaAdminClient(
+        bootstrap_servers=order.bootstrap.split(","), proxy_url=DIRECT, **logins.kafka_python(order.login)
+    )
     try:
         places: Sequence[Any] = [TopicPartition(order.topic, number) for number in range(order.partitions)]
         for place, state in admin.describe_producers(places).items():

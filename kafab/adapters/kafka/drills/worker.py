@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.drills import share, transactions
 from kafab.adapters.kafka.drills.members import member
 from kafab.adapters.kafka.records import confluent, kafka_python
@@ -152,7 +153,7 @@ class Worker:
         from kafka import KafkaConsumer, TopicPartition
 
         order = self.order
-        settings = ConsumerSettings(order.bootstrap, isolation=Isolation.READ_UNCOMMITTED)
+        settings = ConsumerSettings(order.bootstrap, isolation=Isolation.READ_UNCOMMITTED, login=order.login)
         consumer = KafkaConsumer(**kafka_python.consumer_config(settings))
         every = [TopicPartition(order.topic, number) for number in range(order.partitions)]
         consumer.assign(every)
@@ -171,7 +172,7 @@ class Worker:
         from confluent_kafka.admin import AdminClient
 
         order = self.order
-        admin = AdminClient({"bootstrap.servers": order.bootstrap})
+        admin = AdminClient({"bootstrap.servers": order.bootstrap, **logins.librdkafka(order.login)})
         places = [TopicPartition(order.topic, number, order.count) for number in range(order.partitions)]
         for future in admin.delete_records(places).values():
             future.result(timeout=30)

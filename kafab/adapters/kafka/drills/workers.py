@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from kafab.adapters.kafka.drills import redis_server
@@ -14,6 +15,7 @@ from kafab.adapters.kafka.drills.worker import FINISH
 from kafab.drills import history, orders
 from kafab.drills.history import Event
 from kafab.drills.orders import Order, Role
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.ports import Worker
 
 _ROOT = Path(__file__).resolve().parents[4]
@@ -25,9 +27,12 @@ _END_LIMIT = 5.0
 class WorkerProcesses:
     """`kafab.ports.Workers` on this machine."""
 
+    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
+        self._login = login
+
     def start(self, order: Order) -> Worker:
         """Start a process: in a session of its own, so that Ctrl-C comes to its owner alone."""
-        return WorkerProcess(order)
+        return WorkerProcess(replace(order, login=self._login))
 
     def lacking(self, role: Role) -> tuple[str, str] | None:
         """Look for what is not installed."""

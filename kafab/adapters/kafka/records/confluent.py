@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+from kafab.adapters.kafka import logins
 from kafab.errors import UsageError
 from kafab.records.settings import (
     Client,
@@ -23,6 +24,7 @@ def producer_config(settings: ProducerSettings) -> Config:
     config: Config = {
         "bootstrap.servers": settings.bootstrap,
         "client.id": settings.client_id,
+        **logins.librdkafka(settings.login),
         "acks": settings.acks.value,
         "enable.idempotence": idempotence(Client.CONFLUENT, settings),
         "compression.type": settings.compression,
@@ -52,6 +54,7 @@ def consumer_config(settings: ConsumerSettings) -> Config:
     config: Config = {
         "bootstrap.servers": settings.bootstrap,
         "client.id": settings.client_id,
+        **logins.librdkafka(settings.login),
         "group.id": settings.group,
         "auto.offset.reset": _RESETS[settings.reset],
         "enable.auto.commit": settings.auto_commit is not None,

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from typing import Any
 
+from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.brokers import DIRECT
 from kafab.errors import UsageError
 from kafab.records.settings import (
@@ -30,6 +31,7 @@ def producer_config(settings: ProducerSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.bootstrap.split(","),
         "client_id": settings.client_id,
         "proxy_url": DIRECT,
+        **logins.kafka_python(settings.login),
         "acks": _ACKS[settings.acks],
         # Given, it is never dropped silently.
         "enable_idempotence": idempotent,
@@ -59,6 +61,7 @@ def consumer_config(settings: ConsumerSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.bootstrap.split(","),
         "client_id": settings.client_id,
         "proxy_url": DIRECT,
+        **logins.kafka_python(settings.login),
         "group_id": settings.group,
         "auto_offset_reset": settings.reset.value,
         "enable_auto_commit": settings.group is not None and settings.auto_commit is not None,

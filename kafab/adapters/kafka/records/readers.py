@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from kafab.adapters.kafka.records.consumers import Consumer, Refused, consumer
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.records.reading import Commits, Found, Progress, Reading, ReadOrder, Turn
 from kafab.records.settings import Client, ConsumerSettings
 
@@ -45,6 +46,9 @@ HOPELESS = frozenset(
 class KafkaReaders:
     """`kafab.ports.Readers`."""
 
+    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
+        self._login = login
+
     def read(
         self,
         client: Client,
@@ -54,7 +58,7 @@ class KafkaReaders:
         alive: Callable[[Progress], None],
     ) -> Reading:
         """Read until the order's end, Ctrl-C, an error or a long silence; then let every member leave."""
-        run = _Run(client, settings, order)
+        run = _Run(client, replace(settings, login=self._login), order)
         interrupted, silent = False, ""
         run.start()
         try:

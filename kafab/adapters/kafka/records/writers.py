@@ -4,11 +4,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.errors import Failed
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.records.settings import Acks, Client, ProducerSettings
 from kafab.records.writing import Acked, Order, Record, Tally, Written
 
@@ -59,13 +61,16 @@ class Sender(Protocol):
 class KafkaWriters:
     """`kafab.ports.Writers`."""
 
+    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
+        self._login = login
+
     def write(
         self, client: Client, settings: ProducerSettings, order: Order, alive: Callable[[int], None]
     ) -> tuple[Written, tuple[Acked, ...]]:
         """Write the records, then wait for all of them; return the figures and the records to be shown."""
         books = Books(Tally(asked=settings.acks is not Acks.NONE))
         made: Callable[..., Sender] = _Confluent if client is Client.CONFLUENT else _KafkaPython
-        sender = made(settings, order.topic, books)
+        sender = made(replace(settings, login=self._login), order.topic, books)
         began, interrupted, trouble = time.monotonic(), False, ""
         limit = settings.waits.total_seconds()
         with contextlib.closing(sender):

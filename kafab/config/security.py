@@ -1,0 +1,156 @@
+"""What makes a cluster secure, as properties of its nodes: TLS with files in PEM, SASL, the authorizer.
+
+Nodes show certificates to one another, so no password has to be there before the first of them starts.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from kafab.listeners import Listener, Protocol, Use
+from kafab.model import Cluster, Node, Role, Security, Version
+
+KEYSTORE, TRUSTSTORE = "keystore.pem", "truststore.pem"
+"""A node's key with its certificate and the CAs above it; the CAs that it trusts. Both lie beside its main file."""
+FIRST_PEM = Version(2, 7, 0)
+"""The first that reads stores in PEM (KIP-651)."""
+FIRST_SECURE_ZOOKEEPER = Version(3, 0, 0)
+"""The first whose ZooKeeper, 3.6, is used with TLS here; brokers have properties for it since 2.5 (KIP-515)."""
+MECHANISM = "SCRAM-SHA-512"
+_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+_ACL_AUTHORIZER = "kafka.security.authorizer.AclAuthorizer"
+_STANDARD_AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+
+
+def needs_certificate(cluster: Cluster, node: Node) -> bool:
+    """Tell whether a node shows a certificate: where it listens, or to the nodes that it connects to."""
+    if node.role is Role.ZOOKEEPER:
+        return cluster.zookeeper_protocol.tls
+    used = (cluster.controller_protocol, cluster.zookeeper_protocol)
+    return any(protocol.tls for protocol in (*(one.protocol for one in node.listeners), *used))
+
+
+def stores(node: Node) -> tuple[PurePosixPath, PurePosixPath]:
+    """Return where a node has its key store and its trust store."""
+    return node.config / KEYSTORE, node.config / TRUSTSTORE
+
+
+def node_subjects(cluster: Cluster) -> tuple[str, ...]:
+    """Return the subjects of the nodes' certificates, as Java writes them (RFC 2253)."""
+    given = cluster.security.nodes if cluster.security else ()
+    return given or (f"CN=kafka-node,O={cluster.name}",)
+
+
+def operator_subject(cluster: Cluster) -> str:
+    """Return the subject of kafab's own certificate."""
+    given = cluster.security.operator if cluster.security else ""
+    return given or f"CN=kafab-operator,O={cluster.name}"
+
+
+def super_users(cluster: Cluster, security: Security) -> tuple[str, ...]:
+    """Return who may do anything: the nodes, kafab, and whom the inventory names."""
+    own = (f"User:{subject}" for subject in (*node_subjects(cluster), operator_subject(cluster)))
+    logged_in = [f"User:{security.operator_user}"] if security.operator_user else []
+    return tuple(dict.fromkeys((*own, *logged_in, *security.super_users)))
+
+
+def of_broker(cluster: Cluster, node: Node) -> dict[str, str]:
+    """Return what a broker or a controller has of security in its server.properties; nothing in a plaintext cluster."""
+    return {
+        **(_tls(node) if needs_certificate(cluster, node) else {}),
+        **_client_auth(node),
+        **_sasl(node),
+        **_authorizer(cluster),
+        **(_to_zookeeper(node) if cluster.zookeeper_protocol.tls else {}),
+    }
+
+
+def of_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
+    """Return what a ZooKeeper server has of TLS in its zoo.cfg: for clients, and among the servers."""
+    if not cluster.zookeeper_protocol.tls:
+        return {}
+    key, trusted = map(str, stores(node))
+    of_clients = {
+        "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
+        "authProvider.x509": "org.apache.zookeeper.server.auth.X509AuthenticationProvider",
+        # kafab deletes /controller to force an election, whoever made that znode.
+        "X509AuthenticationProvider.superUser": operator_subject(cluster),
+        "ssl.clientAuth": "need",
+    }
+    among = {"sslQuorum": "true"} if node.quorum_port is not None else {}
+    kinds = ("ssl", *(["ssl.quorum"] if among else []))
+    files = {
+        name: value
+        for kind in kinds
+        for name, value in (
+            (f"{kind}.keyStore.location", key),
+            (f"{kind}.keyStore.type", "PEM"),
+            (f"{kind}.trustStore.location", trusted),
+            (f"{kind}.trustStore.type", "PEM"),
+        )
+    }
+    return {**of_clients, **among, **files}
+
+
+def _tls(node: Node) -> dict[str, str]:
+    key, trusted = map(str, stores(node))
+    return {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": key,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": trusted,
+    }
+
+
+def _client_auth(node: Node) -> dict[str, str]:
+    """Ask for certificates where nobody logs in otherwise. A SASL_SSL listener asks for none, but for a prefixed one (KIP-684)."""
+    return (
+        {"ssl.client.auth": "required"}
+        if any(listener.protocol is Protocol.SSL for listener in node.listeners)
+        else {}
+    )
+
+
+def _sasl(node: Node) -> dict[str, str]:
+    logged_in = [listener.name.lower() for listener in node.listeners if listener.protocol.sasl]
+    own = {f"listener.name.{name}.{MECHANISM.lower()}.sasl.jaas.config": _SCRAM for name in logged_in}
+    return {"sasl.enabled.mechanisms": MECHANISM, **own} if logged_in else {}
+
+
+def _authorizer(cluster: Cluster) -> dict[str, str]:
+    security = cluster.security
+    if security is None or not security.authorizer:
+        return {}
+    return {
+        "authorizer.class.name": _STANDARD_AUTHORIZER if cluster.kraft else _ACL_AUTHORIZER,
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": ";".join(super_users(cluster, security)),
+    }
+
+
+def _to_zookeeper(node: Node) -> dict[str, str]:
+    key, trusted = map(str, stores(node))
+    return {
+        "zookeeper.ssl.client.enable": "true",
+        "zookeeper.clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",
+        "zookeeper.ssl.keystore.type": "PEM",
+        "zookeeper.ssl.keystore.location": key,
+        "zookeeper.ssl.truststore.type": "PEM",
+        "zookeeper.ssl.truststore.location": trusted,
+        "zookeeper.set.acl": "true",
+    }
+
+
+def may_ask(cluster: Cluster, listener: Listener) -> bool:
+    """Tell whether kafab has a login for a listener: without a user of its own it has none where clients log in by SASL."""
+    return not listener.protocol.sasl or bool(cluster.security and cluster.security.operator_user)
+
+
+def anonymous(cluster: Cluster) -> Iterator[tuple[Use, str]]:
+    """Yield the listeners at which kafab or a node would be nobody, to whom an authorizer allows nothing."""
+    for use in (Use.BROKERS, Use.OPERATOR):
+        for node in cluster.brokers[:1]:
+            found = node.peer_listener if use is Use.BROKERS else node.operator_listener
+            if not found.protocol.names_its_users:
+                yield use, found.name
+    if cluster.controllers and not cluster.controller_protocol.names_its_users:
+        yield Use.CONTROLLERS, "controller"

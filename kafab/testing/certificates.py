@@ -1,0 +1,26 @@
+"""Certificates that were never made: texts in their place, for plans of clusters with TLS."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from kafab.command import Secret
+from kafab.config.render import Stores
+from kafab.login import Identity
+from kafab.model import Node
+
+
+class FakeCertificates:
+    """`kafab.ports.Certificates` of a shelf that has all of them; ``serial`` tells one making of them from another."""
+
+    def __init__(self, serial: int = 1) -> None:
+        self.serial = serial
+
+    def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
+        """Return texts that name the node."""
+        return {
+            node: Stores(Secret(f"the key of {node.name}, {self.serial}\n"), "the CA\n") for node in nodes
+        }
+
+    def identity(self) -> Identity:
+        """Return names of files that are not there."""
+        return Identity(Path("ca.crt"), Path("operator.crt"), Path("operator.key"))
