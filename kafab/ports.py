@@ -33,6 +33,7 @@ from kafab.drills.history import Event
 from kafab.drills.orders import Order as WorkerOrder
 from kafab.drills.orders import Role
 from kafab.events import Emit
+from kafab.findings import Finding
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.listeners import Protocol as ListenerProtocol
 from kafab.login import IN_THE_CLEAR, Identity, Login
@@ -460,6 +461,9 @@ class Certificates(Protocol):
     def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
         """Return what these nodes show, and whom they trust. Raises Failed with every defect."""
 
+    def findings(self, nodes: Iterable[Node]) -> tuple[Finding, ...]:
+        """Judge what these nodes would show after a deploy, and what kafab itself shows."""
+
     def identity(self) -> Identity:
         """Return the files of kafab's own certificate. Raises Failed where it has a defect, or is not there."""
 
@@ -471,6 +475,9 @@ class Walls(Protocol):
         self, doors: Collection[Door], protocols: Mapping[Endpoint, ListenerProtocol]
     ) -> Mapping[Door, Knocked]:
         """Try each; ``protocols`` has that of each listener. A user that an attempt needs is made, and taken away again."""
+
+    def expiries(self, at: Collection[Endpoint]) -> Mapping[Endpoint, datetime | Unknown]:
+        """Return until when the certificate is good that each listener shows, whatever else is wrong with it."""
 
 
 class Store(Protocol):

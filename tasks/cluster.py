@@ -137,13 +137,19 @@ def stop(
 @task(help={"limit": LIMIT, "json": JSON})
 def status(_context: Context, limit: str | None = None, json: bool = False) -> int:
     """Show every node on one screen: state, release, configuration, what it leads."""
+    from datetime import datetime, timezone
+
+    from kafab.checks.certificates import next_expiry
+    from kafab.ops.check.certificates import expiries
     from kafab.ops.check.status import exit_code, unfinished_roll
     from kafab.ops.check.status import status as run
     from kafab.screens.cluster import show_status
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     lines = run(session.cluster, limit, session)
-    show_status(console, session.cluster, lines, unfinished_roll(session.cluster, session))
+    running = [line.node for line in lines if line.state == "running"]
+    expiry = next_expiry(expiries(running, session), datetime.now(timezone.utc))
+    show_status(console, session.cluster, lines, unfinished_roll(session.cluster, session), expiry)
     return exit_code(lines)
 
 

@@ -149,7 +149,7 @@ def guard_persisted(desired: Desired, facts: Mapping[Node, NodeFacts]) -> None:
     """Refuse what contradicts the nodes' data. Raises Unsafe with what is there, what is asked for, and each way."""
     found = [
         (f"{change.node.name}: {problem}", rule.way)
-        for change in _changes(desired, facts)
+        for change in changes(desired, facts)
         if _has_data(change.facts)
         for role, rule in RULES
         if role is change.node.role and (problem := rule.judge(change))
@@ -173,7 +173,7 @@ def warnings(desired: Desired, facts: Mapping[Node, NodeFacts]) -> dict[str, str
         "advertised.listeners": "clients that know the old address alone must find the new one",
     }
     found: dict[str, str] = {}
-    for change in _changes(desired, facts):
+    for change in changes(desired, facts):
         if change.node.role is not Role.BROKER or not change.facts.running or not change.before:
             continue
         texts = [
@@ -186,7 +186,8 @@ def warnings(desired: Desired, facts: Mapping[Node, NodeFacts]) -> dict[str, str
     return found
 
 
-def _changes(desired: Desired, facts: Mapping[Node, NodeFacts]) -> Iterator[Change]:
+def changes(desired: Desired, facts: Mapping[Node, NodeFacts]) -> Iterator[Change]:
+    """Yield each node with its properties as its host has them, and as they will be."""
     for wanted in desired.nodes:
         name = MAIN_FILE[wanted.node.role]
         there = facts[wanted.node].files.get(name)

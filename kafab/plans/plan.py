@@ -19,6 +19,7 @@ from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.model import Cluster, Node
 from kafab.plans.persisted import guard_persisted
+from kafab.plans.protocols import guard_protocols
 from kafab.plans.quorum_guard import guard_formed
 from kafab.plans.state import Desired, DesiredNode, Observed
 from kafab.plans.steps import (
@@ -150,6 +151,7 @@ def diff(
         guard_majority(desired.cluster, {**(elsewhere or {}), **facts})
     guard_formed(desired.cluster, {**(elsewhere or {}), **facts})
     guard_persisted(desired, facts)
+    guard_protocols(desired, facts)
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts, accepted))),

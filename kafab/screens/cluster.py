@@ -64,7 +64,9 @@ BUILD = re.compile(r"-[0-9a-f]{12}$")
 COLUMNS = ("HOST", "NODE", "ID", "STATE", "PID", "UPTIME", "RELEASE", "CONFIGURATION", "LEADS")
 
 
-def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus], roll: str = "") -> None:
+def show_status(
+    console: Console, cluster: Cluster, lines: Sequence[NodeStatus], roll: str = "", expiry: str = ""
+) -> None:
     """Write the status screen: a line a node, reasons for what is UNKNOWN below it, and a ``roll`` that is not finished.
 
     The digest in a release's name is shown where nodes have different releases; the document always has it.
@@ -94,13 +96,14 @@ def show_status(console: Console, cluster: Cluster, lines: Sequence[NodeStatus],
     lacking = [line.node.name for line in lines if line.lacks]
     but = f", {len(lacking)} of them do not serve as they should ({few(lacking)})" if lacking else ""
     summary = f"{cluster.name}: {running} of {len(lines)} nodes run{but}, Kafka {cluster.version}"
-    left = [f"{cluster.name}: {roll}"] if roll else []
+    left = [f"{cluster.name}: {text}" for text in (roll, expiry) if text]
     text = "\n".join([console.table(COLUMNS, rows), *sorted(reasons), *left, summary])
     document = {
         "schema": "kafab.status/1",
         "cluster": cluster.name,
         "version": str(cluster.version),
         "unfinished_roll": roll or None,
+        "next_expiry": expiry or None,
         "nodes": [line.document for line in lines],
     }
     console.data(document, text)

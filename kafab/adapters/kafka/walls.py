@@ -19,6 +19,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
 from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.brokers import AT_THE_LOGIN, BrokerConnections
 from kafab.cluster.walls import Attempt, Door, Knocked, LetIn, Refused
@@ -77,6 +79,20 @@ class KafkaWalls:
 
             with ThreadPoolExecutor(max_workers=max(1, min(len(doors), _AT_ONCE))) as pool:
                 return dict(zip(doors, pool.map(tried, doors), strict=True))
+
+    def expiries(self, at: Collection[Endpoint]) -> Mapping[Endpoint, datetime | Unknown]:
+        """Shake hands with each. A certificate that is not trusted ends all the same."""
+        login = Login(Protocol.SSL, self._operator.identity)
+
+        def end(one: Endpoint) -> datetime | Unknown:
+            try:
+                return _end(one, login)
+            except OSError as error:
+                return Unknown(error.strerror or str(error) or type(error).__name__)
+
+        every = list(dict.fromkeys(at))
+        with ThreadPoolExecutor(max_workers=max(1, min(len(every), _AT_ONCE))) as pool:
+            return dict(zip(every, pool.map(end, every), strict=True))
 
     def _tried(self, door: Door, protocol: Protocol, stranger: Path | None) -> Knocked:
         if door.attempt is Attempt.WRONG_PASSWORD:
@@ -159,6 +175,19 @@ def _knocked(at: Endpoint, context: ssl.SSLContext | None, ask: Callable[[socket
             return Refused(_alert(error))
         except (ConnectionResetError, BrokenPipeError):
             return Refused("the connection is closed")
+
+
+def _end(at: Endpoint, login: Login) -> datetime | Unknown:
+    context = logins.context(login)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((at.host, at.port), timeout=_LIMIT) as plain,
+        context.wrap_socket(plain, server_hostname=at.host) as secure,
+    ):
+        shown = secure.getpeercert(binary_form=True)
+    if shown is None:
+        return Unknown("it shows no certificate")
+    return x509.load_der_x509_certificate(shown).not_valid_after_utc
 
 
 def _alert(error: ssl.SSLError) -> str:

@@ -13,6 +13,7 @@ from kafab.checks.preflight.doors import greets, unreached
 from kafab.checks.preflight.judge import judge_host
 from kafab.checks.preflight.local import Look
 from kafab.command import Outcome
+from kafab.config.security import needs_certificate
 from kafab.events import Note
 from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Host, Node
@@ -88,6 +89,8 @@ def preflight(
     if connections and looks:
         trial = try_connections(cluster, on, looks, fleet)
         findings += network.judge(cluster, trial)
+    if asked := [node for node in nodes if needs_certificate(cluster, node)]:
+        findings += world.certificates.findings(asked)
     if looks:
         findings.append(listening.judge_listening(replace(cluster, nodes=nodes)))
     return Preflight(

@@ -8,7 +8,7 @@ an election). A cluster with faults is verified to the end: every finding is tol
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
-from kafab.checks import brokers, configs, controllers, ensemble, listeners, walls
+from kafab.checks import brokers, certificates, configs, controllers, ensemble, listeners, walls
 from kafab.checks.causes import with_causes
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.own_topics import is_own
@@ -18,6 +18,7 @@ from kafab.findings import Finding, Report
 from kafab.model import Cluster
 from kafab.ops.check import controller_election, ensemble_election
 from kafab.ops.check import probe as probes
+from kafab.ops.check.certificates import expiries
 from kafab.ops.check.status import findings as process_findings
 from kafab.ops.releases import compare_hosts
 from kafab.ops.see import see
@@ -52,6 +53,7 @@ def verify(
     if deep:
         findings += compare_hosts(cluster, world)
     findings += judge(cluster, seen, at)
+    findings += certificates.judge_expiry(expiries(cluster.nodes, world), at)
     live = seen.live(cluster)
     if probe:
         name = probes.probe_name(at)

@@ -46,6 +46,16 @@ class ShelfCertificates:
             raise Failed(f"nothing was changed; certificates with a defect:{told}", hint=_ALL)
         return {node: Stores(_key_store(one), trusted) for node, one in found.items()}
 
+    def findings(self, nodes: Iterable[Node]) -> tuple[Finding, ...]:
+        """Judge each at this moment."""
+        now, authority = datetime.now(timezone.utc), self._shelf.authority()
+        file = str(self._shelf.authority_file)
+        wanted = (*(want(self._cluster, node) for node in nodes), operator_want(self._cluster))
+        return (
+            *judged_authority(authority, self._cluster.name, file, now),
+            *(item for one in wanted for item in judged(self._shelf.found(one), authority, one, now)),
+        )
+
     def identity(self) -> Identity:
         """Judge kafab's own certificate, and return its files."""
         authority = self._authority()
