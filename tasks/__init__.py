@@ -8,6 +8,7 @@ from invoke.tasks import Task
 
 from . import (
     canary,
+    client,
     cluster,
     config,
     destroy,
@@ -50,7 +51,7 @@ def _namespace() -> Collection:
     for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
-    for module in (config, drill, groups, inventory, lab, leaders, records, releases, secure, topics):
+    for module in (client, config, drill, groups, inventory, lab, leaders, records, releases, secure, topics):
         tree.add_collection(Collection.from_module(module))
     return tree
 

@@ -41,7 +41,7 @@ def issue(
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     folder = shelf()
-    given = _reference("--password", password)
+    given = reference("--password", password)
     done = run(session.cluster, limit, session, folder, password=given, renew=renew)
     show_issued(console, session.cluster, done, folder.folder)
 
@@ -111,7 +111,7 @@ def install(
         Path(folder).expanduser(),
         trusted=Path(ca).expanduser() if ca is not None else None,
         pattern=names,
-        key_password=_reference("--key-password", key_password),
+        key_password=reference("--key-password", key_password),
     )
     show_installed(console, done)
     return done.report.exit_code
@@ -140,7 +140,7 @@ def shelf() -> "Shelf":
     return Shelf.of(CHAIN.session().cluster, state_folder(os.environ))
 
 
-def _reference(flag: str, text: str | None) -> "Reference | None":
+def reference(flag: str, text: str | None) -> "Reference | None":
     """Return the reference of an option. Raises UsageError for anything else, which may be the secret itself: it is not shown."""
     from kafab.errors import UsageError
     from kafab.references import Reference

@@ -17,7 +17,13 @@ from kafab.command import Secret
 from kafab.config.masking import holds_secret
 from kafab.config.properties import broker_properties, format_properties, zookeeper_properties
 from kafab.config.resolving import Resolved, resolved
-from kafab.config.security import KEYSTORE, TRUSTSTORE, needs_certificate
+from kafab.config.security import (
+    KEYSTORE,
+    TOOL_PROPERTIES,
+    TRUSTSTORE,
+    needs_certificate,
+    of_tools,
+)
 from kafab.model import Cluster, Node, Role, Supervisor
 from kafab.releases.names import FIRST_LOG4J2
 from kafab.shell.layout import DIGEST_KEY, LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
@@ -111,6 +117,7 @@ def node_files(
     properties = main_file(node, resolved(mapping, values or {}))
     # Under systemd root keeps the record, so that the service cannot forge it.
     record = (RECORD,) if node.host.supervisor is Supervisor.SYSTEMD else ()
+    tools = of_tools(cluster, node)
     launch_values: dict[str, object] = {
         "lab": cluster.lab,
         "main_class": MAIN_CLASS[node.role],
@@ -122,6 +129,7 @@ def node_files(
             (
                 *(main, LAUNCH, logging, *record),
                 *((KEYSTORE, TRUSTSTORE) if needs_certificate(cluster, node) else ()),
+                *((TOOL_PROPERTIES,) if tools else ()),
                 *([DIGEST_KEY] if holds_secret(properties) else []),
             )
         ),
@@ -135,6 +143,8 @@ def node_files(
     digests = {} if isinstance(stores, Stores) else dict(stores)
     if needs_certificate(cluster, node):
         texts |= (stores if isinstance(stores, Stores) else UNKNOWN_STORES).texts
+    if tools:
+        texts[TOOL_PROPERTIES] = format_properties(tools)
     for name in record:
         texts[name] = fill("record.j2", node=node, names=launch_values["names"], **libraries)
     texts[MANIFEST] = manifest({name: digests.get(name, sha256(text)) for name, text in texts.items()})

@@ -11,6 +11,8 @@ from kafab.model import Cluster, Node, Role, Security, Version
 
 KEYSTORE, TRUSTSTORE = "keystore.pem", "truststore.pem"
 """A node's key with its certificate and the CAs above it; the CAs that it trusts. Both lie beside its main file."""
+TOOL_PROPERTIES = "tool.properties"
+"""How Kafka's own tools connect on a node: with the node's certificate, as the account that may read it."""
 FIRST_PEM = Version(2, 7, 0)
 """The first that reads stores in PEM (KIP-651)."""
 FIRST_SECURE_ZOOKEEPER = Version(3, 0, 0)
@@ -99,6 +101,15 @@ def _tls(node: Node) -> dict[str, str]:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": trusted,
     }
+
+
+def of_tools(cluster: Cluster, node: Node) -> dict[str, str] | None:
+    """Return what Kafka's own tools need on a node; None where they need nothing, or log in by SASL."""
+    if node.role is Role.ZOOKEEPER or not needs_certificate(cluster, node):
+        return None
+    if cluster.operator_protocol is not Protocol.SSL:
+        return None
+    return {"security.protocol": str(Protocol.SSL), **_tls(node)}
 
 
 def _client_auth(node: Node) -> dict[str, str]:

@@ -8,12 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kafab.config.render import MAIN_FILE
+from kafab.config.security import TOOL_PROPERTIES, of_tools
 from kafab.model import Cluster, Node, Role, Version
 
 BROKERS = "--bootstrap-server"
 CONTROLLERS = "--bootstrap-controller"
 OLD_BROKERS = "--broker-list"
 ZOOKEEPER = "--zookeeper"
+CONFIG, PRODUCER, CONSUMER = "--command-config", "--producer.config", "--consumer.config"
+TLS_OF_SHELL = "-zk-tls-config-file"
+"""zookeeper-shell's, since 2.5 (KIP-515). It reads the broker's own properties."""
 FIRST_BOOTSTRAP = Version(3, 0, 0)
 """From here on no tool needs its older option; before, each that has it takes it."""
 SHELL = "zookeeper-shell"
@@ -27,6 +31,8 @@ class Takes:
     option: str = BROKERS
     older: str = ""
     """The option of versions before ``FIRST_BOOTSTRAP``, where it is another."""
+    config: str = CONFIG
+    """The option of a file with the login's properties; empty where it has none."""
     controllers: bool = False
     """It can ask controllers, and on an isolated one it does."""
     subcommand: bool = False
@@ -42,29 +48,29 @@ TAKES: Mapping[str, Takes] = {
     "kafka-acls": Takes(),
     "kafka-broker-api-versions": Takes(),
     "kafka-client-metrics": Takes(),
-    "kafka-cluster": Takes(subcommand=True),
+    "kafka-cluster": Takes(config="--config", subcommand=True),
     "kafka-configs": Takes(),
-    "kafka-console-consumer": Takes(),
-    "kafka-console-producer": Takes(older=OLD_BROKERS),
-    "kafka-console-share-consumer": Takes(),
+    "kafka-console-consumer": Takes(config=CONSUMER),
+    "kafka-console-producer": Takes(older=OLD_BROKERS, config=PRODUCER),
+    "kafka-console-share-consumer": Takes(config="--consumer-config"),
     "kafka-consumer-groups": Takes(),
-    "kafka-consumer-perf-test": Takes(older=OLD_BROKERS),
+    "kafka-consumer-perf-test": Takes(older=OLD_BROKERS, config=CONSUMER),
     "kafka-delegation-tokens": Takes(),
     "kafka-delete-records": Takes(),
     "kafka-features": Takes(controllers=True),
     "kafka-get-offsets": Takes(older=OLD_BROKERS),
     "kafka-groups": Takes(),
-    "kafka-leader-election": Takes(),
+    "kafka-leader-election": Takes(config="--admin.config"),
     "kafka-log-dirs": Takes(),
     "kafka-metadata-quorum": Takes(controllers=True),
     "kafka-reassign-partitions": Takes(),
-    "kafka-replica-verification": Takes(OLD_BROKERS),
+    "kafka-replica-verification": Takes(OLD_BROKERS, config=""),
     "kafka-share-groups": Takes(),
     "kafka-streams-groups": Takes(),
     "kafka-topics": Takes(),
     "kafka-transactions": Takes(),
-    "kafka-verifiable-consumer": Takes(older=OLD_BROKERS),
-    "kafka-verifiable-producer": Takes(older=OLD_BROKERS),
+    "kafka-verifiable-consumer": Takes(older=OLD_BROKERS, config=CONSUMER),
+    "kafka-verifiable-producer": Takes(older=OLD_BROKERS, config=PRODUCER),
 }
 """Script without its ``.sh`` -> how it is told where the brokers are."""
 CONFIGURED = ("format", "info")
@@ -80,18 +86,32 @@ def filled(cluster: Cluster, node: Node, script: str, words: Sequence[str]) -> t
     if not given:
         return given
     if tool == SHELL:
-        return given if ":" in given[0] or not cluster.zookeepers else (cluster.zookeeper_connect, *given)
+        return _shell(cluster, node, given)
     if tool == STORAGE:
         return _configured(node, given)
     takes = TAKES.get(tool)
     if takes is None or takes.given(given):
         return given
     if takes.controllers and node.role is Role.CONTROLLER:
-        added = (CONTROLLERS, str(node.controller_endpoint))
+        added: tuple[str, ...] = (CONTROLLERS, str(node.controller_endpoint))
     else:
         option = takes.older if takes.older and cluster.version < FIRST_BOOTSTRAP else takes.option
         added = (option, cluster.bootstrap)
+    if takes.config and of_tools(cluster, node) and not _has(given, takes.config):
+        added = (*added, takes.config, str(node.config / TOOL_PROPERTIES))
     return (*given, *added) if takes.subcommand else (*added, *given)
+
+
+def _shell(cluster: Cluster, node: Node, given: tuple[str, ...]) -> tuple[str, ...]:
+    if ":" in given[0] or not cluster.zookeepers:
+        return given
+    encrypted = cluster.zookeeper_protocol.tls and node.role is Role.BROKER and not _has(given, TLS_OF_SHELL)
+    tls = (TLS_OF_SHELL, str(node.config / MAIN_FILE[node.role])) if encrypted else ()
+    return (cluster.zookeeper_connect, *tls, *given)
+
+
+def _has(words: Sequence[str], option: str) -> bool:
+    return any(word.partition("=")[0] == option for word in words)
 
 
 def _configured(node: Node, words: tuple[str, ...]) -> tuple[str, ...]:

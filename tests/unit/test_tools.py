@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kafab.config.tools import TAKES, filled
+from kafab.inventory import load
 from kafab.model import Cluster, Version
 from kafab.releases import launchers
 from tests.conftest import cluster_in
@@ -63,6 +64,59 @@ def test_tool_is_given_what_it_takes(case: str, tmp_path: Path) -> None:
         "CONTROLLER": str(node.endpoint),
     }
     assert list(filled(cluster, node, script, words)) == [values.get(word, word) for word in expected.split()]
+
+
+SECURE = """\
+kafka:
+  version: {version}
+  listeners:
+    INTERNAL: {{port: 9091, use: [brokers, operator], protocol: SSL}}
+    CLIENTS: {{port: 9092, use: clients, protocol: SASL_SSL}}
+{other}: {{protocol: SSL}}
+hosts:
+  node1: {{address: 10.0.0.11, {roles}}}
+"""
+LOGGED_IN = """
+broker      kafka-topics.sh --list                      -> --bootstrap-server BROKERS --command-config TOOL --list
+broker      kafka-topics.sh --list --command-config x   -> --bootstrap-server BROKERS --list --command-config x
+broker      kafka-console-producer.sh --topic a         -> --bootstrap-server BROKERS --producer.config TOOL --topic a
+broker      kafka-console-consumer.sh --topic a         -> --bootstrap-server BROKERS --consumer.config TOOL --topic a
+broker      kafka-leader-election.sh --all              -> --bootstrap-server BROKERS --admin.config TOOL --all
+broker      kafka-cluster.sh cluster-id                 -> cluster-id --bootstrap-server BROKERS --config TOOL
+controller  kafka-metadata-quorum.sh describe           -> --bootstrap-controller CONTROLLER --command-config TOOL describe
+"""
+
+
+@pytest.mark.parametrize("case", LOGGED_IN.strip().splitlines())
+def test_tool_logs_in_with_the_nodes_certificate(case: str, tmp_path: Path) -> None:
+    """In a cluster with TLS a tool is told where the properties of its login are, by the option that it has for them."""
+    command, _, expected = case.partition("->")
+    role, script, *words = command.split()
+    file = tmp_path / "prod.yaml"
+    file.write_text(
+        SECURE.format(
+            version="4.3.1", other="controller", roles="controller: {id: 101, port: 9095}, broker: 1"
+        )
+    )
+    cluster = load(file)[0]
+    node = next(node for node in cluster.nodes if node.role == role)
+    values = {
+        "BROKERS": cluster.bootstrap,
+        "TOOL": str(node.config / "tool.properties"),
+        "CONTROLLER": str(node.endpoint),
+    }
+    assert list(filled(cluster, node, script, words)) == [values.get(word, word) for word in expected.split()]
+
+
+def test_zookeeper_shell_reads_the_brokers_properties(tmp_path: Path) -> None:
+    """Where ZooKeeper has TLS its shell on a broker's host reads that broker's own properties (KIP-515)."""
+    file = tmp_path / "prod.yaml"
+    file.write_text(SECURE.format(version="3.9.2", other="zookeeper", roles="zookeeper: 1, broker: 1"))
+    cluster = load(file)[0]
+    broker = cluster.brokers[0]
+    found = filled(cluster, broker, "zookeeper-shell.sh", ["ls", "/"])
+    own = str(broker.config / "server.properties")
+    assert found == (cluster.zookeeper_connect, "-zk-tls-config-file", own, "ls", "/")
 
 
 def test_zookeeper_shell_is_given_the_chroot(tmp_path: Path) -> None:
