@@ -4,6 +4,7 @@ Configuration is computed as a mapping in `properties`; templates only lay it ou
 never a template itself. A node's files and their manifest are all a host needs to start the node without kafab.
 """
 
+import base64
 import functools
 import hashlib
 import secrets
@@ -18,11 +19,12 @@ from kafab.config.masking import holds_secret
 from kafab.config.properties import broker_properties, format_properties, zookeeper_properties
 from kafab.config.resolving import Resolved, resolved
 from kafab.config.security import (
-    KEYSTORE,
+    PEM,
+    PKCS12,
     TOOL_PROPERTIES,
-    TRUSTSTORE,
     needs_certificate,
     of_tools,
+    store_names,
 )
 from kafab.model import Cluster, Node, Role, Supervisor
 from kafab.releases.names import FIRST_LOG4J2
@@ -64,16 +66,18 @@ class RenderedFile:
     """It holds a secret, or the digest of a file that does: nothing is shown by which its content could be guessed."""
     digest: str = ""
     """The digest of a text that is not known here: a look at a host takes the key store that is there."""
+    encoded: bool = False
+    """The text is base64 of what the file holds: a key store in PKCS12."""
 
     @cached_property
     def sha256(self) -> str:
-        """Hex digest of the text in UTF-8."""
-        return self.digest or sha256(self.text)
+        """Hex digest of what the file holds: the text in UTF-8, or what it encodes."""
+        return self.digest or (_decoded_sha256(self.text) if self.encoded else sha256(self.text))
 
     @property
     def whole_secret(self) -> bool:
-        """All of it is a secret, not the values of some keys in it: a private key in PEM."""
-        return self.path.name == KEYSTORE
+        """All of it is hidden, not the values of some keys in it: a private key, and what nobody can read."""
+        return self.path.name == PEM[0] or self.encoded
 
 
 def sha256(text: str) -> str:
@@ -83,20 +87,19 @@ def sha256(text: str) -> str:
 
 @dataclass(frozen=True)
 class Stores:
-    """What a node shows and whom it trusts, in PEM: for `KEYSTORE` and `TRUSTSTORE`."""
+    """What a node shows and whom it trusts: both in PEM, or both in base64 of PKCS12."""
 
     key: Secret
     """The private key, the certificate, and the CAs between it and a trusted one."""
     trusted: str
 
-    @property
-    def texts(self) -> dict[str, str]:
-        """The files by name."""
-        return {KEYSTORE: self.key.value, TRUSTSTORE: self.trusted}
-
 
 UNKNOWN_STORES = Stores(Secret(""), "")
 """What stands for the stores of a node of which none are known: neither here, nor on its host."""
+
+
+def _decoded_sha256(text: str) -> str:
+    return hashlib.sha256(base64.b64decode(text)).hexdigest()
 
 
 def node_files(
@@ -128,7 +131,7 @@ def node_files(
         "names": sorted(
             (
                 *(main, LAUNCH, logging, *record),
-                *((KEYSTORE, TRUSTSTORE) if needs_certificate(cluster, node) else ()),
+                *(store_names(cluster.version) if needs_certificate(cluster, node) else ()),
                 *((TOOL_PROPERTIES,) if tools else ()),
                 *([DIGEST_KEY] if holds_secret(properties) else []),
             )
@@ -141,19 +144,26 @@ def node_files(
     }
     libraries = {name: library(name) for name in ("rooted", "lies")}
     digests = {} if isinstance(stores, Stores) else dict(stores)
-    if needs_certificate(cluster, node):
-        texts |= (stores if isinstance(stores, Stores) else UNKNOWN_STORES).texts
+    held = store_names(cluster.version) if needs_certificate(cluster, node) else ()
+    if held:
+        known = stores if isinstance(stores, Stores) else UNKNOWN_STORES
+        texts |= dict(zip(held, (known.key.value, known.trusted), strict=True))
+    encoded = held == PKCS12
     if tools:
         texts[TOOL_PROPERTIES] = format_properties(tools)
     for name in record:
         texts[name] = fill("record.j2", node=node, names=launch_values["names"], **libraries)
-    texts[MANIFEST] = manifest({name: digests.get(name, sha256(text)) for name, text in texts.items()})
+    sums = {
+        name: digests.get(name) or (_decoded_sha256 if encoded and name in held else sha256)(text)
+        for name, text in texts.items()
+    }
+    texts[MANIFEST] = manifest(sums)
     # Under a service account only root writes configuration, and only that account reads it.
     owner = f"root:{node.host.user}" if node.host.user else None
-    secret = {name for name, text in texts.items() if holds_secret(text)} - {KEYSTORE, TRUSTSTORE}
+    secret = {name for name, text in texts.items() if holds_secret(text)} - {*held}
     secret |= {MANIFEST} if secret else set()
     # Nobody guesses a private key by the digest of its file, which therefore need not be hidden.
-    secret |= {KEYSTORE} & texts.keys()
+    secret |= {*held[:1]}
     modes = dict.fromkeys(secret, "640" if owner else "600") | {LAUNCH: "750" if owner else "755"}
     return tuple(
         RenderedFile(
@@ -163,6 +173,7 @@ def node_files(
             owner,
             secret=name in secret,
             digest=digests.get(name, ""),
+            encoded=encoded and name in held,
         )
         for name, text in texts.items()
     )

@@ -9,8 +9,11 @@ from pathlib import PurePosixPath
 from kafab.listeners import Listener, Protocol, Use
 from kafab.model import Cluster, Node, Role, Security, Version
 
-KEYSTORE, TRUSTSTORE = "keystore.pem", "truststore.pem"
+PEM, PKCS12 = ("keystore.pem", "truststore.pem"), ("keystore.p12", "truststore.p12")
 """A node's key with its certificate and the CAs above it; the CAs that it trusts. Both lie beside its main file."""
+STORES = (*PEM, *PKCS12)
+PKCS12_PASSWORD = "changeit"  # noqa: S105  # Java's own
+"""It protects nothing, and need not: it would stand in a file beside the store, and the mode of both is what protects the key."""
 TOOL_PROPERTIES = "tool.properties"
 """How Kafka's own tools connect on a node: with the node's certificate, as the account that may read it."""
 FIRST_PEM = Version(2, 7, 0)
@@ -31,9 +34,20 @@ def needs_certificate(cluster: Cluster, node: Node) -> bool:
     return any(protocol.tls for protocol in (*(one.protocol for one in node.listeners), *used))
 
 
-def stores(node: Node) -> tuple[PurePosixPath, PurePosixPath]:
+def reads_pem(version: Version) -> bool:
+    """Tell whether this Kafka reads stores in PEM; an older one has them in PKCS12."""
+    return version >= FIRST_PEM
+
+
+def store_names(version: Version) -> tuple[str, str]:
+    """Return how a node's key store and trust store are called."""
+    return PEM if reads_pem(version) else PKCS12
+
+
+def stores(cluster: Cluster, node: Node) -> tuple[PurePosixPath, PurePosixPath]:
     """Return where a node has its key store and its trust store."""
-    return node.config / KEYSTORE, node.config / TRUSTSTORE
+    key, trusted = store_names(cluster.version)
+    return node.config / key, node.config / trusted
 
 
 def node_subjects(cluster: Cluster) -> tuple[str, ...]:
@@ -58,11 +72,11 @@ def super_users(cluster: Cluster, security: Security) -> tuple[str, ...]:
 def of_broker(cluster: Cluster, node: Node) -> dict[str, str]:
     """Return what a broker or a controller has of security in its server.properties; nothing in a plaintext cluster."""
     return {
-        **(_tls(node) if needs_certificate(cluster, node) else {}),
+        **(_tls(cluster, node) if needs_certificate(cluster, node) else {}),
         **_client_auth(node),
         **_sasl(node),
         **_authorizer(cluster),
-        **(_to_zookeeper(node) if cluster.zookeeper_protocol.tls else {}),
+        **(_to_zookeeper(cluster, node) if cluster.zookeeper_protocol.tls else {}),
     }
 
 
@@ -70,7 +84,7 @@ def of_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
     """Return what a ZooKeeper server has of TLS in its zoo.cfg: for clients, and among the servers."""
     if not cluster.zookeeper_protocol.tls:
         return {}
-    key, trusted = map(str, stores(node))
+    key, trusted = map(str, stores(cluster, node))
     of_clients = {
         "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
         "authProvider.x509": "org.apache.zookeeper.server.auth.X509AuthenticationProvider",
@@ -93,8 +107,18 @@ def of_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
     return {**of_clients, **among, **files}
 
 
-def _tls(node: Node) -> dict[str, str]:
-    key, trusted = map(str, stores(node))
+def _tls(cluster: Cluster, node: Node) -> dict[str, str]:
+    key, trusted = map(str, stores(cluster, node))
+    if not reads_pem(cluster.version):
+        return {
+            "ssl.keystore.type": "PKCS12",
+            "ssl.keystore.location": key,
+            "ssl.keystore.password": PKCS12_PASSWORD,
+            "ssl.key.password": PKCS12_PASSWORD,
+            "ssl.truststore.type": "PKCS12",
+            "ssl.truststore.location": trusted,
+            "ssl.truststore.password": PKCS12_PASSWORD,
+        }
     return {
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": key,
@@ -109,7 +133,7 @@ def of_tools(cluster: Cluster, node: Node) -> dict[str, str] | None:
         return None
     if cluster.operator_protocol is not Protocol.SSL:
         return None
-    return {"security.protocol": str(Protocol.SSL), **_tls(node)}
+    return {"security.protocol": str(Protocol.SSL), **_tls(cluster, node)}
 
 
 def _client_auth(node: Node) -> dict[str, str]:
@@ -138,8 +162,8 @@ def _authorizer(cluster: Cluster) -> dict[str, str]:
     }
 
 
-def _to_zookeeper(node: Node) -> dict[str, str]:
-    key, trusted = map(str, stores(node))
+def _to_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
+    key, trusted = map(str, stores(cluster, node))
     return {
         "zookeeper.ssl.client.enable": "true",
         "zookeeper.clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",

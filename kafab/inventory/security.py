@@ -42,12 +42,6 @@ def check(cluster: Cluster, draft: Draft, top: Section, problems: Problems) -> N
 
 
 def _versions(cluster: Cluster, draft: Draft, problems: Problems) -> None:
-    listeners: Section | None = draft.shared[Role.BROKER].get("listeners")
-    if listeners is not None and cluster.version < config.FIRST_PEM:
-        for listener in listeners.values.values():
-            if listener.get("protocol") in ("SSL", "SASL_SSL"):
-                text = f"found {listener.get('protocol')} with Kafka {cluster.version}, which reads no PEM; expected {config.FIRST_PEM} or newer for TLS"
-                problems.error(listener.at("protocol"), text)
     if cluster.zookeeper_protocol.tls and cluster.version < config.FIRST_SECURE_ZOOKEEPER:
         problems.error(
             draft.shared[Role.ZOOKEEPER].at("protocol"),

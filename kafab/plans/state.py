@@ -17,7 +17,7 @@ from kafab.config.render import (
     node_files,
 )
 from kafab.config.resolving import Resolved, references
-from kafab.config.security import KEYSTORE, TRUSTSTORE
+from kafab.config.security import STORES
 from kafab.config.units import unit_files
 from kafab.errors import UsageError
 from kafab.hosts.facts import HostFacts, NodesFacts, node_directories
@@ -126,7 +126,7 @@ def as_found(desired: Desired, facts: NodesFacts) -> Desired:
 def _as_found(cluster: Cluster, wanted: DesiredNode, facts: NodesFacts) -> DesiredNode:
     asked = dict(references(wanted.node.properties))
     found = facts[wanted.node].files if wanted.node in facts else {}
-    stores = {name: found[name].sha256 for name in (KEYSTORE, TRUSTSTORE) if name in found}
+    stores = {name: found[name].sha256 for name in STORES if name in found}
     main = found.get(MAIN_FILE[wanted.node.role]) if asked else None
     text = main.text if main else None
     if not stores and text is None:

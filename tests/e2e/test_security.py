@@ -267,6 +267,7 @@ def test_change_of_protocol_under_a_running_cluster_is_refused(combined: Secure)
     [
         pytest.param(("--mode", "kraft", "--version", "3.9.2"), True, id="3.9.2-kraft"),
         pytest.param(("--version", "4.3.1", "--controllers", "isolated"), False, id="4.3.1-isolated"),
+        pytest.param(("--version", "2.4.1"), False, id="2.4.1"),
     ],
 )
 def test_other_modes_are_secure_too(words: tuple[str, ...], hole: bool, tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
 """From protocols and `security:` to the files of nodes: TLS, SASL, the authorizer, ZooKeeper."""
 
+import base64
+import hashlib
+import itertools
 import json
+import subprocess
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -10,16 +14,19 @@ from kafab.command import Secret
 from kafab.config import security
 from kafab.config.properties import broker_properties, zookeeper_properties
 from kafab.config.render import RenderedFile, Stores, configuration_files, node_files
-from kafab.config.security import KEYSTORE, TRUSTSTORE
+from kafab.config.security import PEM
 from kafab.hosts.facts import FileFact, NodeFacts
 from kafab.inventory import load
 from kafab.model import Cluster
+from kafab.ops.deploy.compiler import compile_steps
 from kafab.ops.observing import read_stores
+from kafab.ops.secure.shelf import Shelf
 from kafab.plans.state import as_found, desire
 from kafab.plans.steps import WriteFile, document, essence
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 
+KEYSTORE, TRUSTSTORE = PEM
 LISTENERS = """\
   listeners:
     INTERNAL: {port: 9091, use: [brokers, operator], protocol: SSL}
@@ -142,6 +149,44 @@ def test_another_certificate_is_another_configuration(combined: Cluster) -> None
         for text in ("a", "b")
     )
     assert {name for name in one if one[name] != other[name]} == {KEYSTORE}
+
+
+def test_older_kafka_has_stores_in_pkcs12(tmp_path: Path) -> None:
+    """Kafka before 2.7 reads no PEM: its stores are binary, are sent encoded, and count by what they hold."""
+    cluster = _cluster(tmp_path, f"kafka:\n  version: 2.4.1\n{LISTENERS}security: {{}}\n", ENSEMBLE)
+    node = cluster.brokers[0]
+    stores = Stores(
+        Secret(base64.b64encode(b"\x00key").decode() + "\n"), base64.b64encode(b"\xffca").decode()
+    )
+    files = {file.path.name: file for file in node_files(cluster, node, None, stores)}
+    found = broker_properties(cluster, node)
+    assert (found["ssl.keystore.type"], found["ssl.keystore.location"]) == (
+        "PKCS12",
+        str(node.config / "keystore.p12"),
+    )
+    assert files["keystore.p12"].sha256 == hashlib.sha256(b"\x00key").hexdigest()
+    assert (files["keystore.p12"].encoded, files["keystore.p12"].whole_secret) == (True, True)
+
+
+def test_encoded_file_arrives_decoded(tmp_path: Path) -> None:
+    """On its host a file that is sent in base64 is what it encodes."""
+    target = tmp_path / "keystore.p12"
+    text = base64.encodebytes(bytes(range(256))).decode()
+    file = RenderedFile(PurePosixPath(target), text, "600", encoded=True)
+    script = compile_steps([WriteFile("node1", "node1/broker", file, None)])
+    subprocess.run(["sh"], input=script.text, text=True, check=True, stdout=subprocess.DEVNULL, timeout=30)
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (bytes(range(256)), 0o600)
+
+
+def test_store_in_pkcs12_is_made_once(tmp_path: Path) -> None:
+    """PKCS12 is another file each time it is made: it is kept, and made anew with its certificate alone."""
+    shelf, made = Shelf(tmp_path / "pki"), itertools.count()
+
+    def make() -> bytes:
+        return f"store {next(made)}".encode()
+
+    found = [shelf.encoded("node.p12", source, make) for source in ("one", "one", "other")]
+    assert [base64.b64decode(text) for text in found] == [b"store 0", b"store 0", b"store 1"]
 
 
 def _write(cluster: Cluster, text: str, before: str | None) -> WriteFile:

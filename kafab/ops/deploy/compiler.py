@@ -110,8 +110,9 @@ def _removal(step: Removing) -> Cmd:
 def _put(file: RenderedFile) -> Cmd:
     """Return what writes a file: one that belongs to an account lies in a folder of that account, who writes it itself."""
     account, _, _ = (file.owner or "root").partition(":")
+    encoded = ("base64",) if file.encoded else ()
     if account == "root":
-        return Cmd("put", file.path, file.mode, file.sha256, file.owner or "", stdin=file.text)
+        return Cmd("put", file.path, file.mode, file.sha256, file.owner or "", *encoded, stdin=file.text)
     itself = compose(("put",), 'put "$@"')
     return Cmd("as_account", account, itself, file.path, file.mode, file.sha256, stdin=file.text)
 

@@ -5,16 +5,17 @@ from datetime import datetime, timezone
 
 from kafab.command import Secret
 from kafab.config.render import Stores
-from kafab.config.security import node_subjects, operator_subject
+from kafab.config.security import PKCS12_PASSWORD, node_subjects, operator_subject, reads_pem
 from kafab.errors import Failed
 from kafab.findings import Finding, Severity
 from kafab.login import Identity
 from kafab.model import Cluster, Node
 from kafab.ops.secure.shelf import Shelf
 from kafab.pki import files
+from kafab.pki.java import key_store, trust_store
 from kafab.pki.judging import judged, judged_authority, usable
 from kafab.pki.reading import java_name
-from kafab.pki.values import Authority, Found, Want
+from kafab.pki.values import Authority, Found, Leaf, Want
 from kafab.pki.wants import operator_want, want
 from kafab.unknown import Unknown
 from kafab.words import few
@@ -44,7 +45,18 @@ class ShelfCertificates:
         if faults:
             told = few([f"\n  {fault}" for fault in faults], 10)
             raise Failed(f"nothing was changed; certificates with a defect:{told}", hint=_ALL)
-        return {node: Stores(_key_store(one), trusted) for node, one in found.items()}
+        if reads_pem(self._cluster.version):
+            return {node: Stores(_key_store(one), trusted) for node, one in found.items()}
+        of_all = self._shelf.encoded(
+            "ca.p12", trusted, lambda: trust_store(authority.certificates, Secret(PKCS12_PASSWORD))
+        )
+        return {node: Stores(self._encoded(node, one), of_all) for node, one in found.items()}
+
+    def _encoded(self, node: Node, found: Found) -> Secret:
+        name, source = f"nodes/{node.name}/node.p12", _key_store(found).value
+        return Secret(
+            self._shelf.encoded(name, source, lambda: key_store(_leaf(found), Secret(PKCS12_PASSWORD)))
+        )
 
     def findings(self, nodes: Iterable[Node]) -> tuple[Finding, ...]:
         """Judge each at this moment."""
@@ -98,7 +110,12 @@ class ShelfCertificates:
         ]
 
 
-def _key_store(found: Found) -> Secret:
+def _leaf(found: Found) -> Leaf:
     if isinstance(found.key, Unknown) or isinstance(found.certificates, Unknown):
         raise TypeError("a certificate that was judged can be read")
-    return Secret((files.key_pem(found.key) + files.pem(found.certificates)).decode())
+    return Leaf(found.certificates[0], found.key, found.certificates[1:])
+
+
+def _key_store(found: Found) -> Secret:
+    leaf = _leaf(found)
+    return Secret((files.key_pem(leaf.key) + files.pem((leaf.certificate, *leaf.chain))).decode())

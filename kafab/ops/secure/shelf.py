@@ -3,10 +3,12 @@
 Files have mode 0600 and folders 0700, and a file is under its name when it is whole. The key of the CA never leaves this folder.
 """
 
+import base64
 import fcntl
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,6 +100,20 @@ class Shelf:
         file = self.place(want, "csr")
         self._put(file, files.request_pem(request))
         return file
+
+    def encoded(self, name: str, source: str, make: Callable[[], bytes]) -> str:
+        """Return base64 of a file that is made of ``source``, in lines; made anew where that has changed. Raises Failed.
+
+        A key store in PKCS12 is another one each time it is made, so the first is kept: a second deploy has nothing to do.
+        """
+        file, mark = self.folder / name, self.folder / f"{name}.sha256"
+        digest = hashlib.sha256(source.encode()).hexdigest()
+        there = read_file(file)
+        if isinstance(there, Unknown) or read_file(mark) != digest.encode():
+            there = make()
+            self._put(file, there)
+            self._put(mark, digest.encode())
+        return base64.encodebytes(there).decode()
 
     @contextmanager
     def alone(self) -> Iterator[None]:

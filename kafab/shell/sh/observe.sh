@@ -119,7 +119,7 @@ files() {
     echo "sha $sum $path"
     case $wanted in
       *"$sum  $path"*) ;;
-      *) case ${path##*/} in digest-key | keystore.pem) continue ;; esac
+      *) case ${path##*/} in digest-key | keystore.pem | *.p12) continue ;; esac
         echo "content $path"; head -c 1048576 -- "$path" | base64; echo . ;;
     esac
   done
