@@ -16,10 +16,10 @@ PKCS12_PASSWORD = "changeit"  # noqa: S105  # Java's own
 """It protects nothing, and need not: it would stand in a file beside the store, and the mode of both is what protects the key."""
 TOOL_PROPERTIES = "tool.properties"
 """How Kafka's own tools connect on a node: with the node's certificate, as the account that may read it."""
-FIRST_PEM = Version(2, 7, 0)
-"""The first that reads stores in PEM (KIP-651)."""
-FIRST_SECURE_ZOOKEEPER = Version(3, 0, 0)
-"""The first whose ZooKeeper, 3.6, is used with TLS here; brokers have properties for it since 2.5 (KIP-515)."""
+FIRST_PEM = Version(3, 0, 0)
+"""The first that reads a key in PEM without a password; 2.7 and 2.8 refuse one (KIP-651, DefaultSslEngineFactory)."""
+FIRST_SECURE_ZOOKEEPER = Version(2, 5, 0)
+"""The first whose brokers have properties for TLS to ZooKeeper (KIP-515)."""
 MECHANISM = "SCRAM-SHA-512"
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 _ACL_AUTHORIZER = "kafka.security.authorizer.AclAuthorizer"
@@ -84,7 +84,6 @@ def of_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
     """Return what a ZooKeeper server has of TLS in its zoo.cfg: for clients, and among the servers."""
     if not cluster.zookeeper_protocol.tls:
         return {}
-    key, trusted = map(str, stores(cluster, node))
     of_clients = {
         "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
         "authProvider.x509": "org.apache.zookeeper.server.auth.X509AuthenticationProvider",
@@ -93,37 +92,29 @@ def of_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
         "ssl.clientAuth": "need",
     }
     among = {"sslQuorum": "true"} if node.quorum_port is not None else {}
-    kinds = ("ssl", *(["ssl.quorum"] if among else []))
-    files = {
-        name: value
-        for kind in kinds
-        for name, value in (
-            (f"{kind}.keyStore.location", key),
-            (f"{kind}.keyStore.type", "PEM"),
-            (f"{kind}.trustStore.location", trusted),
-            (f"{kind}.trustStore.type", "PEM"),
-        )
-    }
+    files = _stores(cluster, node, "ssl.keyStore", "ssl.trustStore")
+    if among:
+        files |= _stores(cluster, node, "ssl.quorum.keyStore", "ssl.quorum.trustStore")
     return {**of_clients, **among, **files}
 
 
 def _tls(cluster: Cluster, node: Node) -> dict[str, str]:
-    key, trusted = map(str, stores(cluster, node))
-    if not reads_pem(cluster.version):
-        return {
-            "ssl.keystore.type": "PKCS12",
-            "ssl.keystore.location": key,
-            "ssl.keystore.password": PKCS12_PASSWORD,
-            "ssl.key.password": PKCS12_PASSWORD,
-            "ssl.truststore.type": "PKCS12",
-            "ssl.truststore.location": trusted,
-            "ssl.truststore.password": PKCS12_PASSWORD,
-        }
+    found = _stores(cluster, node, "ssl.keystore", "ssl.truststore")
+    own_key = {} if reads_pem(cluster.version) else {"ssl.key.password": PKCS12_PASSWORD}
+    return found | own_key
+
+
+def _stores(cluster: Cluster, node: Node, *names: str) -> dict[str, str]:
+    """Return type, place and password of both stores, under the names that a property of each begins with."""
+    pem = reads_pem(cluster.version)
     return {
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": key,
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": trusted,
+        f"{name}.{what}": value
+        for name, path in zip(names, stores(cluster, node), strict=True)
+        for what, value in (
+            ("type", "PEM" if pem else "PKCS12"),
+            ("location", str(path)),
+            *(() if pem else (("password", PKCS12_PASSWORD),)),
+        )
     }
 
 
@@ -163,14 +154,10 @@ def _authorizer(cluster: Cluster) -> dict[str, str]:
 
 
 def _to_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
-    key, trusted = map(str, stores(cluster, node))
     return {
         "zookeeper.ssl.client.enable": "true",
         "zookeeper.clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",
-        "zookeeper.ssl.keystore.type": "PEM",
-        "zookeeper.ssl.keystore.location": key,
-        "zookeeper.ssl.truststore.type": "PEM",
-        "zookeeper.ssl.truststore.location": trusted,
+        **_stores(cluster, node, "zookeeper.ssl.keystore", "zookeeper.ssl.truststore"),
         "zookeeper.set.acl": "true",
     }
 

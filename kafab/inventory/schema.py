@@ -173,7 +173,7 @@ ZOOKEEPER = Keys(
         Key("bind", BIND, "address that the client port listens on", inherits=_EVERYWHERE),
         Key(
             *("protocol", _PROTOCOL),
-            "SSL: brokers, kafab and the servers among themselves show certificates; from Kafka 3.0 on",
+            "SSL: brokers, kafab and the servers among themselves show certificates; from Kafka 2.5 on",
             str(Protocol.PLAINTEXT),
         ),
         Key(

@@ -40,7 +40,7 @@ def test_share_groups_may_have_short_times_where_there_are_some(
     [
         ("4.3.1", Mode.KRAFT, {"broker": "SSL", "controller": "SSL"}),
         ("3.9.2", Mode.ZOOKEEPER, {"broker": "SSL", "zookeeper": "SSL"}),
-        ("2.8.2", Mode.ZOOKEEPER, {"broker": "SSL", "zookeeper": "PLAINTEXT"}),
+        ("2.4.1", Mode.ZOOKEEPER, {"broker": "SSL", "zookeeper": "PLAINTEXT"}),
     ],
 )
 def test_secure_lab_encrypts_what_its_version_can(

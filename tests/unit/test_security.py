@@ -34,7 +34,7 @@ LISTENERS = """\
 """
 KRAFT = f"kafka:\n  version: 4.3.1\n{LISTENERS}controller: {{protocol: SSL}}\nsecurity: {{}}\n"
 ZOOKEEPER = f"kafka:\n  version: 3.9.2\n{LISTENERS}zookeeper: {{protocol: SSL}}\nsecurity: {{}}\n"
-OLD = f"kafka:\n  version: 2.8.2\n{LISTENERS}security: {{}}\n"
+OLD = f"kafka:\n  version: 2.4.1\n{LISTENERS}security: {{}}\n"
 COMBINED, ISOLATED, ENSEMBLE = (
     "controller: 1, broker: 1",
     "controller: 101, broker: 1",
@@ -152,7 +152,7 @@ def test_another_certificate_is_another_configuration(combined: Cluster) -> None
 
 
 def test_older_kafka_has_stores_in_pkcs12(tmp_path: Path) -> None:
-    """Kafka before 2.7 reads no PEM: its stores are binary, are sent encoded, and count by what they hold."""
+    """Kafka before 3.0 reads no key in PEM without a password: its stores are binary, sent encoded, and count by what they hold."""
     cluster = _cluster(tmp_path, f"kafka:\n  version: 2.4.1\n{LISTENERS}security: {{}}\n", ENSEMBLE)
     node = cluster.brokers[0]
     stores = Stores(
