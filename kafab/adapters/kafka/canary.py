@@ -253,6 +253,10 @@ class Writer:
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 0,
+                # With more, a refused request makes the one behind it come out of order, and librdkafka (up to 2.16, its
+                # issue 4953) then begins a new epoch for all partitions: what another one has written and lost the answer of
+                # is written twice. A broker works at one request of a connection at a time, so this costs a way there and back.
+                "max.in.flight.requests.per.connection": 1,
                 "delivery.timeout.ms": DELIVERY_LIMIT_MS,
                 "queue.buffering.max.messages": 1_000_000,
                 "debug": "msg",
