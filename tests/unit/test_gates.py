@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,20 @@ def test_process_that_its_host_starts_in_the_place_of_a_stopped_one_is_not_waite
     gone: list[str] = []
     gates.gone([broker], world(cluster, events, said), gone.append, {broker.name: "123 7"})
     assert gone == [broker.name]
+
+
+@pytest.mark.parametrize(
+    ("lab", "passed", "looks"), [(False, 0.0, 4), (False, 0.5, 4), (True, 0.0, 2), (True, 0.25, 2)]
+)
+def test_seconds_of_service_are_no_more_than_promised(
+    lab: bool, passed: float, looks: int, cluster: Cluster
+) -> None:
+    """What has been done since the nodes were seen to serve is a part of them; they are looked at once a second, and at the end."""
+    broker = cluster.brokers[0]
+    there = world(cluster, [], [f"{broker.name} running 45 9"])
+    there.clock.sleep(passed)
+    gates.steady(replace(cluster, lab=lab), [broker], {broker.name: "45 9"}, 0.0, there)
+    promised = gates.STEADY_IN_A_LAB if lab else gates.STEADY
+    assert there.clock.now() == pytest.approx(promised.total_seconds())
+    assert isinstance(there.fleet, FakeFleet)
+    assert len(there.fleet.ran) == looks

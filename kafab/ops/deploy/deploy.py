@@ -6,6 +6,7 @@ started from, and is listed as restart pending.
 
 import os
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from kafab.checks.preflight.folders import HELD
@@ -107,11 +108,13 @@ def deploy(
     desired, plan = make_plan(cluster, limit, world, anew=anew, accepted=accepted)
     if not plan:
         return Deployed(plan, {})
-    if check:
-        _refuse_blocked(cluster, limit, world)
     sent = {step.artifact for step in plan.steps if isinstance(step, InstallRelease)}
-    if sent:
-        refuse_damaged(world.store, sent)
+    with ThreadPoolExecutor(1) as beside:
+        # To read a whole release takes as long as to ask the hosts.
+        intact = beside.submit(refuse_damaged, world.store, sent)
+        if check:
+            _refuse_blocked(cluster, limit, world)
+        intact.result()
     with operating(cluster, world, command, strict=False) as held:
         # Another operator may have finished between the look and the lock.
         plan = _compare(desired, world, anew=anew, accepted=accepted, first=False)

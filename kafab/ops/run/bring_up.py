@@ -1,6 +1,6 @@
 """From nodes that do not run to nodes that serve: voters in waves, then brokers, each step proven; for a start and for a roll."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kafab.events import Note
 from kafab.hosts.facts import NodeFacts
@@ -23,12 +23,14 @@ def bring_up(
     anew: bool = False,
     steady: bool = True,
     settled: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
     """Start these nodes, which `startable` has allowed, and prove that they and the others of ``progress`` serve.
 
     ``partial``: others run besides, so data of another cluster than theirs is refused. ``anew`` lets ZooKeeper servers that
     lost their data elect an empty leader. ``steady`` lets them serve for some seconds before they count, ``settled`` gives what
-    follows by itself a moment (`broker_gates.settle`). Raises Unsafe for foreign data, Failed with the evidence, OutcomeUnknown.
+    follows by itself a moment (`broker_gates.settle`). ``meanwhile`` is called once they serve, while they have still to last.
+    Raises Unsafe for foreign data, Failed with the evidence, OutcomeUnknown.
     """
     _tell_foreign(idle, world)
     ending = [node for node, facts in idle.items() if facts.stopping]
@@ -49,6 +51,7 @@ def bring_up(
     if brokers:
         recording += start_processes(list(brokers), world, progress)
     since = prove_brokers(cluster, progress.nodes, world, progress.done, settled=settled)
+    meanwhile()
     started = [node for node in progress.nodes if node.name in progress.processes]
     if steady:
         gates.steady(cluster, started, progress.processes, since, world)

@@ -5,6 +5,7 @@ of a start lets what was started serve for some seconds, as the processes that w
 that the process stays.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 
@@ -198,7 +199,10 @@ def steady(
         return {} if passed >= enough.total_seconds() else {cluster.name: f"they serve since {passed:.0f} s"}
 
     if nodes:
-        wait(look, "the same processes to go on", STEADY_LIMIT, world, every=WATCH_EVERY)
+        left = enough.total_seconds() - (world.clock.now() - since)
+        looks = max(math.ceil(left / WATCH_EVERY), 1)
+        every = max(left / looks, LOOK_EVERY)
+        wait(look, "the same processes to go on", STEADY_LIMIT, world, every=every)
 
 
 def quorum(cluster: Cluster, awaited: Sequence[Node], world: World) -> None:

@@ -74,8 +74,16 @@ def _start_held(
     guard_access(idle)
     # The unit compares the record as well: what is accepted is no longer in it.
     forget({node: found for node, found in idle.items() if node.name in accepted}, world)
-    bring_up(cluster, idle, world, progress, partial=limit is not None, anew=anew)
-    keep(cluster, progress.nodes, world)
+    bring_up(
+        cluster,
+        idle,
+        world,
+        progress,
+        partial=limit is not None,
+        anew=anew,
+        # Who has served has data, also where it ends in the next second.
+        meanwhile=lambda: keep(cluster, progress.nodes, world),
+    )
     return tuple(progress.done)
 
 
