@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from confluent_kafka import Consumer, Producer
 
 from kafab.adapters.kafka.records import confluent, kafka_python
+from kafab.adapters.kafka.records.consumers import consumer
 from kafab.errors import UsageError
 from kafab.records.settings import (
     Acks,
@@ -104,6 +106,16 @@ FULL = ConsumerSettings(
 def test_librdkafka_takes_the_settings_of_a_consumer() -> None:
     """Every name and value is one that librdkafka knows."""
     Consumer(confluent.consumer_config(FULL)).close()
+
+
+def test_a_reading_asks_for_more_as_soon_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause of 1 s that librdkafka makes at each full queue made a million small records take 6.5 s in place of 0.8 s."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "confluent_kafka.Consumer", lambda config, **_named: told.update(config) or MagicMock()
+    )
+    consumer(Client.CONFLUENT, FULL, "orders", MagicMock(), batch=1, starts={0: 0}, stores=False)
+    assert told["fetch.queue.backoff.ms"] == 10
 
 
 def test_kafka_python_takes_the_settings_of_a_consumer() -> None:

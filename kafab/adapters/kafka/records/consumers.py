@@ -87,6 +87,10 @@ def consumer(
     return _KafkaPython(settings, topic, hears, batch, starts)
 
 
+FULL_QUEUE_MS = 10
+"""How long librdkafka asks for no more records of a partition once it has 100,000 of them."""
+
+
 class _Confluent:
     def __init__(
         self,
@@ -108,7 +112,12 @@ class _Confluent:
         self._next: dict[int, int] = {}
         config = confluent.consumer_config(replace(settings, group=settings.group or _NO_GROUP))
         # An end is told where no record is: how else would it be known that the position is?
-        more = {"enable.partition.eof": True, "enable.auto.offset.store": not stores and starts is None}
+        more = {
+            "enable.partition.eof": True,
+            "enable.auto.offset.store": not stores and starts is None,
+            # A full queue is what small records make of every fetch; the client's 1 s then is nearly all of a reading.
+            "fetch.queue.backoff.ms": FULL_QUEUE_MS,
+        }
         self._consumer = Consumer({**config, **more, "on_commit": self._committed}, logger=_LOG)
         if starts is None:
             self._consumer.subscribe(
