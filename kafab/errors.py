@@ -45,6 +45,10 @@ class Unsafe(KafabError):
     exit_code = 3
 
 
+WHICH_RUN = "`fab status` shows which nodes run, `fab start` starts them"
+"""The hint where no broker answers."""
+
+
 class Unreachable(KafabError):
     """Hosts that did not answer, all of them at once; nothing was changed."""
 

@@ -14,7 +14,7 @@ from kafab.canary.assignment import spread
 from kafab.canary.figures import Counts, Figures
 from kafab.cluster.metadata import TopicSpec
 from kafab.cluster.own_topics import Purpose, own_name
-from kafab.errors import Failed, OutcomeUnknown, Unreachable
+from kafab.errors import WHICH_RUN, Failed, OutcomeUnknown, Unreachable
 from kafab.events import Emit, Note, Waiting
 from kafab.findings import Severity
 from kafab.hosts.history import Figure
@@ -196,12 +196,13 @@ def _silent(heard: Heard) -> str:
 def _brokers(cluster: Cluster, world: World) -> tuple[tuple[Node, ...], tuple[Node, ...], bool]:
     """Return the brokers that clients are told of, the others of the inventory, and whether no group was ever there."""
     view = world.brokers.metadata()
-    hint = "`status` shows which nodes run, `start` starts them"
     if isinstance(view, Unknown):
-        raise Unreachable({"brokers": view.reason}, hint=hint)
+        raise Unreachable({"brokers": view.reason}, hint=WHICH_RUN)
     live = tuple(node for node in cluster.brokers if node.id in view.brokers)
     if not live:
         ids = few(map(str, sorted(view.brokers)))
-        raise Failed(f"{cluster.name}: the brokers that answer name {ids}, none of the inventory", hint=hint)
+        raise Failed(
+            f"{cluster.name}: the brokers that answer name {ids}, none of the inventory", hint=WHICH_RUN
+        )
     absent = tuple(node for node in cluster.brokers if node not in live)
     return live, absent, not any(partition.topic == OFFSETS for partition in view.partitions)

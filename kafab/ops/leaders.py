@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kafab.cluster.metadata import Partition
 from kafab.cluster.seen import Ask
-from kafab.errors import NotTold, OutcomeUnknown
+from kafab.errors import WHICH_RUN, NotTold, OutcomeUnknown
 from kafab.interruption import AGAIN
 from kafab.model import Cluster, Node
 from kafab.ops.lock import operating
@@ -74,5 +74,5 @@ def _seen(cluster: Cluster, world: World) -> tuple[Partition, ...]:
     found = merged(view for view in views.values() if not isinstance(view, Unknown))
     if not found and all(isinstance(view, Unknown) for view in views.values()):
         reasons = {view.reason for view in views.values() if isinstance(view, Unknown)}
-        raise NotTold(f"no broker of {cluster.name} answers: {'; '.join(sorted(reasons))}")
+        raise NotTold(f"no broker of {cluster.name} answers: {'; '.join(sorted(reasons))}", hint=WHICH_RUN)
     return found

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from kafab.cluster.metadata import Metadata
-from kafab.errors import NotTold, Unreachable, UsageError
+from kafab.errors import WHICH_RUN, NotTold, Unreachable, UsageError
 from kafab.groups.values import (
     Described,
     Group,
@@ -38,7 +38,7 @@ def listing(world: World) -> Listing:
 def _listing(world: World, metadata: Metadata) -> Listing:
     found = world.groups.list(metadata)
     if len([who for who in found.silent if who.startswith("broker ")]) == len(metadata.brokers):
-        raise Unreachable(found.silent, hint="`status` shows which nodes run")
+        raise Unreachable(found.silent, hint="`fab status` shows which nodes run")
     return found
 
 
@@ -101,7 +101,5 @@ def seen(world: World) -> Metadata:
     """Return the brokers and partitions. Raises Unreachable."""
     metadata = world.brokers.metadata()
     if isinstance(metadata, Unknown):
-        raise Unreachable(
-            {"brokers": metadata.reason}, hint="`status` shows which nodes run, `start` starts them"
-        )
+        raise Unreachable({"brokers": metadata.reason}, hint=WHICH_RUN)
     return metadata

@@ -213,7 +213,7 @@ def _told(found: Mapping[At, _T | Unknown], what: str) -> Mapping[int, _T]:
         if isinstance(one, Unknown)
     ]
     if unknown:
-        raise NotTold(f"{what} not known: {few(unknown)}", hint="`status` shows which nodes run")
+        raise NotTold(f"{what} not known: {few(unknown)}", hint="`fab status` shows which nodes run")
     return {number: one for (_, number), one in found.items() if not isinstance(one, Unknown)}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, TopicSpec
-from kafab.errors import OutcomeUnknown, Unreachable, Unsafe, UsageError
+from kafab.errors import WHICH_RUN, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.events import Note
 from kafab.ops.topics.rules import (
     MOST_PARTITIONS,
@@ -192,7 +192,7 @@ def _metadata(world: World) -> Metadata:
 
 
 def _unreachable(answer: Unknown) -> Unreachable:
-    return Unreachable({"brokers": answer.reason}, hint="`status` shows which nodes run, `start` starts them")
+    return Unreachable({"brokers": answer.reason}, hint=WHICH_RUN)
 
 
 def _partitions(metadata: Metadata, name: str) -> tuple[Partition, ...]:
