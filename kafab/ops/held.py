@@ -52,7 +52,9 @@ def _alone(cluster: Cluster, nodes: Sequence[Node], world: World) -> str:
     """Return which partitions have their only in-sync replicas on these nodes, as far as Kafka says."""
     ids = {node.id for node in nodes if node.role is Role.BROKER}
     if not ids:
-        return "no broker is among them: no partition's replicas are concerned"
+        return (
+            "no broker is among them, and so no partition's records: what they kept is the cluster's metadata"
+        )
     others = [broker for broker in cluster.brokers if broker.id not in ids]
     views = see(cluster, world, Ask(views=others)).known_views.values()
     if not views:

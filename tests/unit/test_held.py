@@ -232,6 +232,16 @@ def test_empty_folder_is_refused_before_anything_is_done(verb: object, tmp_path:
     assert cosmos.calls == []
 
 
+def test_server_without_its_data_is_told_with_what_it_kept(tmp_path: Path) -> None:
+    """A ZooKeeper server has no partition's records: nobody is to read that nothing is lost with it."""
+    cosmos = Cosmos(cluster_in(tmp_path, 3), held={"node1/zookeeper": str(tmp_path)})
+    with pytest.raises(Unsafe, match="without the data that it has held") as caught:
+        start(cosmos.cluster, None, cosmos.world)
+    assert caught.value.message.splitlines()[-1] == (
+        "no broker is among them, and so no partition's records: what they kept is the cluster's metadata"
+    )
+
+
 def test_restart_is_refused_before_it_stops(tmp_path: Path) -> None:
     """Other brokers of the limit run on."""
     cosmos = unmounted(tmp_path)
