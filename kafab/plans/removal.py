@@ -113,8 +113,7 @@ def removals(
     for name in desired.host_names:
         wanted = [node for node in desired.nodes if node.node.host.name == name]
         found = _OneHost(desired.cluster, wanted, hosts[name], remains[name], data=data)
-        steps += found.steps
-        kept += found.kept
+        steps, kept = steps + found.steps, kept + found.kept
     return Removals(desired.cluster.name, tuple(steps), tuple(kept), tuple(_stopped(desired)))
 
 

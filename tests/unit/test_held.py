@@ -1,4 +1,7 @@
-"""What data directories have held: recorded, compared before anything stops or starts, and forgotten where it is asked for."""
+"""What data directories have held: recorded, compared before anything stops or starts, and forgotten where it is asked for.
+
+The file is a little over 400 lines long because laws, refusals and the real shell share its nodes and clusters.
+"""
 
 import os
 import subprocess
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from kafab.cluster.metadata import Partition
 from kafab.command import Outcome, Result, Script
 from kafab.config.render import node_files
-from kafab.errors import Failed, Unsafe, UsageError
+from kafab.errors import Unsafe, UsageError
 from kafab.findings import Severity
 from kafab.hosts.facts import FileSystem, Held, Identity, NodeFacts
 from kafab.hosts.held import missing, read_line, record, text, unrecorded
@@ -288,24 +291,6 @@ def test_record_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     cosmos.fleet = FakeFleet({"node1": read_only})
     assert BROKER in stop(cosmos.cluster, None, cosmos.world, unsafe=False)
     assert any("not recorded: Read-only file system" in str(event) for event in cosmos.events)
-
-
-def test_node_that_ends_within_its_first_seconds_has_held_data(tmp_path: Path) -> None:
-    """Who has served has data: that is looked at before the start is over, so also where it fails."""
-    cosmos = Cosmos(cluster_in(tmp_path), cluster_ids={"node1": "fakefakefakefakefakefQ"})
-    answer, looks = cosmos.handler("node1"), 0
-
-    def dies(script: Script) -> Outcome:
-        nonlocal looks
-        looks += bool(script.called("node") and cosmos.of("start")[-1:] == [BROKER])
-        if script.called("check") and looks:
-            cosmos.change(BROKER, False)
-        return answer(script)
-
-    cosmos.fleet = FakeFleet({"node1": dies})
-    with pytest.raises(Failed, match=f"{BROKER}: the process exited"):
-        start(cosmos.cluster, None, cosmos.world)
-    assert looks == 1
 
 
 @pytest.mark.parametrize("names", ["node1", "nobody/broker", ""])

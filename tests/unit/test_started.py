@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kafab.command import Outcome, Script
 from kafab.errors import Failed
 from kafab.ops.run.lifecycle import start
+from kafab.testing.fleet import FakeFleet
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 
@@ -82,3 +84,22 @@ def test_host_that_does_not_answer_at_the_end_is_waited_for(cosmos: Cosmos) -> N
     cosmos.clock.during = heard
     start(replace(cosmos.cluster, lab=False), None, cosmos.world)
     assert 9 <= cosmos.clock.now() < 11
+
+
+def test_node_that_ends_within_its_first_seconds_has_held_data(tmp_path: Path) -> None:
+    """Who has served has data: that is looked at before the start is over, so also where it fails."""
+    broker = "node1/broker"
+    cosmos = Cosmos(cluster_in(tmp_path), cluster_ids={"node1": "fakefakefakefakefakefQ"})
+    answer, looks = cosmos.handler("node1"), 0
+
+    def dies(script: Script) -> Outcome:
+        nonlocal looks
+        looks += bool(script.called("node") and cosmos.of("start")[-1:] == [broker])
+        if script.called("check") and looks:
+            cosmos.change(broker, False)
+        return answer(script)
+
+    cosmos.fleet = FakeFleet({"node1": dies})
+    with pytest.raises(Failed, match=f"{broker}: the process exited"):
+        start(cosmos.cluster, None, cosmos.world)
+    assert looks == 1
