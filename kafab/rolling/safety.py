@@ -215,8 +215,12 @@ def _judge_partitions(
         return Verdict(Unsafe(text, hint=f"mend or stop them first; {OVERRIDDEN}"), False, doubts)
     if not found:
         return Verdict(NotTold(f"{doubt}: {'; '.join(silent)}", hint=OVERRIDDEN), False, doubts)
-    partitions = [one for one in merged(found) if one.topic not in spared.unavailable]
-    concerned = {partition.topic for partition in partitions if stopping.keys() & set(partition.replicas)}
+    theirs = [
+        one
+        for one in merged(found)
+        if one.topic not in spared.unavailable and not stopping.keys().isdisjoint(one.replicas)
+    ]
+    concerned = {partition.topic for partition in theirs}
     configs = seen.configs
     untold = [] if isinstance(configs, Unknown) else sorted(concerned - configs.keys())
     if isinstance(configs, Unknown) or untold:
@@ -225,7 +229,10 @@ def _judge_partitions(
         return Verdict(NotTold(text, hint=OVERRIDDEN), False, (_silence(MIN_ISR, reason),))
     min_isr = {topic: int(configs[topic][MIN_ISR].value or 1) for topic in concerned}
     dead = {node.id for node in others} - {node.id for node in staying}
-    left = [replace(one, isr=tuple(b for b in one.isr if b not in dead)) for one in partitions]
+    left = [
+        one if dead.isdisjoint(one.isr) else replace(one, isr=tuple(b for b in one.isr if b not in dead))
+        for one in theirs
+    ]
     dangers = endangered(left, min_isr, stopping, spared.margin)
     if not dangers:
         return Verdict()
