@@ -112,12 +112,12 @@ class Servers(Lab):
 
 
 @contextmanager
-def lab(hosts: int, version: str = VERSION) -> Iterator[Lab]:
+def lab(hosts: int, version: str = VERSION, *more: str) -> Iterator[Lab]:
     """Bring a lab up in a temporary folder; take it down whatever happens."""
     with tempfile.TemporaryDirectory(prefix="kafab-bench-", ignore_cleanup_errors=True) as folder:
         found = Lab(Path(folder))
         try:
-            found.fab("lab.up", "--hosts", str(hosts), "--version", version)
+            found.fab("lab.up", "--hosts", str(hosts), "--version", version, *more)
             yield found
         finally:
             found.fab("lab.down")

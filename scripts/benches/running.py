@@ -15,6 +15,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 
 from kafab.adapters.kafka.admin import ClientsAdmin
+from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
 from kafab.ops.run.gates import STEADY_IN_A_LAB
 from kafab.unknown import Unknown
@@ -136,9 +137,9 @@ class ByHand:
         self._running = []
 
 
-def await_views(brokers: Sequence[Endpoint], started: float) -> None:
+def await_views(brokers: Sequence[Endpoint], started: float, login: Login = IN_THE_CLEAR) -> None:
     """Wait until each broker answers, and names all of them and a controller to its clients."""
-    admin = ClientsAdmin(brokers)
+    admin = ClientsAdmin(brokers, login)
     try:
         while time.monotonic() - started < DEADLINE:
             views = [admin.metadata(at, timeout=timedelta(seconds=2)) for at in brokers]

@@ -14,6 +14,7 @@ from scripts.benches.planning import inventory, plan
 from scripts.benches.records import write
 from scripts.benches.rolling import roll, roll_kraft
 from scripts.benches.running import start, verify
+from scripts.benches.secure import start as start_secure
 from scripts.benches.starting import listing
 
 ROWS: Mapping[str, Measurement] = {
@@ -23,6 +24,7 @@ ROWS: Mapping[str, Measurement] = {
     "first-deploy": deploys.first_deploy,
     "start": start,
     "start-kraft": start_kraft,
+    "start-secure": start_secure,
     "roll": roll,
     "roll-kraft": roll_kraft,
     "decide-300": decide_300,

@@ -248,6 +248,27 @@ def test_stranger_with_the_tool_is_told_so(combined: Secure) -> None:
 
 
 @ON_COMBINED
+@pytest.mark.parametrize(
+    ("password", "shown", "said"),
+    [(PASSWORD, "orders", ""), ("wrong", "", "closed the connection at the login")],
+)
+def test_kafab_logs_in_as_a_user(combined: Secure, password: str, shown: str, said: str) -> None:
+    """Where the operator's listener is SASL_SSL kafab is a user, sees what that user may see, and is told of a wrong password."""
+    document = yaml.safe_load(combined.inventory.read_text())
+    listeners = document["kafka"]["listeners"]
+    listeners["INTERNAL"]["use"], listeners["CLIENTS"]["use"] = ["brokers"], ["clients", "operator"]
+    document["security"] |= {"operator_user": "ann", "operator_password": "${env:ANN}"}
+    os.environ["ANN"] = password
+    try:
+        with combined.rewritten(yaml.safe_dump(document, sort_keys=False)):
+            done = combined.fab("topics.list")
+    finally:
+        del os.environ["ANN"]
+    assert (shown in done.out, said in done.err) == (True, True)
+    assert password not in done.out + done.err
+
+
+@ON_COMBINED
 def test_change_of_protocol_under_a_running_cluster_is_refused(combined: Secure) -> None:
     """A deploy that would let restarted brokers talk in another protocol than the others is refused, with the way."""
     document = yaml.safe_load(combined.inventory.read_text())
