@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from kafab.access.values import Account, Acl, Credential, Limit
 from kafab.canary.figures import Figures
 from kafab.cluster.metadata import (
     ConfigEntry,
@@ -314,6 +315,51 @@ class Offsets(Protocol):
         """Return the timestamp of the first record at or behind each of these offsets, as its producer or broker has set it.
 
         None where nothing but markers of transactions stands there.
+        """
+
+
+class Access(Protocol):
+    """Users, ACLs and quotas of a cluster.
+
+    What changes them raises Failed where it is refused, and returns None once every broker shows the change; Unknown:
+    whether it was done, or whether every broker has heard of it, is not known.
+    """
+
+    def acls(self) -> frozenset[Acl] | Unknown | None:
+        """Return all ACLs; None where the brokers have no authorizer."""
+
+    def logins(self) -> Mapping[Account, int] | Unknown:
+        """Return every SCRAM credential with its iterations."""
+
+    def quotas(self) -> Mapping[Limit, float] | Unknown:
+        """Return every number of every quota."""
+
+    def add_acls(self, acls: Sequence[Acl]) -> Unknown | None:
+        """Add these; one that is there stays."""
+
+    def remove_acls(self, acls: Sequence[Acl]) -> Unknown | None:
+        """Remove these; one that is not there is no fault."""
+
+    def set_logins(self, credentials: Mapping[Account, Credential]) -> Unknown | None:
+        """Give users these credentials; one of the same mechanism goes."""
+
+    def remove_logins(self, logins: Sequence[Account]) -> Unknown | None:
+        """Take credentials away; one that is not there is no fault."""
+
+    def set_limits(self, values: Mapping[Limit, float | None]) -> Unknown | None:
+        """Set these numbers of quotas, or (None) take them away."""
+
+
+class Logins(Protocol):
+    """Logins at the brokers, as an application makes them."""
+
+    def missing(self) -> Unknown | None:
+        """Return why nobody can log in anywhere; None where a listener has SASL."""
+
+    def try_login(self, login: Account, password: Secret) -> bool | Unknown:
+        """Log in, and out again. False: the broker knows the user with another password, or not at all.
+
+        Unknown where no broker can be asked: none has a listener with SASL and this mechanism, or none answers.
         """
 
 

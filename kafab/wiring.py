@@ -28,6 +28,7 @@ from kafab.login import Login
 from kafab.model import Cluster, Endpoint, Supervisor
 from kafab.ops.world import Operator
 from kafab.ports import (
+    Access,
     Brokers,
     Canaries,
     Certificates,
@@ -36,6 +37,7 @@ from kafab.ports import (
     Fleet,
     Groups,
     Leaders,
+    Logins,
     Offsets,
     Readers,
     Records,
@@ -51,8 +53,10 @@ from kafab.ports import (
 from kafab.references import Reference
 
 if TYPE_CHECKING:
+    from kafab.adapters.kafka.access import KafkaAccess
     from kafab.adapters.kafka.admin import ClientsAdmin
     from kafab.adapters.kafka.groups import KafkaGroups
+    from kafab.adapters.kafka.zookeeper import KazooEnsemble
     from kafab.adapters.ssh.fleet import SshFleet
 
 PASSWORD_FD = "KAFAB_SUDO_PASSWORD_FD"  # noqa: S105  # a variable's name
@@ -98,9 +102,13 @@ class Session:
             emit=self.emit,
         )
 
-    @cached_property
+    @property
     def zookeeper(self) -> ZooKeeper:
         """The cluster's ZooKeeper ensemble."""
+        return self._ensemble
+
+    @cached_property
+    def _ensemble(self) -> "KazooEnsemble":
         from kafab.adapters.kafka.zookeeper import KazooEnsemble
 
         endpoints = [node.endpoint for node in self.cluster.zookeepers]
@@ -152,6 +160,32 @@ class Session:
     def offsets(self) -> Offsets:
         """Offsets of partitions."""
         return self._groups
+
+    @property
+    def access(self) -> Access:
+        """Users, ACLs and quotas."""
+        return self._access
+
+    @cached_property
+    def _access(self) -> "KafkaAccess":
+        from kafab.adapters.kafka.access import KafkaAccess
+
+        return KafkaAccess(
+            [node.endpoint for node in self.cluster.brokers],
+            self.cluster.version,
+            self._ensemble if self.cluster.zookeepers else None,
+            self._to_brokers,
+            self._logins_at,
+        )
+
+    @cached_property
+    def logins(self) -> Logins:
+        """Logins at the brokers' listeners that have SASL; where they have TLS too, kafab trusts the cluster's CA."""
+        from kafab.adapters.kafka.scram_logins import ScramLogins
+
+        found = [one for node in self.cluster.brokers for one in node.broker_listeners if one.protocol.sasl]
+        identity = self.certificates.identity() if any(one.protocol.tls for one in found) else None
+        return ScramLogins({one.endpoint: Login(one.protocol, identity) for one in found})
 
     @cached_property
     def _groups(self) -> "KafkaGroups":
@@ -274,7 +308,7 @@ class Session:
 
     def close(self) -> None:
         """Close what was opened, and only that."""
-        for name in ("_clients", "_groups", "controllers", "zookeeper", "_ssh"):
+        for name in ("_clients", "_groups", "_access", "controllers", "_ensemble", "_ssh"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

@@ -7,6 +7,7 @@ from invoke.context import Context
 from invoke.tasks import Task
 
 from . import (
+    access,
     canary,
     client,
     cluster,
@@ -51,7 +52,9 @@ def _namespace() -> Collection:
     for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
-    for module in (client, config, drill, groups, inventory, lab, leaders, records, releases, secure, topics):
+    for module in (
+        *(access, client, config, drill, groups, inventory, lab, leaders, records, releases, secure, topics),
+    ):
         tree.add_collection(Collection.from_module(module))
     return tree
 

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 _DIGITS = 8
+KAFKAS_OWN = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
+"""Topics that Kafka keeps for itself (`Topic.INTERNAL_TOPICS`)."""
 
 
 class Purpose(str, Enum):

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from kafab.cautions import REGRETS
 from kafab.config.defaults import PRODUCTION_JVM, RESERVED_BROKER, RESERVED_ZOOKEEPER, SERVICE_USER
 from kafab.inventory import texts
+from kafab.inventory.access import ACCESS, ACL, QUOTA, TOPIC, USER, InOrElsewhere
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short
 from kafab.listeners import Protocol, Use
@@ -376,6 +377,7 @@ INVENTORY = Keys(
             ),
         ),
         Key("lab", Flag(), "a throwaway cluster: kafab never asks before disturbing it", False),
+        Key("access", InOrElsewhere(), "users, ACLs, quotas and topics, see `fab access.plan`"),
         Key("accept", ACCEPT, "warnings that are meant so: code -> reason, which silences them"),
         Key("hosts", Named(HOST_NAME, HOST), "the machines and the nodes on each", required=True),
     ),
@@ -408,6 +410,11 @@ def _markdown() -> Iterator[str]:
         "security": SECURITY,
         "ssh": SSH,
         "paths": _paths(of_host=False),
+        "access": ACCESS,
+        "access.users.NAME": USER,
+        "access.acls[]": ACL,
+        "access.quotas[]": QUOTA,
+        "access.topics.NAME": TOPIC,
         "accept": ACCEPT,
         "hosts.NAME": HOST,
         "hosts.NAME.listeners.NAME": OVERRIDES,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kafab.events import Emit
 from kafab.ports import (
+    Access,
     Brokers,
     Canaries,
     Certificates,
@@ -14,6 +15,7 @@ from kafab.ports import (
     Fleet,
     Groups,
     Leaders,
+    Logins,
     Offsets,
     Readers,
     Records,
@@ -81,6 +83,14 @@ class World(Protocol):
     @property
     def offsets(self) -> Offsets:
         """Offsets of partitions."""
+
+    @property
+    def access(self) -> Access:
+        """Users, ACLs and quotas."""
+
+    @property
+    def logins(self) -> Logins:
+        """Logins at the brokers."""
 
     @property
     def records(self) -> Records:

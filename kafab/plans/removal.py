@@ -34,6 +34,7 @@ from kafab.plans.removing import (
 )
 from kafab.plans.state import Desired, DesiredNode
 from kafab.shell.layout import (
+    ACCESS,
     DIGEST_KEY,
     DROP_IN,
     GONE,
@@ -360,10 +361,12 @@ class _OneHost:
         own = [*logs, *(path for node in nodes for path in (node.config, node.run, node.logs))]
         new = [path.with_name(path.name + NEW) for path in own]
         new += [path.with_name(path.name + NEW) for node in nodes for path in node.data]
-        run, journal = self.host.paths.run, f"{self.cluster.name}{ROLL}"
-        if journal in self._names(run) and not self._left:
-            self._add(RemoveFiles(self.host.name, run, (journal,), note="a roll is not finished"))
-            self.gone.add(run / journal)
+        run = self.host.paths.run
+        for ending, note in ((ROLL, "a roll is not finished"), (ACCESS, "")):
+            name = f"{self.cluster.name}{ending}"
+            if name in self._names(run) and not self._left:
+                self._add(RemoveFiles(self.host.name, run, (name,), note=note))
+                self.gone.add(run / name)
         # The lock's file means nothing once the lock is released; only then its folder is removed, with the history of a
         # cluster that is no more.
         self.gone |= {self.host.paths.run / name for name in (LOCK, HISTORY, OLDER)}

@@ -7,6 +7,7 @@ from typing import Any
 from kafab.events import Emit, silent
 from kafab.ops.world import Operator, World
 from kafab.ports import (
+    Access,
     Brokers,
     Canaries,
     Certificates,
@@ -15,6 +16,7 @@ from kafab.ports import (
     Fleet,
     Groups,
     Leaders,
+    Logins,
     Offsets,
     Readers,
     Records,
@@ -27,6 +29,7 @@ from kafab.ports import (
     Writers,
     ZooKeeper,
 )
+from kafab.testing.access import FakeAccess
 from kafab.testing.admin import FakeAdmin
 from kafab.testing.canaries import FakeCanaries
 from kafab.testing.certificates import FakeCertificates
@@ -60,6 +63,8 @@ class FakeWorld:
     canaries: Canaries = field(default_factory=FakeCanaries)
     writers: Writers = field(default_factory=FakeWriters)
     readers: Readers = field(default_factory=FakeReaders)
+    access: Access = field(default_factory=FakeAccess)
+    logins: Logins = field(default_factory=FakeAccess)
     groups: Groups = field(default_factory=FakeGroups)
     offsets: Offsets = field(default_factory=FakeGroups)
     secrets: Secrets = field(default_factory=FakeSecrets)

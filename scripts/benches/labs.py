@@ -113,7 +113,7 @@ class Servers(Lab):
 
 @contextmanager
 def lab(hosts: int, version: str = VERSION, *more: str) -> Iterator[Lab]:
-    """Bring a lab up in a temporary folder; take it down whatever happens."""
+    """Bring a lab up in a temporary folder; take it down whatever happens. ``more`` are options of `lab.up`."""
     with tempfile.TemporaryDirectory(prefix="kafab-bench-", ignore_cleanup_errors=True) as folder:
         found = Lab(Path(folder))
         try:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from scripts.benches import deploys, servers
+from scripts.benches.access import plan as access_plan
 from scripts.benches.deciding import decide_300
 from scripts.benches.groups import groups
 from scripts.benches.kraft import start as start_kraft
@@ -30,6 +31,7 @@ ROWS: Mapping[str, Measurement] = {
     "decide-300": decide_300,
     "verify": verify,
     "groups": groups,
+    "access-plan": access_plan,
     "records": write,
     "inventory-300": inventory,
     "plan-300": plan,

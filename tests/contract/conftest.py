@@ -19,6 +19,7 @@ from kafab.ports import ZooKeeper
 from kafab.testing.admin import FakeAdmin
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.zookeeper import FakeZooKeeper
+from tests.access_by_hand import Hand, guarded
 from tests.conftest import cluster_in
 from tests.kafka_by_hand import KafkaByHand, six_jvms
 from tests.loopback import HOSTS, NoJava
@@ -108,3 +109,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return tmp_path / "home" / ".ssh"
+
+
+def _guarded(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hand]:
+    with guarded(Version.parse(version), tmp_path_factory.mktemp(f"access-{version}")) as hand:
+        yield hand
+
+
+@pytest.fixture(scope="session")
+def guarded_4_3_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hand]:
+    """Three JVMs with an authorizer, in KRaft mode, for the modules of the group "access 4.3.1"."""
+    yield from _guarded("4.3.1", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def guarded_3_9_2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hand]:
+    """A broker with an authorizer and ZooKeeper, for the modules of the group "access 3.9.2"."""
+    yield from _guarded("3.9.2", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def guarded_2_4_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hand]:
+    """The same of the oldest version."""
+    yield from _guarded("2.4.1", tmp_path_factory)

@@ -38,6 +38,7 @@ _IN_FLIGHT = 10000  # kafka-python's 5 would make a frozen broker, asked often, 
 _GRACE = timedelta(seconds=1)  # what the I/O thread may be late by before it is given up
 DIRECT = "direct://"
 """The proxy_url that makes kafka-python connect through `_Direct`."""
+_THROTTLED = 0.05  # seconds between two looks at a connection that a quota holds up
 _ONLY = (
     "bootstrap-0"  # kafka-python's name for the first, here the only, server a connection manager was given
 )
@@ -186,6 +187,10 @@ async def _asked(manager: Any, make: Callable[[], Any], timeout_ms: float) -> An
 async def _sent_once(manager: Any, make: Callable[[], Any], timeout_ms: float) -> Any:
     manager.reset_backoff(_ONLY)  # pauses between attempts are the asking gate's business
     connection = manager.get_connection(_ONLY, timeout_ms=timeout_ms, refresh_metadata_on_err=False)
+    until = time.monotonic() + timeout_ms / 1000
+    while "throttle" in connection.paused and time.monotonic() < until:
+        # A quota of kafab's own user or client id: the broker has said for how long, and kafka-python would refuse to send.
+        await connection.net.sleep(_THROTTLED)
     try:
         return await connection.send_request(make(), request_timeout_ms=timeout_ms)
     except KafkaConnectionError as error:

@@ -74,6 +74,10 @@ class KazooEnsemble:
         """Delete ``/controller``; where there is none, an election is already on."""
         return self._asked("/controller", self._delete_controller)
 
+    def ask(self, path: str, question: Callable[[KazooClient, str], T]) -> T | Unknown:
+        """Have a question answered, which is given the session and the chroot; ``path`` names what it is about."""
+        return self._asked(path, lambda client: question(client, self._chroot))
+
     def close(self) -> None:
         """End the session, if one was opened."""
         with self._lock:

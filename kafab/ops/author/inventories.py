@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from kafab.access import reading
 from kafab.config.defaults import new_version
 from kafab.errors import Failed, UsageError
 from kafab.inventory import InventoryError, cluster_name, load, schema, texts
@@ -45,12 +46,14 @@ class Verdict:
 
 
 def check(file: Path, *, allow_unknown_properties: bool = False) -> Verdict:
-    """Read an inventory and return what is wrong with it; nothing else is contacted."""
+    """Read an inventory, with the file that its access: names, and return what is wrong with it; nothing else is contacted."""
     try:
         cluster, warnings = load(file, allow_unknown_properties=allow_unknown_properties)
     except InventoryError as error:
         return Verdict(file, None, (*error.problems, *error.warnings))
-    return Verdict(file, cluster, warnings)
+    access = reading.check(file, cluster.version)
+    usable = not any(problem.severity == "error" for problem in access)
+    return Verdict(file, cluster if usable else None, (*access, *warnings))
 
 
 def rows(verdict: Verdict) -> list[tuple[str, str, str, str]]:

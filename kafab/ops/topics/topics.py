@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition, TopicSpec
+from kafab.cluster.own_topics import KAFKAS_OWN
 from kafab.errors import WHICH_RUN, OutcomeUnknown, Unreachable, Unsafe, UsageError
 from kafab.events import Note
 from kafab.ops.topics.rules import (
@@ -25,8 +26,7 @@ from kafab.ops.topics.rules import (
 from kafab.ops.world import World
 from kafab.unknown import Unknown
 
-INTERNAL = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
-"""Topics that Kafka keeps for itself (`Topic.INTERNAL_TOPICS`)."""
+INTERNAL = KAFKAS_OWN
 
 
 @dataclass(frozen=True)
