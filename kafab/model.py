@@ -93,6 +93,19 @@ class Version:
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
+class Reach(str, Enum):
+    """Which way kafab's own questions to Kafka and ZooKeeper take to a host."""
+
+    AUTO = "auto"
+    """Both are tried, and what works is kept."""
+    DIRECT = "direct"
+    SSH = "ssh"
+    """Through the host's SSH connection."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
 @dataclass(frozen=True)
 class Ssh:
     """How a host is logged in to. ``None`` leaves the choice to ssh_config, the agent and the login name."""
@@ -102,6 +115,7 @@ class Ssh:
     identity: Path | None = None
     gateway: str | None = None
     known_hosts: Path | None = None
+    reach: Reach = Reach.AUTO
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,9 @@ class Brokers(Protocol):
     ) -> Metadata | Unknown:
         """Ask the broker at ``at`` alone for its view, or any broker of the cluster."""
 
+    def through_ssh(self) -> bool:
+        """Whether a broker is reached through SSH, where librdkafka cannot go; asks the brokers where nothing is known yet."""
+
     def topic_configs(
         self, topics: Sequence[str], keys: Sequence[str] | None = None
     ) -> Mapping[str, Mapping[str, ConfigEntry]] | Unknown:

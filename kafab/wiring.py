@@ -25,7 +25,7 @@ from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.listeners import Protocol
 from kafab.login import Login
-from kafab.model import Cluster, Endpoint, Supervisor
+from kafab.model import Cluster, Endpoint, Reach, Supervisor
 from kafab.ops.world import Operator
 from kafab.ports import (
     Access,
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from kafab.adapters.kafka.groups import KafkaGroups
     from kafab.adapters.kafka.zookeeper import KazooEnsemble
     from kafab.adapters.ssh.fleet import SshFleet
+    from kafab.adapters.ssh.reach import SshReach
 
 PASSWORD_FD = "KAFAB_SUDO_PASSWORD_FD"  # noqa: S105  # a variable's name
 ACCEPT_NEW = "KAFAB_ACCEPT_NEW_HOST_KEYS"
@@ -102,6 +103,15 @@ class Session:
             emit=self.emit,
         )
 
+    @cached_property
+    def _reach(self) -> "SshReach | None":
+        """The ways to Kafka and ZooKeeper; None where the inventory wants plain connections alone."""
+        if all(host.ssh.reach is Reach.DIRECT for host in self.cluster.hosts):
+            return None
+        from kafab.adapters.ssh.reach import SshReach
+
+        return SshReach(self.cluster, lambda: self._ssh.links, self.emit)
+
     @property
     def zookeeper(self) -> ZooKeeper:
         """The cluster's ZooKeeper ensemble."""
@@ -111,8 +121,9 @@ class Session:
     def _ensemble(self) -> "KazooEnsemble":
         from kafab.adapters.kafka.zookeeper import KazooEnsemble
 
-        endpoints = [node.endpoint for node in self.cluster.zookeepers]
-        return KazooEnsemble(endpoints, self.cluster.chroot, self._login(self.cluster.zookeeper_protocol))
+        servers = [node.endpoint for node in self.cluster.zookeepers]
+        login = self._login(self.cluster.zookeeper_protocol)
+        return KazooEnsemble(servers, self.cluster.chroot, login, self._reach)
 
     @cached_property
     def controllers(self) -> Controllers:
@@ -124,6 +135,7 @@ class Session:
             [node.endpoint for node in self.cluster.brokers],
             self._login(self.cluster.controller_protocol),
             self._to_brokers,
+            dialer=self._reach,
         )
 
     @property
@@ -176,6 +188,7 @@ class Session:
             self._ensemble if self.cluster.zookeepers else None,
             self._to_brokers,
             self._logins_at,
+            dialer=self._reach,
         )
 
     @cached_property
@@ -185,49 +198,48 @@ class Session:
 
         found = [one for node in self.cluster.brokers for one in node.broker_listeners if one.protocol.sasl]
         identity = self.certificates.identity() if any(one.protocol.tls for one in found) else None
-        return ScramLogins({one.endpoint: Login(one.protocol, identity) for one in found})
+        return ScramLogins({one.endpoint: Login(one.protocol, identity) for one in found}, self._reach)
 
     @cached_property
     def _groups(self) -> "KafkaGroups":
         from kafab.adapters.kafka.groups import KafkaGroups
 
-        return KafkaGroups(self._to_brokers)
+        return KafkaGroups(self._to_brokers, self._reach)
 
     @cached_property
     def writers(self) -> Writers:
         """Producers of both clients."""
         from kafab.adapters.kafka.records.writers import KafkaWriters
 
-        return KafkaWriters(self._to_brokers)
+        return KafkaWriters(self._to_brokers, self._reach)
 
     @cached_property
     def readers(self) -> Readers:
         """Consumers of both clients."""
         from kafab.adapters.kafka.records.readers import KafkaReaders
 
-        return KafkaReaders(self._to_brokers)
+        return KafkaReaders(self._to_brokers, self._reach)
 
     @cached_property
     def _clients(self) -> "ClientsAdmin":
         from kafab.adapters.kafka.admin import ClientsAdmin
 
-        return ClientsAdmin(
-            [node.endpoint for node in self.cluster.brokers], self._to_brokers, self._logins_at
-        )
+        brokers = [node.endpoint for node in self.cluster.brokers]
+        return ClientsAdmin(brokers, self._to_brokers, self._logins_at, self._reach)
 
     @property
     def canaries(self) -> Canaries:
         """Processes that write and read beside an operation."""
         from kafab.adapters.kafka.canaries import CanaryProcesses
 
-        return CanaryProcesses(self._to_brokers)
+        return CanaryProcesses(self._to_brokers, self._reach)
 
     @property
     def workers(self) -> Workers:
         """Processes that a drill works with."""
         from kafab.adapters.kafka.drills.workers import WorkerProcesses
 
-        return WorkerProcesses(self._to_brokers)
+        return WorkerProcesses(self._to_brokers, self._reach)
 
     @property
     def walls(self) -> Walls:
@@ -235,7 +247,7 @@ class Session:
         from kafab.adapters.kafka.walls import KafkaWalls
 
         broker = self.cluster.brokers[0]
-        return KafkaWalls(self._to_brokers, broker.endpoint, broker.id)
+        return KafkaWalls(self._to_brokers, broker.endpoint, broker.id, self._reach)
 
     @cached_property
     def certificates(self) -> Certificates:
@@ -308,8 +320,8 @@ class Session:
 
     def close(self) -> None:
         """Close what was opened, and only that."""
-        for name in ("_clients", "_groups", "_access", "controllers", "_ensemble", "_ssh"):
-            if name in self.__dict__:
+        for name in ("_clients", "_groups", "_access", "controllers", "_ensemble", "_reach", "_ssh"):
+            if self.__dict__.get(name) is not None:
                 getattr(self, name).close()
 
 

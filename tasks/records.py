@@ -68,6 +68,7 @@ def write(  # noqa: PLR0917  # Invoke makes a flag of each
     from datetime import timedelta
 
     from kafab.errors import UsageError
+    from kafab.ops.records.clients import usable
     from kafab.ops.records.writing import settings_of
     from kafab.ops.records.writing import write as write_records
     from kafab.records.settings import Acks, Client, ProducerSettings
@@ -91,6 +92,7 @@ def write(  # noqa: PLR0917  # Invoke makes a flag of each
         delivery_limit=span("within", within, timedelta(seconds=30)),
     )
     settings = settings_of(session.cluster, settings)
+    chosen = usable(session.cluster, session, chosen)
     with ExitStack() as files:
         records, known = _source(
             files,
@@ -158,6 +160,7 @@ def read(  # noqa: PLR0917  # Invoke makes a flag of each
     from datetime import datetime, timezone
 
     from kafab.errors import UsageError
+    from kafab.ops.records.clients import usable
     from kafab.ops.records.reading import Wanted
     from kafab.ops.records.reading import read as read_records
     from kafab.ops.records.writing import brokers_of
@@ -188,6 +191,7 @@ def read(  # noqa: PLR0917  # Invoke makes a flag of each
     settings = ConsumerSettings(
         brokers_of(session.cluster), isolation=choice("isolation", Isolation, isolation)
     )
+    chosen = usable(session.cluster, session, chosen)
     shown = screen.Shown(topic, group, console.piecewise() if follow else None, json=json)
     found, places = read_records(session.cluster, session, chosen, settings, wanted, hear=shown.hear)
     told = screen.Told(wanted, chosen, settings, found, places, shown.few)

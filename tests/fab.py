@@ -48,10 +48,15 @@ class Fab:
         chosen = {"KAFAB_CLUSTER": self.cluster} if self.cluster else {}
         return kept | {"KAFAB_HOME": str(self.home)} | chosen
 
+    @property
+    def command(self) -> list[str]:
+        """The words that start it."""
+        return [sys.executable, "-m", "fabric"]
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start it, in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "fabric", *words],
+            [*self.command, *words],
             cwd=CHECKOUT,
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+CONFLUENT = "confluent"
+"""librdkafka, as `kafab.records.settings.Client` calls it."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -57,6 +60,8 @@ class Figures:
     """The longest time that a record which was read waited for the group's commit, a coordinator's move among it; None: none yet."""
     counted: bool = False
     """True once the producer is flushed and the topic was read from its beginning: `Counts.lost` and what is beside it are final."""
+    client: str = CONFLUENT
+    """The library that writes and reads: kafka-python where brokers are reached through SSH."""
 
 
 def document(found: Figures) -> dict[str, object]:
@@ -64,6 +69,7 @@ def document(found: Figures) -> dict[str, object]:
     return {
         "schema": "kafab.canary-figures/1",
         "topic": found.topic,
+        "client": found.client,
         "counted": found.counted,
         "lasted_s": _seconds(found.lasted),
         "every_s": _seconds(found.every),
@@ -88,6 +94,7 @@ def from_document(read: Mapping[str, Any]) -> Figures:
         timedelta(seconds=read["every_s"]),
         None if takeover is None else timedelta(seconds=takeover),
         bool(read["counted"]),
+        str(read.get("client", CONFLUENT)),
     )
 
 

@@ -27,7 +27,7 @@ from kafab.inventory import (
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
 from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
-from kafab.model import Cluster, Host, Node, Paths, Role, Ssh, Supervisor, VoterSource
+from kafab.model import Cluster, Host, Node, Paths, Reach, Role, Ssh, Supervisor, VoterSource
 from kafab.problems import START, Problem, Problems
 from kafab.words import plural
 
@@ -145,6 +145,8 @@ def _ssh(own: Section | None, shared: Section | None, folder: Path) -> Ssh:
             values[key] = folder / values[key]
     if "gateway" in values:
         values["gateway"] = ",".join(values["gateway"])
+    if "reach" in values:
+        values["reach"] = Reach(values["reach"])
     return Ssh(**values)
 
 

@@ -10,7 +10,7 @@ from kafab.inventory.access import ACCESS, ACL, QUOTA, TOPIC, USER, InOrElsewher
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short
 from kafab.listeners import Protocol, Use
-from kafab.model import MAX_ID, Paths, Role, Supervisor, VoterSource
+from kafab.model import MAX_ID, Paths, Reach, Role, Supervisor, VoterSource
 
 _MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, controller:, ssh: or paths:"
 
@@ -109,6 +109,12 @@ SSH = Keys(
             "bastion to go through, `[user@]host[:port]`; several in the order of the way, with commas or as a list",
         ),
         Key("known_hosts", FILE, "file of trusted host keys on this machine", inherits="~/.ssh/known_hosts"),
+        Key(
+            *("reach", Choice(tuple(str(way) for way in Reach))),
+            "how kafab's own clients come to Kafka and ZooKeeper on the host: `ssh` goes through its SSH connection,"
+            " `auto` takes what works",
+            inherits=str(Reach.AUTO),
+        ),
     ),
     refused={"<<": _MERGE},
 )

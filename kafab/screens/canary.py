@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kafab.canary.figures import Counts, Figures, document
+from kafab.canary.figures import CONFLUENT, Counts, Figures, document
 from kafab.canary.verdict import Verdict, judge, kinds
 from kafab.model import Cluster, Node
 from kafab.screens import layout
@@ -53,6 +53,10 @@ def text(console: Console, cluster: Cluster, found: Figures, absent: Sequence[No
     ]
     rows.append(_row("in total", found.total, counted=found.counted))
     lines = [console.table(COLUMNS, rows)]
+    if found.client != CONFLUENT:
+        lines.append(
+            f"written and read with {found.client}: librdkafka cannot go through SSH; all times have that way in them"
+        )
     if found.total.retried:
         lines.append(f"refused by brokers and sent again: {kinds(found.total.retried)} (batches)")
     if found.takeover is not None:

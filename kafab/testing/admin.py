@@ -30,6 +30,7 @@ class FakeAdmin:
     def __init__(self, kafka: FakeKafka) -> None:
         self._kafka = kafka
         self.lagging: set[int] = set()
+        self.is_through_ssh = False
         self._deleted: dict[str, set[int]] = {}
         self.calls: list[tuple[str, str]] = []
         """(method, topic) of every change that was asked for."""
@@ -61,6 +62,10 @@ class FakeAdmin:
         frozen = any(at in known.endpoints for known in kafka.registrations.values())
         silence = f"did not answer within {timeout.total_seconds():g} s" if frozen else "connection refused"
         return Unknown(f"{at}: {silence}")
+
+    def through_ssh(self) -> bool:
+        """Return what a test has said."""
+        return self.is_through_ssh
 
     def topic_configs(
         self, topics: Sequence[str], keys: Sequence[str] | None = None

@@ -12,6 +12,7 @@ from scripts.benches.groups import groups
 from scripts.benches.kraft import start as start_kraft
 from scripts.benches.measuring import Measurement, Row
 from scripts.benches.planning import inventory, plan
+from scripts.benches.reaching import reach
 from scripts.benches.records import write
 from scripts.benches.rolling import roll, roll_kraft
 from scripts.benches.running import start, verify
@@ -30,6 +31,7 @@ ROWS: Mapping[str, Measurement] = {
     "roll-kraft": roll_kraft,
     "decide-300": decide_300,
     "verify": verify,
+    "reach": reach,
     "groups": groups,
     "access-plan": access_plan,
     "records": write,

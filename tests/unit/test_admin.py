@@ -1,7 +1,6 @@
 """What the admin adapter decides by itself, without a broker."""
 
-import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -54,11 +53,8 @@ class _Canned(BrokerConnections):
         self,
         requests: Mapping[Any, tuple[Endpoint, Callable[[], Any]]],
         timeout: timedelta,
-    ) -> "queue.SimpleQueue[tuple[Any, Any]]":
-        answers: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
-        for key, (at, make) in requests.items():
-            answers.put((key, self._answer(at, make())))
-        return answers
+    ) -> Iterator[tuple[Any, Any]]:
+        return iter([(key, self._answer(at, make())) for key, (at, make) in requests.items()])
 
 
 class _Willing:

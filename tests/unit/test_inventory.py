@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kafab.inventory import InventoryError, load, schema, yamltree
-from kafab.model import Cluster, Role, Ssh
+from kafab.model import Cluster, Reach, Role, Ssh
 from kafab.ops.author import inventories
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +140,16 @@ def test_several_gateways_are_one_way(tmp_path: Path, text: str) -> None:
     """Several gateways, with commas or as a list, are a way as ProxyJump has it."""
     (host,) = _loaded(tmp_path, f"{MINIMAL}ssh: {{gateway: {text}}}\n").hosts
     assert host.ssh.gateway == "ops@b1.example.org,b2:2222"
+
+
+@pytest.mark.parametrize(
+    ("line", "reach"),
+    [("", Reach.AUTO), ("ssh: {reach: ssh}\n", Reach.SSH), ("ssh: {reach: direct}\n", Reach.DIRECT)],
+)
+def test_reach_is_auto_where_nothing_is_said(tmp_path: Path, line: str, reach: Reach) -> None:
+    """The way to Kafka and ZooKeeper is one of three."""
+    (host,) = _loaded(tmp_path, f"{MINIMAL}{line}").hosts
+    assert host.ssh.reach is reach
 
 
 def test_schema_file_is_current() -> None:

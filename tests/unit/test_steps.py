@@ -99,10 +99,15 @@ FIELDS = [
 def test_plans_that_differ_in_a_field_have_two_digests(
     kind: Any, way: tuple[str, ...], hint: Any, data: st.DataObject
 ) -> None:
-    """Law: whatever field of whatever step is another one, the plan is another one."""
-    step = data.draw(values(kind))
+    """Law: whatever field of whatever step is another one, the plan is another one, but for what is hidden."""
+    step = data.draw(values(kind).filter(lambda step: not _hidden(step, way)))
     other = changed(step, way, data.draw(values(hint).filter(lambda value: value != at(step, way))))
     assert plan(step).digest != plan(other).digest
+
+
+def _hidden(step: Any, way: tuple[str, ...]) -> bool:
+    """Whether it is the content of a key store: that is in no digest, and that it changes is (tests/unit/test_security.py)."""
+    return isinstance(step, WriteFile) and step.file.whole_secret and way[-1] in ("text", "digest", "before")
 
 
 @settings(deadline=None)  # the strategies are made in the first example

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from kafab.access.values import Account, Acl, Credential, Limit
 from kafab.adapters.kafka import access_messages as messages
 from kafab.adapters.kafka.brokers import BrokerConnections
+from kafab.adapters.kafka.dialer import Dialer
 from kafab.adapters.kafka.znodes import Znodes
 from kafab.adapters.kafka.zookeeper import KazooEnsemble
 from kafab.errors import Failed
@@ -45,9 +46,11 @@ class KafkaAccess:
         ensemble: KazooEnsemble | None = None,
         login: Login = IN_THE_CLEAR,
         logins_at: Mapping[Endpoint, Login] | None = None,
+        *,
+        dialer: Dialer | None = None,
     ) -> None:
         self._endpoints = tuple(endpoints)
-        self._connections = BrokerConnections(login, logins_at)
+        self._connections = BrokerConnections(login, logins_at, dialer)
         znodes = Znodes(ensemble) if ensemble else None
         self._users = znodes if version < LOGINS_SINCE else None
         self._quotas = znodes if version < QUOTAS_SINCE else None

@@ -28,7 +28,9 @@ from kafab.unknown import Unknown
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.brokers import BrokerConnections
+    from kafab.adapters.kafka.changes import RequestedChanges
     from kafab.adapters.kafka.clients import TopicChanges
+    from kafab.adapters.kafka.dialer import Dialer
 
 _TIMEOUT = timedelta(seconds=5)
 _SEEN = timedelta(seconds=15)  # how long brokers may take to show what the controller has agreed to
@@ -50,9 +52,10 @@ class ClientsAdmin:
         endpoints: Sequence[Endpoint],
         login: Login = IN_THE_CLEAR,
         logins_at: Mapping[Endpoint, Login] | None = None,
+        dialer: "Dialer | None" = None,
     ) -> None:
-        """``logins_at`` has the addresses at which another login than ``login`` is the right one."""
-        self._login, self._logins_at = login, logins_at
+        """``logins_at`` has the addresses at which another login than ``login`` is the right one; ``dialer`` makes connections."""
+        self._login, self._logins_at, self._dialer = login, logins_at, dialer
         self._endpoints = tuple(endpoints)
         self._bootstrap = ",".join(str(endpoint) for endpoint in endpoints)
         self._lock = threading.Lock()
@@ -64,6 +67,14 @@ class ClientsAdmin:
         asked = self._endpoints if at is None else (at,)
         answer = self._brokers().ask_any(asked, _metadata_request, timeout)
         return answer if isinstance(answer, Unknown) else _metadata(answer)
+
+    def through_ssh(self) -> bool:
+        """Whether librdkafka is of no use here; where nothing is known yet, the brokers are asked for something first."""
+        if self._dialer is None:
+            return False
+        if self._dialer.through_ssh is None:
+            self.metadata()
+        return bool(self._dialer.through_ssh)
 
     def topic_configs(
         self, topics: Sequence[str], keys: Sequence[str] | None = None
@@ -197,6 +208,14 @@ class ClientsAdmin:
         self, topic: str, records: Mapping[int, Sequence[bytes]], *, timeout: timedelta
     ) -> Produced | Unknown:
         """Write with acks=all and an idempotent producer, and wait for each acknowledgement."""
+        if self.through_ssh():
+            from kafab.adapters.kafka import probe_records
+            from kafab.adapters.kafka.sockets import proxy_url
+
+            url = proxy_url(self._dialer)
+            return probe_records.write(
+                self._bootstrap, topic, records, timeout=timeout, proxy_url=url, login=self._login
+            )
         from kafab.adapters.kafka.clients import write
 
         return write(self._bootstrap, topic, records, timeout=timeout, login=self._login)
@@ -209,12 +228,14 @@ class ClientsAdmin:
         The reader starts at the brokers that are in the cluster now: a frozen one of the list would hold it up.
         """
         from kafab.adapters.kafka.clients import read
+        from kafab.adapters.kafka.sockets import proxy_url
 
         view = self.metadata()
         if isinstance(view, Unknown):
             return view
         bootstrap = ",".join(map(str, view.brokers.values()))
-        return read(bootstrap, topic, upto, timeout=timeout, login=self._login)
+        url = proxy_url(self._dialer)
+        return read(bootstrap, topic, upto, timeout=timeout, login=self._login, proxy_url=url)
 
     def close(self) -> None:
         """Close every client."""
@@ -229,10 +250,14 @@ class ClientsAdmin:
             if self._connections is None:
                 from kafab.adapters.kafka.brokers import BrokerConnections
 
-                self._connections = BrokerConnections(self._login, self._logins_at)
+                self._connections = BrokerConnections(self._login, self._logins_at, self._dialer)
             return self._connections
 
-    def _topics(self) -> "TopicChanges":
+    def _topics(self) -> "TopicChanges | RequestedChanges":
+        if self.through_ssh():
+            from kafab.adapters.kafka.changes import RequestedChanges
+
+            return RequestedChanges(self._brokers, self.metadata)
         with self._lock:
             if self._changes is None:
                 from kafab.adapters.kafka.clients import TopicChanges

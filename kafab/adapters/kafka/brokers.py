@@ -8,11 +8,12 @@ live on one I/O thread, and every question has a deadline.
 import contextlib
 import logging
 import queue
-import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from kafka.errors import (
@@ -22,11 +23,12 @@ from kafka.errors import (
     RequestTimedOutError,
     SaslAuthenticationFailedError,
 )
-from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
 from kafab.adapters.kafka import logins
+from kafab.adapters.kafka.dialer import Dialer
+from kafab.adapters.kafka.sockets import proxy_url
 from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
 from kafab.unknown import Unknown
@@ -36,9 +38,10 @@ _ANSWER_LIMIT = (
 )  # Kafka's own socket.request.max.bytes; metadata of 100000 partitions is about 10 MB
 _IN_FLIGHT = 10000  # kafka-python's 5 would make a frozen broker, asked often, "not ready" in place of silent
 _GRACE = timedelta(seconds=1)  # what the I/O thread may be late by before it is given up
-DIRECT = "direct://"
-"""The proxy_url that makes kafka-python connect through `_Direct`."""
 _THROTTLED = 0.05  # seconds between two looks at a connection that a quota holds up
+_WAY = timedelta(seconds=25)
+"""What the way to a broker may take beside its answer: a login, or several where there is a bastion."""
+_READY = object()
 _ONLY = (
     "bootstrap-0"  # kafka-python's name for the first, here the only, server a connection manager was given
 )
@@ -53,33 +56,37 @@ AT_THE_LOGIN = (
 K = TypeVar("K")
 
 
-class _Direct(KafkaNetSocket):  # type: ignore[misc]  # kafka-python ships no types
-    """A plain connection. kafka-python leaves a refused socket to the garbage collector; this one is closed."""
+@dataclass(frozen=True)
+class _Question:
+    """A request for one broker; ``answer`` takes what comes of it."""
 
-    SCHEMES = (DIRECT.partition(":")[0],)
+    at: Endpoint
+    make: Callable[[], Any]
+    timeout: timedelta
+    answer: Callable[[Any], object]
 
-    async def sock_connect(
-        self, net: Any, sock: socket.socket, sockaddr: Any, timeout_at: float | None = None
-    ) -> Any:
-        try:
-            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
-        except BaseException:
-            sock.close()
-            raise
+    def fail(self, error: Exception) -> None:
+        """Answer with the reason why there is no answer."""
+        self.answer(Unknown(f"{self.at}: {_told(error, self.timeout)}"))
 
 
 class BrokerConnections:
     """Connections by address, opened on first use and kept. Safe to use from several threads."""
 
     def __init__(
-        self, login: Login = IN_THE_CLEAR, logins_at: Mapping[Endpoint, Login] | None = None
+        self,
+        login: Login = IN_THE_CLEAR,
+        logins_at: Mapping[Endpoint, Login] | None = None,
+        dialer: Dialer | None = None,
     ) -> None:
-        """``logins_at`` has the addresses at which another login than ``login`` is the right one."""
+        """``logins_at`` has the addresses at which another login than ``login`` is the right one; ``dialer`` makes connections."""
+        self._dialer = dialer
         self._login = login
         self._logins_at = dict(logins_at or {})
         self._lock = threading.Lock()
         self._net: Any = None
         self._managers: dict[Endpoint, Any] = {}
+        self._closed = False
 
     def ask(
         self, requests: Mapping[K, tuple[Endpoint, Callable[[], Any]]], timeout: timedelta
@@ -88,13 +95,7 @@ class BrokerConnections:
 
         A value is the broker's address and a maker of the request: kafka-python writes the negotiated version into it.
         """
-        answers = self._sent(requests, timeout)
-        until = time.monotonic() + (timeout + _GRACE).total_seconds()
-        found: dict[K, Any | Unknown] = {}
-        for _ in requests:
-            with contextlib.suppress(queue.Empty):
-                key, answer = answers.get(timeout=max(until - time.monotonic(), 0))
-                found[key] = answer
+        found = dict(self._sent(requests, timeout))
         return {key: found.get(key, _late(at, timeout)) for key, (at, _) in requests.items()}
 
     def ask_any(
@@ -112,14 +113,8 @@ class BrokerConnections:
         where several were asked.
         """
         requests = {endpoint: (endpoint, make) for endpoint in at}
-        answers = self._sent(requests, timeout)
-        until = time.monotonic() + (timeout + _GRACE).total_seconds()
         reasons = {endpoint: _late(endpoint, timeout).reason for endpoint in at}
-        for _ in at:
-            try:
-                endpoint, answer = answers.get(timeout=max(until - time.monotonic(), 0))
-            except queue.Empty:
-                break
+        for endpoint, answer in self._sent(requests, timeout):
             if isinstance(answer, Unknown):
                 reasons[endpoint] = answer.reason
             elif isinstance(found := read(answer), Unknown):
@@ -132,6 +127,7 @@ class BrokerConnections:
     def close(self) -> None:
         """Close every connection and end the I/O thread."""
         with self._lock:
+            self._closed = True
             net, self._net = self._net, None
             managers, self._managers = self._managers, {}
         if net is None:
@@ -144,16 +140,54 @@ class BrokerConnections:
 
     def _sent(
         self, requests: Mapping[K, tuple[Endpoint, Callable[[], Any]]], timeout: timedelta
-    ) -> "queue.SimpleQueue[tuple[K, Any]]":
+    ) -> Iterator[tuple[K, Any | Unknown]]:
+        """Send all requests at once, and yield the answers as they come, as long as any may come in time."""
         answers: queue.SimpleQueue[tuple[K, Any]] = queue.SimpleQueue()
+        limit = (timeout + _GRACE).total_seconds()
+        waiting = {key: time.monotonic() + limit for key in requests}
         for key, (at, make) in requests.items():
-            manager = self._manager(at)
-            future = manager.call_soon(_asked, manager, make, timeout.total_seconds() * 1000)
-            future.add_callback(lambda response, key=key: answers.put((key, response)))
-            future.add_errback(
-                lambda error, key=key, at=at: answers.put((key, Unknown(f"{at}: {_told(error, timeout)}")))
-            )
-        return answers
+            question = _Question(at, make, timeout, partial(_put, answers, key))
+            way = self._dialer
+            if way is None or self._is_connected(at) or not way.needs_login(at.host, at.port):
+                self._send(question)
+            else:
+                waiting[key] += _WAY.total_seconds()
+                threading.Thread(target=self._send_when_ready, args=(question, way), daemon=True).start()
+        while waiting:
+            try:
+                key, answer = answers.get(timeout=max(max(waiting.values()) - time.monotonic(), 0))
+            except queue.Empty:
+                return
+            if answer is _READY:
+                waiting[key] = time.monotonic() + limit
+            else:
+                waiting.pop(key, None)
+                yield key, answer
+
+    def _send_when_ready(self, question: "_Question", way: Dialer) -> None:
+        """Send once the way is there: a login through a bastion may take longer than a question."""
+        try:
+            way.ready(question.at.host, question.at.port, question.timeout.total_seconds())
+        except OSError as error:
+            question.fail(error)
+            return
+        question.answer(_READY)
+        if self._closed:
+            return
+        try:
+            self._send(question)
+        except (KafkaError, RuntimeError) as error:  # closed meanwhile
+            question.fail(error)
+
+    def _send(self, question: "_Question") -> None:
+        manager = self._manager(question.at)
+        future = manager.call_soon(_asked, manager, question.make, question.timeout.total_seconds() * 1000)
+        future.add_callback(question.answer)
+        future.add_errback(question.fail)
+
+    def _is_connected(self, at: Endpoint) -> bool:
+        with self._lock:
+            return at in self._managers and _ONLY in self._managers[at]._conns  # noqa: SLF001  # as in _asked
 
     def _manager(self, at: Endpoint) -> Any:
         with self._lock:  # or two that ask at once would start two I/O threads, of which one is never ended
@@ -167,10 +201,14 @@ class BrokerConnections:
                     client_id="kafab",
                     receive_message_max_bytes=_ANSWER_LIMIT,
                     max_in_flight_requests_per_connection=_IN_FLIGHT,
-                    proxy_url=DIRECT,
+                    proxy_url=proxy_url(self._dialer),
                     **logins.kafka_python(self._logins_at.get(at, self._login)),
                 )
             return self._managers[at]
+
+
+def _put(answers: "queue.SimpleQueue[tuple[K, Any]]", key: K, answer: Any) -> None:
+    answers.put((key, answer))
 
 
 async def _asked(manager: Any, make: Callable[[], Any], timeout_ms: float) -> Any:
@@ -211,10 +249,14 @@ def _late(at: Endpoint, timeout: timedelta) -> Unknown:
 
 
 def _told(error: Exception, timeout: timedelta) -> str:
-    if isinstance(error, (KafkaTimeoutError, RequestTimedOutError)) or "timed out" in str(error):
+    if isinstance(error, (KafkaTimeoutError, RequestTimedOutError, TimeoutError)) or "timed out" in str(
+        error
+    ):
         return f"did not answer within {timeout.total_seconds():g} s"
     if isinstance(error, SaslAuthenticationFailedError):
         return AT_THE_LOGIN
-    if "ECONNREFUSED" in str(error):
+    if isinstance(error, ConnectionRefusedError) or "ECONNREFUSED" in str(error):
         return "connection refused"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     return str(error) or type(error).__name__

@@ -13,40 +13,48 @@ from datetime import timedelta
 from pathlib import Path
 
 from kafab.adapters.kafka.canary import FINISH, perch_document
+from kafab.adapters.kafka.dialer import Dialer
+from kafab.adapters.kafka.handover import Handover
 from kafab.canary.figures import Figures, from_document
 from kafab.login import IN_THE_CLEAR, Login
 from kafab.ports import Flight, Heard, Perch
 
 _ROOT = Path(__file__).resolve().parents[3]
 _MODULE = "kafab.adapters.kafka.canary"
+_THROUGH_SSH = "kafab.adapters.kafka.canary_python"
 _LAST_LINES = 3
 _END_LIMIT = 5.0
 _LOOK_EVERY = 0.05
 
 
 class CanaryProcesses:
-    """`kafab.ports.Canaries` on this machine."""
+    """`kafab.ports.Canaries` on this machine. Where brokers are reached through SSH, ``dialer`` makes their connections."""
 
-    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
-        self._login = login
+    def __init__(self, login: Login = IN_THE_CLEAR, dialer: Dialer | None = None) -> None:
+        self._login, self._dialer = login, dialer
 
     def fly(self, perch: Perch) -> Flight:
         """Start a process: in a session of its own, so that Ctrl-C comes to its owner alone."""
-        return CanaryProcess(replace(perch, login=self._login))
+        return CanaryProcess(replace(perch, login=self._login), self._dialer)
 
 
 class CanaryProcess:
     """`kafab.ports.Flight` of one process. A thread takes what it tells."""
 
-    def __init__(self, perch: Perch) -> None:
+    def __init__(self, perch: Perch, dialer: Dialer | None = None) -> None:
+        self._handover = Handover(dialer) if dialer is not None and dialer.through_ssh else None
+        more = self._handover.environment if self._handover else {}
         self._process = subprocess.Popen(  # noqa: S603  # this interpreter, arguments our own
-            [sys.executable, "-m", _MODULE],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()])},
+            [sys.executable, "-m", _THROUGH_SSH if self._handover else _MODULE],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), *_python_path()]), **more},
+            pass_fds=[self._handover.descriptor] if self._handover else [],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if self._handover:
+            self._handover.begun()
         self._lock = threading.Lock()
         self._figures: Figures | None = None
         self._at = time.monotonic()
@@ -80,6 +88,8 @@ class CanaryProcess:
         self._thread.join(_END_LIMIT)
         if self._process.stdout:
             self._process.stdout.close()
+        if self._handover:
+            self._handover.close()
 
     def _say(self, line: bytes) -> None:
         # A process that has ended is heard of by `heard`.

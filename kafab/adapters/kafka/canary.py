@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from kafab import login
 from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.clients import TopicChanges, offset_of
-from kafab.canary.figures import Figures, document
+from kafab.canary.figures import CONFLUENT, Figures, document
 from kafab.canary.ledger import Group, Read, Written, counted, figures
 from kafab.errors import Failed
 from kafab.ports import Perch
@@ -148,7 +149,7 @@ class Writer:
         logger.setLevel(logging.DEBUG)
         logger.addHandler(Refusals(written))
         self._logger = logger
-        self._producer = self._made()
+        self._producer: Any = self._made()
         self._due: list[float] = []
         self._next = 0
 
@@ -160,9 +161,8 @@ class Writer:
     def begin(self, until: float) -> None:
         """Send each partition its first record, which opens the connections; then wait for the acknowledgements."""
         if not self._due:
-            with suppress(KafkaException):
-                # Asked for by name, metadata brings the producer its connections at once, not at its next half second.
-                self._producer.list_topics(self._perch.topic, timeout=until - time.monotonic())
+            if not self._meet(until):
+                return
             for number in range(len(self._written)):
                 self._send(number, time.monotonic())
         while not self.ready and (left := until - time.monotonic()) > 0:
@@ -199,6 +199,13 @@ class Writer:
         with suppress(*BROKEN):
             self._producer.purge()
             self._producer.close()
+
+    def _meet(self, until: float) -> bool:
+        """Have the producer know its topic, which brings it its connections; False where records would have to wait for that."""
+        with suppress(KafkaException):
+            # Asked for by name: else it asks at its next half second.
+            self._producer.list_topics(self._perch.topic, timeout=until - time.monotonic())
+        return True
 
     def _send(self, partition: int, now: float) -> None:
         written, topic = self._written[partition], self._perch.topic
@@ -246,7 +253,7 @@ class Writer:
             written.give_up("FATAL")
         self._producer = self._made()
 
-    def _made(self) -> Producer:
+    def _made(self) -> Any:
         return Producer(
             {
                 **_common(self._perch),
@@ -312,12 +319,8 @@ class Reader:
     """A reading of the whole topic from its beginning: in no group's name, and up to ends that stand still."""
 
     def __init__(self, perch: Perch, written: list[Written]) -> None:
-        self._topic = perch.topic
-        self._written = written
-        self.logs = [Read() for _ in written]
-        self._ends: list[int | None] = [None] * len(written)
-        self._settled_since = [0.0] * len(written)
-        self._consumer = Consumer(
+        self._open(perch.topic, written)
+        self._consumer: Any = Consumer(
             {
                 **_common(perch),
                 "group.id": f"{perch.topic}-reading",
@@ -328,10 +331,16 @@ class Reader:
             logger=_LOG,
         )
 
+    def _open(self, topic: str, written: list[Written]) -> None:
+        self._topic = topic
+        self._written = written
+        self.logs = [Read() for _ in written]
+        self._ends: list[int | None] = [None] * len(written)
+        self._settled_since = [0.0] * len(written)
+
     def read(self, alive: Callable[[], None]) -> list[bool]:
         """Read until nothing is missing, or no end moves any more; return which partitions were read to their end."""
-        partitions = [TopicPartition(self._topic, number, 0) for number in range(len(self.logs))]
-        self._consumer.assign(partitions)
+        self._assign()
         looked = told = 0.0
         moved = time.monotonic()
         while True:
@@ -353,6 +362,9 @@ class Reader:
         with suppress(KafkaException):
             self._consumer.close()
 
+    def _assign(self) -> None:
+        self._consumer.assign([TopicPartition(self._topic, number, 0) for number in range(len(self.logs))])
+
     def _take(self) -> bool:
         found = [message for message in self._consumer.consume(BATCH, 0.1) if message.error() is None]
         for message in found:
@@ -366,14 +378,17 @@ class Reader:
         for number, log in enumerate(self.logs):
             if not log.lacks(self._written[number]):
                 continue
-            try:
-                _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=1)
-            except KafkaException:
-                end = None
+            end = self._end_of(number)
             reached = end is not None and log.position >= end
             if not reached or end != self._ends[number]:
                 self._settled_since[number] = now
             self._ends[number] = end
+
+    def _end_of(self, number: int) -> int | None:
+        with suppress(KafkaException):
+            found = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=1)
+            return int(found[1])
+        return None
 
     def _is_whole(self, number: int, now: float) -> bool:
         log = self.logs[number]
@@ -382,6 +397,17 @@ class Reader:
             return log.position >= self._written[number].end
         end = self._ends[number]
         return end is not None and log.position >= end and now - self._settled_since[number] >= SETTLED_AFTER
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The clients of a canary, and what removes its topic where its owner is gone."""
+
+    writer: type[Writer]
+    follower: type[Follower]
+    reader: type[Reader]
+    remove: Callable[[Perch], None]
+    name: str = CONFLUENT
 
 
 def tell(found: Figures) -> None:
@@ -405,18 +431,19 @@ def number_in(read: bytes | None, topic: str, partition: int) -> int | None:
     return int(text)
 
 
-def main() -> None:
-    """Be a canary until the end of the orders."""
+def main(clients: Clients | None = None) -> None:
+    """Be a canary until the end of the orders, on librdkafka unless other clients are given."""
     _LOG.addHandler(logging.NullHandler())
     orders = Orders()
     signal.signal(signal.SIGTERM, orders.finish)
     perch = orders.perch()
     written = [Written() for _ in perch.leaders]
-    writer, follower = Writer(perch, written), Follower(perch)
+    made = clients or Clients(Writer, Follower, Reader, _remove)
+    writer, follower = made.writer(perch, written), made.follower(perch)
     began = time.monotonic()
 
     def now() -> Figures:
-        return figures(
+        found = figures(
             perch.topic,
             perch.leaders,
             written,
@@ -425,6 +452,7 @@ def main() -> None:
             now=time.monotonic(),
             every=perch.every,
         )
+        return replace(found, client=made.name)
 
     try:
         while not orders.ended.is_set() and not writer.ready:
@@ -446,8 +474,8 @@ def main() -> None:
             writer.close()
         follower.close()
         if orders.orphaned:
-            _remove(perch)
-    reader = Reader(perch, written)
+            made.remove(perch)
+    reader = made.reader(perch, written)
     try:
         ended = reader.read(lambda: tell(final))
     finally:

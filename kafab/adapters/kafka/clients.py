@@ -25,6 +25,7 @@ from confluent_kafka.admin import (
 )
 
 from kafab.adapters.kafka import logins
+from kafab.adapters.kafka.changes import HINTS
 from kafab.cluster.metadata import Produced, TopicSpec
 from kafab.errors import Failed
 from kafab.login import IN_THE_CLEAR, Login
@@ -42,12 +43,6 @@ _LOG.propagate = False
 
 # The broker's answer was not a verdict on the request: it may or may not have been carried out.
 _OUTCOME_UNKNOWN = (KafkaError.REQUEST_TIMED_OUT, KafkaError.NOT_CONTROLLER, KafkaError.NETWORK_EXCEPTION)
-_HINTS: Mapping[int, str] = {
-    KafkaError.TOPIC_ALREADY_EXISTS: "`topics.describe NAME` shows it, `topics.alter NAME` changes it; where `topics.list`"
-    " does not have it, it is being deleted, which waits for every broker with a replica: `status` shows which are up",
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "`topics.list` shows what there is",
-    KafkaError.INVALID_REPLICATION_FACTOR: "a topic needs as many live brokers as replicas: `status` shows them",
-}
 
 
 class TopicChanges:
@@ -233,13 +228,12 @@ def read(
     upto: Mapping[int, int],
     *,
     timeout: timedelta,
+    proxy_url: str,
     login: Login = IN_THE_CLEAR,
 ) -> dict[int, tuple[bytes, ...]] | Unknown:
     """Read each partition from offset 0 up to, not including, the given one; at the timeout what has come so far."""
     from kafka import KafkaConsumer, TopicPartition
     from kafka.errors import KafkaError as ClientError
-
-    from kafab.adapters.kafka.brokers import DIRECT
 
     deadline = time.monotonic() + timeout.total_seconds()
     found: dict[int, list[bytes]] = {partition: [] for partition in upto}
@@ -251,7 +245,7 @@ def read(
             bootstrap_servers=bootstrap.split(","),
             client_id="kafab",
             group_id=None,
-            proxy_url=DIRECT,
+            proxy_url=proxy_url,
             **logins.kafka_python(login),
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -302,7 +296,7 @@ def _judged(error: Exception, what: str, bootstrap: str) -> Unknown:
     # librdkafka's own errors are negative: the broker's verdict was not seen
     if code < 0 or code in _OUTCOME_UNKNOWN:
         return Unknown(f"{bootstrap}: {what}: {kafka_error.str()}")
-    raise Failed(f"{what}: {kafka_error.str()}", hint=_HINTS.get(code)) from error
+    raise Failed(f"{what}: {kafka_error.str()}", hint=HINTS.get(code)) from error
 
 
 def _code(error: Exception) -> int | None:

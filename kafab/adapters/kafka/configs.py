@@ -11,7 +11,7 @@ from kafab.cluster.values import same
 from kafab.errors import Failed
 from kafab.unknown import Unknown
 
-_BROKER, _GROUP = 4, 32  # org.apache.kafka.common.config.ConfigResource.Type
+_TOPIC, _BROKER, _GROUP = 2, 4, 32  # org.apache.kafka.common.config.ConfigResource.Type
 _SET, _DELETE = 0, 1  # org.apache.kafka.clients.admin.AlterConfigOp.OpType
 _NO_VERDICT = (7, 41)  # a timeout; not the controller
 
@@ -50,6 +50,11 @@ def settings(response: Any) -> dict[str, Setting] | Unknown:
 def change(broker: int, values: Mapping[str, str | None]) -> Any:
     """Ask to set these properties of a broker, or with None to take them away (IncrementalAlterConfigs, KIP-339)."""
     return _change(_BROKER, str(broker), values)
+
+
+def change_topic(topic: str, values: Mapping[str, str | None]) -> Any:
+    """Ask the same of a topic."""
+    return _change(_TOPIC, topic, values)
 
 
 def change_group(group: str, values: Mapping[str, str | None]) -> Any:

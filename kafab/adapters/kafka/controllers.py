@@ -19,6 +19,7 @@ from kafab.unknown import Unknown
 
 if TYPE_CHECKING:
     from kafab.adapters.kafka.brokers import BrokerConnections
+    from kafab.adapters.kafka.dialer import Dialer
 
 _TIMEOUT = timedelta(seconds=5)
 _FOR_ALL = 0.4
@@ -40,8 +41,11 @@ class KraftControllers:
         brokers: Sequence[Endpoint],
         login: Login = IN_THE_CLEAR,
         brokers_login: Login = IN_THE_CLEAR,
+        *,
+        dialer: "Dialer | None" = None,
     ) -> None:
         self._logins = dict.fromkeys(controllers, login), brokers_login
+        self._dialer = dialer
         self._controllers = tuple(controllers)
         self._brokers = tuple(brokers)
         self._lock = threading.Lock()
@@ -90,7 +94,7 @@ class KraftControllers:
                 from kafab.adapters.kafka.brokers import BrokerConnections
 
                 of_controllers, of_brokers = self._logins
-                self._connections = BrokerConnections(of_brokers, of_controllers)
+                self._connections = BrokerConnections(of_brokers, of_controllers, self._dialer)
             return self._connections
 
 

@@ -14,6 +14,7 @@ from kafka.protocol.admin import DescribeGroupsRequest
 from kafab.adapters.kafka import configs
 from kafab.adapters.kafka import group_messages as messages
 from kafab.adapters.kafka.brokers import BrokerConnections
+from kafab.adapters.kafka.dialer import Dialer
 from kafab.cluster.metadata import Metadata
 from kafab.groups import coordinating
 from kafab.groups.values import (
@@ -42,8 +43,8 @@ _TOGETHER = 500
 class KafkaGroups:
     """`kafab.ports.Groups` and `kafab.ports.Offsets`."""
 
-    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
-        self._connections = BrokerConnections(login)
+    def __init__(self, login: Login = IN_THE_CLEAR, dialer: Dialer | None = None) -> None:
+        self._connections = BrokerConnections(login, dialer=dialer)
 
     def list(self, metadata: Metadata) -> Listing:
         """Ask every broker; a partition of the offsets' topic that nobody leads has groups that nobody lists."""

@@ -18,6 +18,7 @@ from kafka.net.sasl.scram import ScramClient
 from kafab.access.scram import sasl_name
 from kafab.access.values import Account
 from kafab.adapters.kafka import logins
+from kafab.adapters.kafka.dialer import Dialer, connected
 from kafab.command import Secret
 from kafab.login import Login
 from kafab.model import Endpoint
@@ -36,7 +37,8 @@ class ScramLogins:
     ``listeners`` have how kafab connects to each: with TLS or without, and whom it trusts.
     """
 
-    def __init__(self, listeners: Mapping[Endpoint, Login]) -> None:
+    def __init__(self, listeners: Mapping[Endpoint, Login], dialer: Dialer | None = None) -> None:
+        self._dialer = dialer
         self._listeners = tuple(listeners)
         self._logins = dict(listeners)
         self._contexts: dict[Login, ssl.SSLContext] = {}
@@ -65,7 +67,7 @@ class ScramLogins:
         return Unknown("; ".join(reasons))
 
     def _connected(self, at: Endpoint) -> socket.socket:
-        made = socket.create_connection((at.host, at.port), timeout=_TIMEOUT.total_seconds())
+        made = connected(at, _TIMEOUT.total_seconds(), self._dialer)
         if not self._logins[at].protocol.tls:
             return made
         try:

@@ -23,6 +23,7 @@ from cryptography import x509
 
 from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.brokers import AT_THE_LOGIN, BrokerConnections
+from kafab.adapters.kafka.dialer import Dialer, connected
 from kafab.cluster.walls import Attempt, Door, Knocked, LetIn, Refused
 from kafab.command import Secret
 from kafab.config.security import MECHANISM
@@ -58,9 +59,9 @@ _ASK = timedelta(seconds=5)
 class KafkaWalls:
     """`kafab.ports.Walls`."""
 
-    def __init__(self, operator: Login, at: Endpoint, broker: int) -> None:
+    def __init__(self, operator: Login, at: Endpoint, broker: int, dialer: Dialer | None = None) -> None:
         """``operator`` logs in at the address ``at`` of this broker, for the attempt that needs a user."""
-        self._operator, self._at, self._broker = operator, at, broker
+        self._operator, self._at, self._broker, self._dialer = operator, at, broker, dialer
 
     def knock(
         self, doors: Collection[Door], protocols: Mapping[Endpoint, Protocol]
@@ -86,7 +87,7 @@ class KafkaWalls:
 
         def end(one: Endpoint) -> datetime | Unknown:
             try:
-                return _end(one, login)
+                return _end(one, login, self._dialer)
             except OSError as error:
                 return Unknown(error.strerror or str(error) or type(error).__name__)
 
@@ -103,15 +104,15 @@ class KafkaWalls:
         nobody = Login(Protocol.SASL_SSL, self._operator.identity)
         context = logins.context(nobody) if protocol.tls and door.attempt is not Attempt.PLAINTEXT else None
         if door.attempt is Attempt.OTHER_NAME and context is not None:
-            return _other_name(door.at, context)
+            return _other_name(door.at, context, self._dialer)
         if door.attempt is Attempt.UNKNOWN_CA and context is not None and stranger is not None:
             context.load_cert_chain(stranger)
         ask = _ruok if door.zookeeper else _metadata if door.attempt is Attempt.NO_LOGIN else _api_versions
-        return _knocked(door.at, context, ask)
+        return _knocked(door.at, context, ask, self._dialer)
 
     def _login(self, at: Endpoint, protocol: Protocol, user: str, password: Secret) -> Knocked:
         login = Login(protocol, self._operator.identity, MECHANISM, user, password)
-        with closing(BrokerConnections(login)) as connections:
+        with closing(BrokerConnections(login, dialer=self._dialer)) as connections:
             answer = connections.ask({0: (at, _metadata_request)}, _ASK)[0]
         if not isinstance(answer, Unknown):
             return LetIn()
@@ -120,7 +121,7 @@ class KafkaWalls:
     def _without_acl(self, at: Endpoint, protocol: Protocol) -> Knocked:
         """Make a user, log in as that user, ask for a broker's configuration, and take the user away again."""
         user, password = f"kafab-wall-{secrets.token_hex(4)}", Secret(secrets.token_hex(16))
-        with closing(BrokerConnections(self._operator)) as connections:
+        with closing(BrokerConnections(self._operator, dialer=self._dialer)) as connections:
             controller = _controller(connections.ask({0: (self._at, _metadata_request)}, _ASK)[0])
             if isinstance(controller, Unknown):
                 return controller
@@ -135,7 +136,7 @@ class KafkaWalls:
     def _denied(self, at: Endpoint, login: Login) -> Knocked:
         until = time.monotonic() + _USER_LIMIT.total_seconds()
         while True:
-            with closing(BrokerConnections(login)) as connections:
+            with closing(BrokerConnections(login, dialer=self._dialer)) as connections:
                 answer = connections.ask({0: (at, lambda: _configuration(self._broker))}, _ASK)[0]
             if not isinstance(answer, Unknown):
                 break
@@ -160,9 +161,14 @@ def _stranger(folder: Path) -> Path:
     return file
 
 
-def _knocked(at: Endpoint, context: ssl.SSLContext | None, ask: Callable[[socket.socket], bool]) -> Knocked:
+def _knocked(
+    at: Endpoint,
+    context: ssl.SSLContext | None,
+    ask: Callable[[socket.socket], bool],
+    dialer: Dialer | None,
+) -> Knocked:
     """Connect and ask. Raises OSError where nobody listens or answers."""
-    with socket.create_connection((at.host, at.port), timeout=_LIMIT) as plain:
+    with connected(at, _LIMIT, dialer) as plain:
         try:
             if context is None:
                 return LetIn() if ask(plain) else Refused("the connection is closed")
@@ -177,11 +183,11 @@ def _knocked(at: Endpoint, context: ssl.SSLContext | None, ask: Callable[[socket
             return Refused("the connection is closed")
 
 
-def _end(at: Endpoint, login: Login) -> datetime | Unknown:
+def _end(at: Endpoint, login: Login, dialer: Dialer | None) -> datetime | Unknown:
     context = logins.context(login)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
-        socket.create_connection((at.host, at.port), timeout=_LIMIT) as plain,
+        connected(at, _LIMIT, dialer) as plain,
         context.wrap_socket(plain, server_hostname=at.host) as secure,
     ):
         shown = secure.getpeercert(binary_form=True)
@@ -196,8 +202,8 @@ def _alert(error: ssl.SSLError) -> str:
     return f"TLS alert: {name}" if name else "the connection is closed"
 
 
-def _other_name(at: Endpoint, context: ssl.SSLContext) -> Knocked:
-    with socket.create_connection((at.host, at.port), timeout=_LIMIT) as plain:
+def _other_name(at: Endpoint, context: ssl.SSLContext, dialer: Dialer | None) -> Knocked:
+    with connected(at, _LIMIT, dialer) as plain:
         try:
             with context.wrap_socket(plain, server_hostname=_ELSEWHERE):
                 return LetIn()

@@ -20,6 +20,7 @@ from kazoo.handlers.threading import KazooTimeoutError, SequentialThreadingHandl
 from kazoo.retry import KazooRetry
 
 from kafab.adapters.kafka import logins
+from kafab.adapters.kafka.dialer import Dialer, connected, first_ready
 from kafab.cluster.metadata import Controller, Member, Registration
 from kafab.login import IN_THE_CLEAR, Login
 from kafab.model import Endpoint
@@ -39,8 +40,15 @@ T = TypeVar("T")
 class KazooEnsemble:
     """`kafab.ports.ZooKeeper` on kazoo. ``chroot`` is ``/kafka`` or empty for the root. Safe to use from several threads."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], chroot: str, login: Login = IN_THE_CLEAR) -> None:
-        self._login = login
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        chroot: str,
+        login: Login = IN_THE_CLEAR,
+        dialer: Dialer | None = None,
+    ) -> None:
+        self._endpoints = tuple(endpoints)
+        self._login, self._dialer = login, dialer
         self._hosts = ",".join(str(endpoint) for endpoint in endpoints)
         self._chroot = chroot.rstrip("/")
         self._client: KazooClient | None = None
@@ -50,10 +58,10 @@ class KazooEnsemble:
     def member(self, at: Endpoint) -> Member | Unknown:
         """Ask one server with ``srvr`` and, if it leads, with ``mntr``; each within 2 s."""
         try:
-            member = parse_srvr(_word(at, b"srvr", self._login))
+            member = parse_srvr(_word(at, b"srvr", self._login, self._dialer))
             if member.mode != "leader":
                 return member
-            synced = parse_synced_followers(_word(at, b"mntr", self._login))
+            synced = parse_synced_followers(_word(at, b"mntr", self._login, self._dialer))
         except (OSError, ValueError) as error:
             return Unknown(f"{at}: {_told(error)}")
         return Member(member.mode, member.zxid, member.version, synced)
@@ -125,6 +133,13 @@ class KazooEnsemble:
                 f"ZooKeeper {self._hosts}: {self._chroot}{path} is not what Kafka writes: {error!r}"
             )
 
+    def _reachable(self) -> Sequence[Endpoint]:
+        """Return the servers, once the way to one of them is there; those behind which nobody is come last."""
+        dialer = self._dialer
+        if dialer is None or not any(dialer.needs_login(at.host, at.port) for at in self._endpoints):
+            return self._endpoints
+        return first_ready(dialer, self._endpoints, _SESSION_TIMEOUT.total_seconds())
+
     def _session(self) -> KazooClient:
         seen, _ = self._refused
         with self._lock:
@@ -133,7 +148,7 @@ class KazooEnsemble:
                 raise error  # it failed for another thread while this one waited: n askers wait 5 s, not n times 5 s
             if self._client is None:
                 try:
-                    self._client = _opened(self._hosts, self._login)
+                    self._client = _opened(self._reachable(), self._login, self._dialer)
                 except (KazooException, KazooTimeoutError, OSError) as refusal:
                     self._refused = (count + 1, refusal)
                     raise
@@ -191,19 +206,22 @@ def _within(answer: Any) -> Any:
     return answer.get(timeout=_SESSION_TIMEOUT.total_seconds())
 
 
-def _opened(hosts: str, login: Login) -> KazooClient:
+def _opened(servers: Sequence[Endpoint], login: Login, dialer: Dialer | None) -> KazooClient:
     seconds = _SESSION_TIMEOUT.total_seconds()
     # Two rounds over the servers at most: a dead ensemble is told in seconds, and polling is the caller's business.
     retry = KazooRetry(max_tries=1, delay=0.1, max_delay=0.5)
     client = KazooClient(
-        hosts=hosts,
+        hosts=",".join(map(str, servers)),
         timeout=seconds,
         connection_retry=retry,
         command_retry=retry,
         logger=_LOG,
         read_only=False,
-        handler=_Handler(login),
+        handler=_Handler(login, dialer),
     )
+    if dialer is not None:
+        # A name is the far end's to resolve, where the way leads through it; kazoo would leave out what this machine does not know.
+        client._connection._expand_client_hosts = lambda: [(at.host, at.host, at.port) for at in servers]  # noqa: SLF001
     try:
         client.start(timeout=seconds)
     except BaseException:
@@ -221,19 +239,21 @@ def _end(client: KazooClient) -> None:
 
 
 class _Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo ships no types
-    """kazoo's own handler, with TLS that trusts the cluster's CA alone and checks the server's name.
+    """kazoo's own handler, with connections of a dialer's, and TLS that trusts the cluster's CA alone and checks the server's name.
 
     kazoo's own TLS trusts the CAs of the operating system, too, and checks no names.
     """
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, dialer: Dialer | None) -> None:
         super().__init__()
-        self._login = login
+        self._login, self._dialer = login, dialer
 
-    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Connect to one server."""
-        host = args[0][0] if args else kwargs["address"][0]
-        return _secured(super().create_connection(*args, **kwargs), host, self._login)
+    def create_connection(
+        self, address: tuple[str, int], timeout: float | None = None, **_kazoos_own: Any
+    ) -> socket.socket:
+        """Connect to one server. Raises OSError."""
+        seconds = _SESSION_TIMEOUT.total_seconds() if timeout is None else timeout
+        return _secured(connected(Endpoint(*address), seconds, self._dialer), address[0], self._login)
 
 
 def _secured(connection: socket.socket, host: str, login: Login) -> socket.socket:
@@ -247,11 +267,10 @@ def _secured(connection: socket.socket, host: str, login: Login) -> socket.socke
         raise
 
 
-def _word(at: Endpoint, word: bytes, login: Login) -> str:
+def _word(at: Endpoint, word: bytes, login: Login, dialer: Dialer | None) -> str:
     seconds = _WORD_TIMEOUT.total_seconds()
     answer = bytearray()
-    plain = socket.create_connection((at.host, at.port), timeout=seconds)
-    with _secured(plain, at.host, login) as connection:
+    with _secured(connected(at, seconds, dialer), at.host, login) as connection:
         connection.sendall(word)
         while chunk := connection.recv(65536):
             answer += chunk

@@ -72,6 +72,11 @@ class SshFleet:
         same._shell = replace(self._shell, become=root)  # noqa: SLF001  # its own class
         return same
 
+    @property
+    def links(self) -> Mapping[str, Link]:
+        """The connections by host, for what else goes over them."""
+        return self._links
+
     def run(
         self, scripts: Mapping[str, Script], *, each: Callable[[str, Outcome], None] | None = None
     ) -> dict[str, Outcome]:

@@ -32,7 +32,7 @@ from kafab.adapters.ssh.faults import (
 from kafab.adapters.ssh.frame import Frame, NotBegun
 from kafab.adapters.ssh.hostkeys import KnownHosts, Peer, described
 from kafab.adapters.ssh.identities import key_files, public_blob, shown_keys
-from kafab.adapters.ssh.wire import ProxyProcess, Watched, keep_alive, transport
+from kafab.adapters.ssh.wire import Noting, ProxyProcess, Watched, keep_alive, transport
 from kafab.events import Emit, Note, silent
 from kafab.hosts.doors import told
 from kafab.model import Host, Ssh
@@ -318,6 +318,32 @@ class Link:
                 raise LinkError(
                     told(f"sshd opened no session: {error or 'the connection was lost'}")
                 ) from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its connection is there, as far as anybody knows."""
+        connection = self._connection
+        return connection is not None and bool(connection.transport.is_active())
+
+    def forward(self, address: str, port: int, seconds: float) -> paramiko.Channel:
+        """Open a channel to an address as the host sees it; the login that this may take has its own time.
+
+        Raises ChannelException where sshd refuses, or what the address does; LinkError where there is no connection.
+        """
+        with self._lock:
+            if not self.is_open:
+                self._drop()
+                self._connection = self._dialed(lambda: None)
+            opened: Noting = self._connection.transport
+        # Not under the lock: opening takes a round trip, and many may do so at once.
+        try:
+            return opened.forward(address, port, seconds)
+        except ssh_exception.ChannelException:
+            raise
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if opened.is_active():
+                raise LinkError(f"no answer within {seconds:g} s") from error
+            raise LinkError(told(self.silence or "the SSH connection was lost")) from error
 
     def host_key(self) -> str | None:
         """Return the key that the open connection has verified, ``type base64``; None where there is no connection."""

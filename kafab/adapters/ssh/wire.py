@@ -19,6 +19,7 @@ from typing import Any, cast
 import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
+from paramiko.ssh_exception import ChannelException
 
 from kafab.adapters.ssh.hostcerts import SUFFIX
 from kafab.adapters.ssh.hostkeys import KnownHosts, Peer
@@ -156,6 +157,33 @@ class Noting(paramiko.Transport):
 
     farewell = ""
     _offer: Mapping[str, Sequence[str]] = {}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._opening = threading.local()
+        self._refused: dict[int, Exception] = {}
+
+    def forward(self, host: str, port: int, seconds: float) -> paramiko.Channel:
+        """Open a channel to an address as the peer sees it. Raises ChannelException with the peer's own reason.
+
+        Several threads may open channels at once: Paramiko alone keeps one reason for all of them.
+        """
+        self._opening.channel = -1
+        try:
+            # The origin is for the peer's log; OpenSSH's client names its own listener here.
+            return self.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._refused.pop(self._opening.channel, error) from None
+
+    def _next_channel(self) -> int:
+        self._opening.channel = number = cast("int", super()._next_channel())  # type: ignore[misc]
+        return number
+
+    def _parse_channel_open_failure(self, message: Message) -> None:
+        number, reason, text = message.get_int(), message.get_int(), message.get_text()
+        self._refused[number] = ChannelException(reason, text)
+        message.rewind()
+        super()._parse_channel_open_failure(message)  # type: ignore[misc]
 
     def differ(self, complaint: str) -> str:
         """Say what the two have not in common, after Paramiko's complaint of it, and what each has."""

@@ -27,6 +27,7 @@ from kafab.ops.drills.transactions import TRANSACTIONS
 from kafab.ops.drills.trials import Cannot, Drill, Trial
 from kafab.ops.groups import changing
 from kafab.ops.lock import operating
+from kafab.ops.records.clients import usable
 from kafab.ops.until import until
 from kafab.ops.world import World
 from kafab.records.settings import Client
@@ -79,6 +80,7 @@ def run(
             f"{few(forbidden)} puts faults on brokers, and {cluster.name} is no lab",
             hint="`fab lab.up deploy start` makes one",
         )
+    clients = tuple(dict.fromkeys(usable(cluster, world, client) for client in clients))
     if len(drills) == 1:
         _refuse_lacking(drills[0], clients, world)
     with operating(cluster, world, f"drill.run {few(drill.name for drill in drills)}"):

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 from kafka.protocol.metadata import MetadataResponse
 from kafka.protocol.producer import ProduceResponse
 
+from kafab.adapters.kafka.dialer import Dialer
+
 Address: TypeAlias = tuple[str, int]
 
 LOOPBACK = "127.0.0.1"
@@ -35,7 +37,10 @@ class Relay:
     ``every``: each so many-th answer to a Produce request is withheld, and the connection cut on which it came; ``cut`` hears of it.
     """
 
-    def __init__(self, bootstrap: str, every: int, cut: Callable[[], object]) -> None:
+    def __init__(
+        self, bootstrap: str, every: int, cut: Callable[[], object], dialer: Dialer | None = None
+    ) -> None:
+        self._dialer = dialer
         self.bootstrap = ""
         self._brokers = [_address(one) for one in bootstrap.split(",")]
         self._every, self._cut = every, cut
@@ -92,7 +97,7 @@ class Relay:
     ) -> None:
         """Carry requests and answers until one end closes, or the connection is to be cut."""
         with closing(writer), suppress(*_ENDS):
-            there, to_broker = await asyncio.open_connection(*broker)
+            there, to_broker = await self._open_to(broker)
             with closing(to_broker):
                 asked: dict[int, tuple[int, int]] = {}
                 ways = [
@@ -108,6 +113,12 @@ class Relay:
                     # An end of the connection is one; anything else is a mistake of the relay's, which its client only sees as a cut.
                     wrong = [end for end in ends if isinstance(end, Exception) and not isinstance(end, _ENDS)]
                     sys.stderr.writelines(f"relay: {error!r}\n" for error in wrong)
+
+    async def _open_to(self, broker: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._dialer is None:
+            return await asyncio.open_connection(*broker)
+        made = await self._loop.run_in_executor(None, self._dialer.connect, *broker, _START_LIMIT)
+        return await asyncio.open_connection(sock=made)
 
     async def _answered(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: dict[int, tuple[int, int]]

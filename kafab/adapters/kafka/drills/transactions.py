@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from kafab.adapters.kafka import logins
-from kafab.adapters.kafka.brokers import DIRECT
 from kafab.adapters.kafka.records import confluent, kafka_python
+from kafab.adapters.kafka.sockets import proxy_url
 from kafab.drills import orders
 from kafab.drills.history import Kind
 from kafab.drills.orders import Ending, Order
@@ -233,7 +233,9 @@ def end_hanging(order: Order, tell: Tell) -> None:
     from kafka.errors import KafkaError
 
     admin = KafkaAdminClient(
-        bootstrap_servers=order.bootstrap.split(","), proxy_url=DIRECT, **logins.kafka_python(order.login)
+        bootstrap_servers=order.bootstrap.split(","),
+        proxy_url=proxy_url(None),
+        **logins.kafka_python(order.login),
     )
     try:
         places: Sequence[Any] = [TopicPartition(order.topic, number) for number in range(order.partitions)]

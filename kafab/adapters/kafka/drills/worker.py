@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.drills import share, transactions
 from kafab.adapters.kafka.drills.members import member
+from kafab.adapters.kafka.handover import HandedOver
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.adapters.kafka.records.consumers import Consumer, Refused
+from kafab.adapters.kafka.sockets import DIRECT, own, proxy_url, use
 from kafab.drills import history, orders
 from kafab.drills.history import Event, Kind
 from kafab.drills.orders import Commits, Order, Role
@@ -71,7 +73,7 @@ class Worker:
         from kafab.adapters.kafka.drills.relay import Relay
 
         told = partial(self.tell, Kind.FAULT, detail="connection cut")
-        with Relay(order.bootstrap, 0 if order.orderly else order.cut_every, told) as relay:
+        with Relay(order.bootstrap, 0 if order.orderly else order.cut_every, told, own()) as relay:
             self.order = replace(order, bootstrap=relay.bootstrap)
             write(self)
 
@@ -168,14 +170,20 @@ class Worker:
 
     def trim(self) -> None:
         """Delete the first records of each partition."""
-        from confluent_kafka import TopicPartition
-        from confluent_kafka.admin import AdminClient
+        from kafka import KafkaAdminClient, TopicPartition
 
         order = self.order
-        admin = AdminClient({"bootstrap.servers": order.bootstrap, **logins.librdkafka(order.login)})
-        places = [TopicPartition(order.topic, number, order.count) for number in range(order.partitions)]
-        for future in admin.delete_records(places).values():
-            future.result(timeout=30)
+        admin = KafkaAdminClient(
+            bootstrap_servers=order.bootstrap.split(","),
+            proxy_url=proxy_url(None),
+            **logins.kafka_python(order.login),
+        )
+        try:
+            admin.delete_records(
+                {TopicPartition(order.topic, number): order.count for number in range(order.partitions)}
+            )
+        finally:
+            admin.close()
 
     def keep_redis(self) -> None:
         """Keep a Redis server until the word comes; its socket and its pid are told with each start."""
@@ -250,7 +258,12 @@ def _write_kafka_python(worker: Worker) -> None:
     from kafka.errors import KafkaError
 
     order = worker.order
-    more = {"linger_ms": 0} | ({"batch_size": 0} if order.cut_every else {})  # as above
+    more: dict[str, Any] = {"linger_ms": 0}
+    if order.cut_every:
+        more |= {
+            "batch_size": 0,
+            "proxy_url": DIRECT,
+        }  # as above; the relay is here, whatever the way behind it
     producer = KafkaProducer(**{**kafka_python.producer_config(order.producer), **more})
     for number, partition in _records(order):
         worker.tell(Kind.SEND, partition, number=number)
@@ -314,6 +327,8 @@ def main() -> None:
         heard += chunk
     text, _, rest = heard.partition(b"\n")
     worker = Worker(orders.read(text.decode()))
+    if (owner := HandedOver.of_environment()) is not None:
+        use(owner)
     threading.Thread(target=_listen, args=(worker, rest), daemon=True).start()
     does: dict[Role, Callable[[], object]] = {
         Role.WRITE: worker.write,

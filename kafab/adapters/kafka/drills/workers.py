@@ -10,8 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from kafab.adapters.kafka.dialer import Dialer
 from kafab.adapters.kafka.drills import redis_server
 from kafab.adapters.kafka.drills.worker import FINISH
+from kafab.adapters.kafka.handover import Handover
 from kafab.drills import history, orders
 from kafab.drills.history import Event
 from kafab.drills.orders import Order, Role
@@ -25,14 +27,14 @@ _END_LIMIT = 5.0
 
 
 class WorkerProcesses:
-    """`kafab.ports.Workers` on this machine."""
+    """`kafab.ports.Workers` on this machine. Where brokers are reached through SSH, ``dialer`` makes their connections."""
 
-    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
-        self._login = login
+    def __init__(self, login: Login = IN_THE_CLEAR, dialer: Dialer | None = None) -> None:
+        self._login, self._dialer = login, dialer
 
     def start(self, order: Order) -> Worker:
         """Start a process: in a session of its own, so that Ctrl-C comes to its owner alone."""
-        return WorkerProcess(replace(order, login=self._login))
+        return WorkerProcess(replace(order, login=self._login), self._dialer)
 
     def lacking(self, role: Role) -> tuple[str, str] | None:
         """Look for what is not installed."""
@@ -42,16 +44,24 @@ class WorkerProcesses:
 class WorkerProcess:
     """`kafab.ports.Worker` of one process. A thread takes what it tells."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, dialer: Dialer | None = None) -> None:
+        self._handover = Handover(dialer) if dialer is not None and dialer.through_ssh else None
         paths = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(  # noqa: S603  # this interpreter, arguments our own
             [sys.executable, "-m", _MODULE],
-            env={**os.environ, "PYTHONPATH": paths},
+            env={
+                **os.environ,
+                "PYTHONPATH": paths,
+                **(self._handover.environment if self._handover else {}),
+            },
+            pass_fds=[self._handover.descriptor] if self._handover else [],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if self._handover:
+            self._handover.begun()
         # One with a server of its own has more to end than itself.
         self._takes_away = order.role is Role.REDIS
         self._events: list[Event] = []
@@ -98,6 +108,8 @@ class WorkerProcess:
         self._thread.join(_END_LIMIT)
         if self._process.stdout:
             self._process.stdout.close()
+        if self._handover:
+            self._handover.close()
 
     def _say(self, line: bytes) -> None:
         with suppress(OSError, ValueError):  # one that has ended is heard of otherwise

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
+from kafab.adapters.kafka.dialer import Dialer
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.records.reading import Found
 from kafab.records.settings import Client, ConsumerSettings
@@ -77,6 +78,7 @@ def consumer(
     batch: int,
     starts: Mapping[int, int] | None = None,
     stores: bool = False,
+    dialer: Dialer | None = None,
 ) -> Consumer:
     """Return a consumer: a member of the settings' group, or with ``starts`` (partition -> offset) one that has these for good.
 
@@ -84,7 +86,7 @@ def consumer(
     """
     if client is Client.CONFLUENT:
         return _Confluent(settings, topic, hears, batch, starts, stores=stores)
-    return _KafkaPython(settings, topic, hears, batch, starts)
+    return _KafkaPython(settings, topic, hears, batch, starts, dialer=dialer)
 
 
 FULL_QUEUE_MS = 10
@@ -218,13 +220,15 @@ class _KafkaPython:
         hears: Hears,
         batch: int,
         starts: Mapping[int, int] | None,
+        *,
+        dialer: Dialer | None,
     ) -> None:
         from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
         from kafka.errors import KafkaError
 
         self._topic, self._hears, self._batch = topic, hears, batch
         self._errors, self._offset, self._partition = KafkaError, OffsetAndMetadata, TopicPartition
-        self._consumer = KafkaConsumer(**kafka_python.consumer_config(settings))
+        self._consumer = KafkaConsumer(**kafka_python.consumer_config(settings, dialer))
 
         class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python ships no types
             def on_partitions_assigned(self, assigned: Any) -> None:

@@ -4,7 +4,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from kafab.adapters.kafka import logins
-from kafab.adapters.kafka.brokers import DIRECT
+from kafab.adapters.kafka.dialer import Dialer
+from kafab.adapters.kafka.sockets import proxy_url
 from kafab.errors import UsageError
 from kafab.records.settings import (
     Acks,
@@ -21,7 +22,7 @@ _CODECS = {"snappy": ("snappy", "python-snappy"), "lz4": ("lz4", "lz4"), "zstd":
 """The module that kafka-python compresses with, and the package that has it."""
 
 
-def producer_config(settings: ProducerSettings) -> dict[str, Any]:
+def producer_config(settings: ProducerSettings, dialer: Dialer | None = None) -> dict[str, Any]:
     """Return the arguments of KafkaProducer. Raises UsageError for settings that exclude each other."""
     idempotent = idempotence(Client.KAFKA_PYTHON, settings)
     # The client refuses a delivery limit that is not longer than one request's and the linger together.
@@ -30,7 +31,7 @@ def producer_config(settings: ProducerSettings) -> dict[str, Any]:
     config: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap.split(","),
         "client_id": settings.client_id,
-        "proxy_url": DIRECT,
+        "proxy_url": proxy_url(dialer),
         **logins.kafka_python(settings.login),
         "acks": _ACKS[settings.acks],
         # Given, it is never dropped silently.
@@ -55,12 +56,12 @@ def producer_config(settings: ProducerSettings) -> dict[str, Any]:
     return config
 
 
-def consumer_config(settings: ConsumerSettings) -> dict[str, Any]:
+def consumer_config(settings: ConsumerSettings, dialer: Dialer | None = None) -> dict[str, Any]:
     """Return the arguments of KafkaConsumer."""
     config: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap.split(","),
         "client_id": settings.client_id,
-        "proxy_url": DIRECT,
+        "proxy_url": proxy_url(dialer),
         **logins.kafka_python(settings.login),
         "group_id": settings.group,
         "auto_offset_reset": settings.reset.value,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from kafab.adapters.kafka.dialer import Dialer
 from kafab.adapters.kafka.records.consumers import Consumer, Refused, consumer
 from kafab.login import IN_THE_CLEAR, Login
 from kafab.records.reading import Commits, Found, Progress, Reading, ReadOrder, Turn
@@ -44,10 +45,10 @@ HOPELESS = frozenset(
 
 
 class KafkaReaders:
-    """`kafab.ports.Readers`."""
+    """`kafab.ports.Readers`. librdkafka connects by itself; kafka-python's connections are those of ``dialer``, where there is one."""
 
-    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
-        self._login = login
+    def __init__(self, login: Login = IN_THE_CLEAR, dialer: Dialer | None = None) -> None:
+        self._login, self._dialer = login, dialer
 
     def read(
         self,
@@ -58,7 +59,7 @@ class KafkaReaders:
         alive: Callable[[Progress], None],
     ) -> Reading:
         """Read until the order's end, Ctrl-C, an error or a long silence; then let every member leave."""
-        run = _Run(client, replace(settings, login=self._login), order)
+        run = _Run(client, replace(settings, login=self._login), order, self._dialer)
         interrupted, silent = False, ""
         run.start()
         try:
@@ -98,8 +99,10 @@ def _watch(run: "_Run", hear: Callable[[Found], bool], alive: Callable[[Progress
 class _Run:
     """What all members of one reading share."""
 
-    def __init__(self, client: Client, settings: ConsumerSettings, order: ReadOrder) -> None:
-        self.client, self.settings, self.order = client, settings, order
+    def __init__(
+        self, client: Client, settings: ConsumerSettings, order: ReadOrder, dialer: Dialer | None
+    ) -> None:
+        self.client, self.settings, self.order, self.dialer = client, settings, order, dialer
         self.over, self.gate, self.changed = threading.Event(), threading.Event(), threading.Event()
         self.begun, self.reading_since, self.last = time.monotonic(), 0.0, 0.0
         self.turns: list[Turn] = []
@@ -257,6 +260,7 @@ class _Member:
                 batch=BATCH,
                 starts=starts,
                 stores=self._order.committing.how is Commits.AUTO,
+                dialer=run.dialer,
             )
             if starts is not None:
                 self.mine = frozenset(starts)

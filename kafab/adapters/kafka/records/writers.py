@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
+from kafab.adapters.kafka.dialer import Dialer
 from kafab.adapters.kafka.records import confluent, kafka_python
 from kafab.errors import Failed
 from kafab.login import IN_THE_CLEAR, Login
@@ -59,18 +60,22 @@ class Sender(Protocol):
 
 
 class KafkaWriters:
-    """`kafab.ports.Writers`."""
+    """`kafab.ports.Writers`. librdkafka connects by itself; kafka-python's connections are those of ``dialer``, where there is one."""
 
-    def __init__(self, login: Login = IN_THE_CLEAR) -> None:
-        self._login = login
+    def __init__(self, login: Login = IN_THE_CLEAR, dialer: Dialer | None = None) -> None:
+        self._login, self._dialer = login, dialer
 
     def write(
         self, client: Client, settings: ProducerSettings, order: Order, alive: Callable[[int], None]
     ) -> tuple[Written, tuple[Acked, ...]]:
         """Write the records, then wait for all of them; return the figures and the records to be shown."""
         books = Books(Tally(asked=settings.acks is not Acks.NONE))
-        made: Callable[..., Sender] = _Confluent if client is Client.CONFLUENT else _KafkaPython
-        sender = made(replace(settings, login=self._login), order.topic, books)
+        settings = replace(settings, login=self._login)
+        sender: Sender = (
+            _Confluent(settings, order.topic, books)
+            if client is Client.CONFLUENT
+            else _KafkaPython(settings, order.topic, books, self._dialer)
+        )
         began, interrupted, trouble = time.monotonic(), False, ""
         limit = settings.waits.total_seconds()
         with contextlib.closing(sender):
@@ -208,14 +213,14 @@ class _Confluent:
 class _KafkaPython:
     """kafka-python."""
 
-    def __init__(self, settings: ProducerSettings, topic: str, books: Books) -> None:
+    def __init__(self, settings: ProducerSettings, topic: str, books: Books, dialer: Dialer | None) -> None:
         from kafka import KafkaProducer
         from kafka.errors import KafkaError
 
         self._errors = KafkaError
         self._books, self._topic, self._sent = books, topic, 0
         try:
-            self._producer = KafkaProducer(**kafka_python.producer_config(settings))
+            self._producer = KafkaProducer(**kafka_python.producer_config(settings, dialer))
         except KafkaError as error:
             raise Failed(f"{settings.bootstrap}: {error}; no record was sent") from error
         try:
