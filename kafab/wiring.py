@@ -198,7 +198,8 @@ class Session:
 
         found = [one for node in self.cluster.brokers for one in node.broker_listeners if one.protocol.sasl]
         identity = self.certificates.identity() if any(one.protocol.tls for one in found) else None
-        return ScramLogins({one.endpoint: Login(one.protocol, identity) for one in found}, self._reach)
+        listeners = {one.endpoint: Login(one.protocol, identity) for one in found}
+        return ScramLogins(listeners, self._reach)
 
     @cached_property
     def _groups(self) -> "KafkaGroups":

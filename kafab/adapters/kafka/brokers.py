@@ -38,10 +38,10 @@ _ANSWER_LIMIT = (
 )  # Kafka's own socket.request.max.bytes; metadata of 100000 partitions is about 10 MB
 _IN_FLIGHT = 10000  # kafka-python's 5 would make a frozen broker, asked often, "not ready" in place of silent
 _GRACE = timedelta(seconds=1)  # what the I/O thread may be late by before it is given up
-_THROTTLED = 0.05  # seconds between two looks at a connection that a quota holds up
 _WAY = timedelta(seconds=25)
 """What the way to a broker may take beside its answer: a login, or several where there is a bastion."""
 _READY = object()
+_THROTTLED = 0.05  # seconds between two looks at a connection that a quota holds up
 _ONLY = (
     "bootstrap-0"  # kafka-python's name for the first, here the only, server a connection manager was given
 )
@@ -176,7 +176,11 @@ class BrokerConnections:
             return
         try:
             self._send(question)
-        except (KafkaError, RuntimeError) as error:  # closed meanwhile
+        except (
+            KafkaError,
+            RuntimeError,
+            OSError,
+        ) as error:  # closed meanwhile; files of a login that cannot be read
             question.fail(error)
 
     def _send(self, question: "_Question") -> None:

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 from kafka.errors import KafkaConnectionError
 from kafka.net.inet import KafkaNetSocket
@@ -45,7 +46,7 @@ class _Direct(KafkaNetSocket):  # type: ignore[misc]  # kafka-python ships no ty
             raise
 
 
-_DIALERS: dict[str, Dialer] = {}
+_DIALERS: "WeakValueDictionary[str, Dialer]" = WeakValueDictionary()
 _NUMBERS = count(1)
 _OWN: list[Dialer] = []
 
@@ -70,12 +71,6 @@ def proxy_url(dialer: Dialer | None) -> str:
         known = f"d{next(_NUMBERS)}"
         _DIALERS[known] = dialer
     return f"{_REACHED}://{known}"
-
-
-def forget(dialer: Dialer) -> None:
-    """Let go of a dialer that is closed."""
-    for name in [name for name, one in _DIALERS.items() if one is dialer]:
-        del _DIALERS[name]
 
 
 class _Reached(KafkaNetSocket):  # type: ignore[misc]  # kafka-python ships no types
