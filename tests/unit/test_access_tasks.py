@@ -1,6 +1,7 @@
 """The commands of access as code on fakes: plan, apply, drift and export, their exit codes and what they leave behind."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from kafab.access import record
 from kafab.access.scram import salted
 from kafab.access.values import Account, Acl, Credential, Entity, Limit, Pattern, Permission
 from kafab.command import Secret
+from kafab.listeners import Protocol
+from kafab.model import Role, Security
 from kafab.unknown import Unknown
 from tasks import access as tasks
 from tests.access_world import AccessWorld
@@ -185,6 +188,28 @@ def test_own_access_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     place.write('acls: [{principal: "User:ANONYMOUS", cluster: true, deny: Alter, host: 10.0.0.1}]\n')
     assert fab("access.apply") == 3
     assert place.access.calls == []
+
+
+def test_own_user_is_kept_with_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user as whom kafab logs in is not removed, and gets no other password than kafab has."""
+    place = AccessWorld(tmp_path, super_users="User:ann")
+    own = [
+        replace(node, listeners=(replace(node.listeners[0], protocol=Protocol.SASL_PLAINTEXT),))
+        if node.role is Role.BROKER
+        else node
+        for node in place.cluster.nodes
+    ]
+    security = Security(operator_user="ann", operator_password="${env:ANN}")
+    place.cluster = replace(place.cluster, nodes=tuple(own), security=security)
+    place.access.credentials[ANN] = credential("ann's")
+    fab = on_fakes(monkeypatch, place.cluster, place.world, tree_of(tasks))
+    place.write('users: {ann: {password: "${env:BOB}"}}\n')
+    assert fab("access.plan") == 3
+    place.write('users: {ann: {password: "${env:ANN}"}}\n')
+    assert fab("access.apply", "--set-passwords") == 0
+    place.write("{}\n")
+    assert fab("access.apply", "--prune") == 3
+    assert ANN in place.access.credentials
 
 
 def test_silent_brokers_and_hosts_are_told(

@@ -38,6 +38,7 @@ from kafab.ops.history import Run
 from kafab.ops.lock import operating
 from kafab.ops.topics import topics
 from kafab.ops.world import World
+from kafab.references import Reference
 from kafab.unknown import Unknown
 from kafab.words import few, plural
 
@@ -74,6 +75,7 @@ def make_plan(cluster: Cluster, asked: Asked, world: World) -> tuple[AccessPlan,
     """
     sight = see(cluster, asked.want, world)
     found = asked.plan(sight)
+    _check_own_password(cluster, found, sight, world)
     for step in found.steps:
         if isinstance(step, MakeTopic):
             topics.check_new(world, _spec(step))
@@ -82,6 +84,26 @@ def make_plan(cluster: Cluster, asked: Asked, world: World) -> tuple[AccessPlan,
         elif isinstance(step, SetProperty):
             topics.alteration(world, step.name, configs={step.key: step.after}, partitions=None)
     return found, sight
+
+
+def _check_own_password(cluster: Cluster, planned: AccessPlan, sight: Sight, world: World) -> None:
+    """Refuse to give the user as whom kafab logs in another password than the one that it logs in with."""
+    own = cluster.security.operator_password if cluster.security else None
+    user = sight.operator.user
+    wishes = [
+        step.wish.password
+        for step in planned.steps
+        if isinstance(step, SetLogin) and step.login.user == user and step.wish.password
+    ]
+    if own is None or not wishes:
+        return
+    reference = Reference.parse(own)
+    values = read_passwords([reference, *wishes], world)
+    if any(values[wish].value != values[reference].value for wish in wishes):
+        raise Unsafe(
+            f"this would give {user}, as whom kafab itself logs in, another password than security.operator_password has",
+            hint=f"let both be {reference}",
+        )
 
 
 def apply(cluster: Cluster, asked: Asked, planned: AccessPlan, seen: Sight, world: World) -> None:
