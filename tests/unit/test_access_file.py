@@ -1,5 +1,7 @@
 """The file of users, ACLs, quotas and topics: what it means, its mistakes with their places, and its export."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,8 +32,10 @@ from kafab.model import Version
 from kafab.ops.author.inventories import check
 from kafab.problems import Problem
 from kafab.references import Reference
+from kafab.screens.access import text
 from kafab.unknown import Unknown
 from tests.access_values import ROOT, haves, records
+from tests.conftest import cluster_in
 
 NEW, OLD = Version(4, 3, 1), Version(2, 4, 1)
 WHOLE = """users:
@@ -212,6 +216,20 @@ def test_what_has_no_effect_is_a_warning(tmp_path: Path) -> None:
     assert [
         word in told for word in ("no effect", "compare addresses", "beginning of names", "second time")
     ] == [True] * 4
+
+
+def test_page_shows_what_its_file_is_planned_as(tmp_path: Path) -> None:
+    """The file of docs/access.md has no mistake, and each line of the plan below it is one of its plan."""
+    page = (Path(__file__).parents[2] / "docs" / "access.md").read_text(encoding="utf-8")
+    file = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    shown = re.search(r"```text\n(.*?)```", page, re.DOTALL)
+    assert file
+    assert shown
+    want, _, warnings = loaded(tmp_path, file[1])
+    assert warnings == ()
+    cluster = replace(cluster_in(tmp_path, 3), name="prod")
+    lines = text(cluster, plan(want, Have(), Recorded(), ROOT), tmp_path / "prod.yaml").splitlines()
+    assert [line for line in shown[1].splitlines() if line not in lines] == ["  …"]
 
 
 @settings(max_examples=25)
