@@ -210,7 +210,9 @@ def test_archives_are_made_one_after_another(small: Cluster, shell: Shell, tmp_p
     deadline = time.monotonic() + LIMIT
     while not (made.exists() and len(made.read_text().splitlines()) == 2) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert made.read_text().splitlines() == ["zookeeper archive 10", "broker archive 10"]
+    # As much lower as can be than that of these tests.
+    nice = min(os.nice(0) + 10, 19)
+    assert made.read_text().splitlines() == [f"zookeeper archive {nice}", f"broker archive {nice}"]
 
 
 def test_stop_gives_up_the_archive(broker: Node, shell: Shell) -> None:
