@@ -13,6 +13,7 @@ LONGEST = (
     "cluster 2.4.1",
     "docker_lab",
     "tests/e2e/test_verify_broken_kraft.py",
+    "tests/e2e/test_behind_a_bastion.py",
     "tests/e2e/docker/test_faults.py",
     "tests/e2e/docker/test_unmounted.py",
     "docker kraft",

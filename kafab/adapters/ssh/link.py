@@ -2,6 +2,8 @@
 
 Fabric alone adds any host key, waits for ever on a dead network and opens a shared gateway once a host. What it is
 kept for: a connection that knows its hop, and how hops are nested. ssh_config is read by `sshconfig`, not by Fabric.
+
+The file is a little over 400 lines long because how a host is dialled and what is opened on its connection share its faults.
 """
 
 import logging

@@ -77,9 +77,12 @@ class SshReach:
         found = self._found(at, seconds, LOGIN_SECONDS + seconds)
         with self._lock:
             before = self._spare.pop(at, None)
-            self._spare[at] = (time.monotonic(), found)
+            if not self._closed:
+                self._spare[at] = (time.monotonic(), found)
         if before:
             before[1].close()
+        if self._closed:
+            found.close()
 
     def close(self) -> None:
         """End all connections through SSH, and those that nobody has asked for."""
