@@ -4,20 +4,25 @@ kafab is the anonymous super user of the listener without SASL; applications log
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+import pytest
+
+from kafab.access.values import Acl, Pattern, Permission
 from kafab.adapters.kafka.access import KafkaAccess
 from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.adapters.kafka.scram_logins import ScramLogins
 from kafab.adapters.kafka.zookeeper import KazooEnsemble
 from kafab.config.properties import broker_properties, format_properties
+from kafab.errors import Failed
 from kafab.listeners import Endpoint, Protocol
 from kafab.login import Login
 from kafab.model import Cluster, Node, Role, Version
 from kafab.ports import Access, Logins
+from kafab.testing.access import FakeAccess
 from tests.kafka_by_hand import KafkaByHand, unpacked, until
 from tests.kraft_by_hand import KraftByHand
 from tests.ports import free_ports
@@ -142,3 +147,18 @@ def asked(hand: Hand) -> Iterator[Guarded]:
     ensemble = KazooEnsemble([node.endpoint for node in cluster.zookeepers], cluster.chroot)
     with closing(ensemble), closing(KafkaAccess(endpoints, cluster.version, ensemble)) as access:
         yield Guarded(cluster, access, ScramLogins(dict.fromkeys(at, Login(Protocol.SASL_PLAINTEXT))), at)
+
+
+def check_without_authorizer(cluster: Cluster, *, real: bool) -> None:
+    """Hold brokers without an authorizer: there are no ACLs, which is not the same as none; to add one is refused, quotas are there."""
+    acl = Acl("Topic", "t", Pattern.LITERAL, "User:a", "*", "Read", Permission.ALLOW)
+    endpoints = [node.endpoint for node in cluster.brokers]
+    with ExitStack() as stack:
+        access: Access = FakeAccess(authorizer=False)
+        if real:
+            access = stack.enter_context(closing(KafkaAccess(endpoints, cluster.version)))
+        assert access.acls() is None
+        with pytest.raises(Failed, match="uthorizer"):
+            access.add_acls([acl])
+        assert access.quotas() == {}
+        assert access.logins() == {}

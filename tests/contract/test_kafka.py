@@ -23,9 +23,10 @@ from kafab.adapters.kafka.zookeeper import (
 from kafab.cluster.metadata import Controller, Member, Metadata, Produced, Source, TopicSpec
 from kafab.errors import Failed
 from kafab.findings import Severity
-from kafab.model import Endpoint
+from kafab.model import Endpoint, Version
 from kafab.ops.check.verify import verify
 from kafab.unknown import Unknown
+from tests.access_by_hand import check_without_authorizer
 from tests.contract.conftest import World
 from tests.kafka_by_hand import until
 from tests.worlds import by_hand
@@ -84,6 +85,12 @@ def test_a_forced_election_is_the_next_epoch(kafka: World) -> None:
 def _epoch(kafka: World) -> int:
     found = kafka.zookeeper.controller()
     return found.epoch if isinstance(found, Controller) and found.broker is not None else -1
+
+
+def test_without_an_authorizer_there_are_no_acls(kafka: World) -> None:
+    """Brokers with ZooKeeper and without an authorizer say so."""
+    if not kafka.real or kafka.cluster.version >= Version(2, 7, 0):
+        check_without_authorizer(kafka.cluster, real=kafka.real)
 
 
 def test_a_created_topic_is_seen_as_assigned(kafka: World, topic: str) -> None:

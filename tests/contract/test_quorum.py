@@ -18,6 +18,7 @@ from kafab.ports import Controllers
 from kafab.testing.controllers import FakeControllers
 from kafab.testing.kafka import FakeKafka
 from kafab.unknown import Unknown
+from tests.access_by_hand import check_without_authorizer
 from tests.kafka_by_hand import unpacked, until
 from tests.kraft_by_hand import KraftByHand, kraft_in
 
@@ -317,6 +318,11 @@ def test_a_broker_that_one_has_not_heard_of_is_registered(version: str, tmp_path
     found = FakeControllers(kafka).brokers()
     assert not isinstance(found, Unknown)
     assert set(found) == {1, 2, 3}
+
+
+def test_without_an_authorizer_there_are_no_acls(world: World) -> None:
+    """KRaft brokers without an authorizer say so."""
+    check_without_authorizer(world.cluster, real=isinstance(world.quorum, KraftControllers))
 
 
 @pytest.fixture
