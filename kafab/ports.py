@@ -510,8 +510,13 @@ class Certificates(Protocol):
     def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
         """Return what these nodes show, and whom they trust. Raises Failed with every defect."""
 
-    def findings(self, nodes: Iterable[Node]) -> tuple[Finding, ...]:
-        """Judge what these nodes would show after a deploy, and what kafab itself shows."""
+    def findings(
+        self, nodes: Iterable[Node], clocks: Mapping[str, datetime] | None = None
+    ) -> tuple[Finding, ...]:
+        """Judge what these nodes would show after a deploy, and what kafab itself shows.
+
+        ``clocks`` has what the clocks of hosts say, by the host's name: a certificate may be good here and not there yet.
+        """
 
     def identity(self) -> Identity:
         """Return the files of kafab's own certificate. Raises Failed where it has a defect, or is not there."""

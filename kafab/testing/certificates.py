@@ -1,6 +1,7 @@
 """Certificates that were never made: texts in their place, for plans of clusters with TLS."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from kafab.command import Secret
@@ -15,6 +16,7 @@ class FakeCertificates:
 
     def __init__(self, serial: int = 1) -> None:
         self.serial = serial
+        self.clocks: dict[str, datetime] = {}
 
     def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
         """Return texts that name the node."""
@@ -22,8 +24,11 @@ class FakeCertificates:
             node: Stores(Secret(f"the key of {node.name}, {self.serial}\n"), "the CA\n") for node in nodes
         }
 
-    def findings(self, nodes: Iterable[Node]) -> tuple[Finding, ...]:
-        """Return that all is well."""
+    def findings(
+        self, nodes: Iterable[Node], clocks: Mapping[str, datetime] | None = None
+    ) -> tuple[Finding, ...]:
+        """Return that all is well, and remember the clocks."""
+        self.clocks = dict(clocks or {})
         return tuple(Finding("certificate.expiry", node.name, Severity.OK, "good") for node in nodes)
 
     def identity(self) -> Identity:

@@ -7,6 +7,7 @@ before it and one behind it for the temporary listeners.
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 
 from kafab.checks.preflight import across, listening, local, network, sysctl
 from kafab.checks.preflight.doors import greets, unreached
@@ -90,7 +91,8 @@ def preflight(
         trial = try_connections(cluster, on, looks, fleet)
         findings += network.judge(cluster, trial)
     if asked := [node for node in nodes if needs_certificate(cluster, node)]:
-        findings += world.certificates.findings(asked)
+        clocks = {name: datetime.fromtimestamp(look.clock, timezone.utc) for name, look in looks.items()}
+        findings += world.certificates.findings(asked, clocks)
     if looks:
         findings.append(listening.judge_listening(replace(cluster, nodes=nodes)))
     return Preflight(

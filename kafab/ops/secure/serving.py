@@ -58,14 +58,21 @@ class ShelfCertificates:
             self._shelf.encoded(name, source, lambda: key_store(_leaf(found), Secret(PKCS12_PASSWORD)))
         )
 
-    def findings(self, nodes: Iterable[Node]) -> tuple[Finding, ...]:
-        """Judge each at this moment."""
+    def findings(
+        self, nodes: Iterable[Node], clocks: Mapping[str, datetime] | None = None
+    ) -> tuple[Finding, ...]:
+        """Judge each at this moment, and at the one of its host."""
         now, authority = datetime.now(timezone.utc), self._shelf.authority()
-        file = str(self._shelf.authority_file)
-        wanted = (*(want(self._cluster, node) for node in nodes), operator_want(self._cluster))
+        file, there = str(self._shelf.authority_file), clocks or {}
+        wanted = [(want(self._cluster, node), there.get(node.host.name)) for node in nodes]
+        wanted.append((operator_want(self._cluster), None))
         return (
             *judged_authority(authority, self._cluster.name, file, now),
-            *(item for one in wanted for item in judged(self._shelf.found(one), authority, one, now)),
+            *(
+                item
+                for one, clock in wanted
+                for item in judged(self._shelf.found(one), authority, one, now, clock)
+            ),
         )
 
     def identity(self) -> Identity:
