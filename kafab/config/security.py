@@ -1,4 +1,4 @@
-"""What makes a cluster secure, as properties of its nodes: TLS with files in PEM, SASL, the authorizer.
+"""What makes a cluster secure, as properties of its nodes: TLS with stores in PEM or PKCS12, SASL, the authorizer.
 
 Nodes show certificates to one another, so no password has to be there before the first of them starts.
 """
