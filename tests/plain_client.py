@@ -41,20 +41,29 @@ class PlainClient:
 
 @contextmanager
 def plain_client(bootstrap: str, topic: str) -> Iterator[PlainClient]:
-    """Have a client at work in the block, from its first acknowledged and read record on."""
-    with subprocess.Popen(
-        [sys.executable, __file__, bootstrap, topic],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == BEGUN
-            yield PlainClient(process)
-        finally:
-            if process.poll() is None:
-                process.kill()
+    """Have a client at work in the block, from its first acknowledged and read record on.
+
+    A member of a group is given nothing, rarely, for as long as it asks; such a one says what it met, and another begins.
+    """
+    met = []
+    for group in (f"readers of {topic}", f"other readers of {topic}"):
+        with subprocess.Popen(
+            [sys.executable, __file__, bootstrap, topic, group],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout is not None
+                told = process.stdout.readline().strip()
+                if told == BEGUN:
+                    yield PlainClient(process)
+                    return
+            finally:
+                if process.poll() is None:
+                    process.kill()
+        met.append(told)
+    raise AssertionError(f"no client began: {met}")
 
 
 @dataclass
@@ -115,17 +124,20 @@ def read(consumer: KafkaConsumer, books: Books) -> None:
             books.offsets.setdefault(int(record.value), set()).add((partition.partition, record.offset))
 
 
-def main(bootstrap: str, topic: str) -> None:
-    """Write and read until a line comes on stdin; print the figures."""
+def main(bootstrap: str, topic: str, group: str) -> None:
+    """Write and read until a line comes on stdin; print the figures. Print them at once where nothing is read for a minute."""
     ended, books = told(), Books()
     producer = KafkaProducer(bootstrap_servers=bootstrap)
-    consumer = KafkaConsumer(
-        topic, bootstrap_servers=bootstrap, group_id=f"readers of {topic}", auto_offset_reset="earliest"
-    )
-    writer = threading.Thread(target=write, args=(producer, topic, books, ended))
+    consumer = KafkaConsumer(topic, bootstrap_servers=bootstrap, group_id=group, auto_offset_reset="earliest")
+    writer = threading.Thread(target=write, args=(producer, topic, books, ended), daemon=True)
     writer.start()
+    deadline = time.monotonic() + PATIENCE
     while not books.offsets:
         read(consumer, books)
+        if time.monotonic() > deadline:
+            assigned = sorted(f"{one.topic}-{one.partition}" for one in consumer.assignment())
+            tell(json.dumps({"assigned": assigned, "writes": writer.is_alive(), **books.figures()}))
+            return
     tell(BEGUN)
     while writer.is_alive():
         read(consumer, books)
