@@ -9,23 +9,17 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from hashlib import sha256
-from pathlib import PurePosixPath
 
-from kafab.command import Cmd, Outcome
-from kafab.errors import Failed, OutcomeUnknown, Unreachable
-from kafab.events import Note
+from kafab.errors import Failed
 from kafab.interruption import AGAIN
-from kafab.model import Cluster, Host
+from kafab.model import Cluster
+from kafab.ops.kept import Kept
 from kafab.ops.world import World
-from kafab.shell.frame import asking, whole
 from kafab.shell.layout import ROLL
 from kafab.unknown import Unknown
 
 SCHEMA = "kafab.roll/1"
-TIMEOUT = timedelta(seconds=30)
-LIBRARIES = ("put", "journal")
+KEPT = Kept("the journal of the roll", ROLL)
 
 
 @dataclass(frozen=True)
@@ -75,20 +69,15 @@ def read(cluster: Cluster, world: World) -> Journal | None:
 
     Raises Unreachable where that cannot be known, Failed where the journal cannot be read.
     """
-    places = cluster.voter_hosts
-    calls = {host.name: Cmd("journal_read", _path(cluster, host)) for host in places}
-    answers = {host: whole(found, "the look for a journal") for host, found in _run(calls, world).items()}
-    silent = {host: said.reason for host, said in answers.items() if isinstance(said, Unknown)}
-    found = Counter("\n".join(said) for said in answers.values() if not isinstance(said, Unknown) and said)
-    majority = len(places) // 2 + 1
-    if len(silent) >= majority:
-        raise Unreachable(silent, hint="these hosts keep whether a roll is unfinished; nothing was changed")
-    if not found or found.total() + len(silent) < majority:
+    hint = "these hosts keep whether a roll is unfinished; nothing was changed"
+    copies = KEPT.read(cluster, world, hint=hint)
+    if not copies.agreed(cluster):
         return None
-    journal = parse(found.most_common(1)[0][0])
+    journal = parse(Counter(copies.texts.values()).most_common(1)[0][0])
     if isinstance(journal, Unknown):
+        path = KEPT.path(cluster, cluster.host(next(iter(copies.texts))))
         raise Failed(
-            f"the journal of an unfinished roll cannot be read, {_path(cluster, places[0])}: {journal.reason}",
+            f"the journal of an unfinished roll cannot be read, {path}: {journal.reason}",
             hint="`fab restart --forget` removes it",
         )
     return journal
@@ -96,32 +85,9 @@ def read(cluster: Cluster, world: World) -> Journal | None:
 
 def write(cluster: Cluster, journal: Journal, world: World) -> None:
     """Put it on the disks of a majority. Raises OutcomeUnknown where it is not on so many: nothing may be moved then."""
-    places, text = cluster.voter_hosts, journal.text()
-    digest = sha256(f"{text}\n".encode()).hexdigest()
-    calls = {host.name: Cmd("journal_write", text, _path(cluster, host), digest) for host in places}
-    problems = {host: why for host, outcome in _run(calls, world).items() if (why := _problem(outcome))}
-    if len(problems) >= len(places) // 2 + len(places) % 2:
-        lines = "\n  ".join(f"{host}: {why}" for host, why in problems.items())
-        told = f"the journal of the roll could not be written:\n  {lines}"
-        raise OutcomeUnknown(told, hint=f"nothing was stopped; {AGAIN}")
+    KEPT.write(cluster, journal.text(), world, hint=f"nothing was stopped; {AGAIN}")
 
 
 def forget(cluster: Cluster, world: World) -> None:
     """Remove it. A host that does not answer keeps a copy, which alone means nothing; that is told."""
-    calls = {host.name: Cmd("journal_forget", _path(cluster, host)) for host in cluster.voter_hosts}
-    for host, outcome in _run(calls, world).items():
-        if why := _problem(outcome):
-            world.emit(Note(host, f"the journal of the roll is left there: {why}"))
-
-
-def _path(cluster: Cluster, host: Host) -> PurePosixPath:
-    return host.paths.run / f"{cluster.name}{ROLL}"
-
-
-def _run(calls: Mapping[str, Cmd], world: World) -> Mapping[str, Outcome]:
-    return world.fleet.run({host: asking(LIBRARIES, call, timeout=TIMEOUT) for host, call in calls.items()})
-
-
-def _problem(outcome: Outcome) -> str:
-    found = whole(outcome, "the script")
-    return found.reason if isinstance(found, Unknown) else "; ".join(found)
+    KEPT.forget(cluster, world)
