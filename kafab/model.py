@@ -89,6 +89,11 @@ class Version:
             raise ValueError(f"{text!r} is not a version like 3.9.2")
         return cls(*(int(part) for part in found.groups()))
 
+    @property
+    def line(self) -> tuple[int, int]:
+        """Its major and minor number: releases of one line differ in their fixes alone."""
+        return self.major, self.minor
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
 
@@ -322,6 +327,8 @@ class Cluster:
     """The service account of every host under systemd."""
     security: Security | None = None
     """None: there is no authorizer, whatever protocols the listeners have."""
+    protocol: str | None = None
+    """The inter.broker.protocol.version that brokers of ZooKeeper mode are held at while they are upgraded; None: their release's own."""
     lab: bool = False
     """A throwaway cluster on this machine: kafab never asks before disturbing it."""
     source: Path | None = None

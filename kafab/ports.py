@@ -179,8 +179,17 @@ class Controllers(Protocol):
         (KIP-996, a prospective candidate keeps it). ``describe`` is the proof.
         """
 
-    def features(self) -> Mapping[str, int] | Unknown:
-        """Return the finalized features, ``metadata.version`` first of all: name -> level."""
+    def features(self, at: Endpoint | None = None) -> Mapping[str, int] | Unknown:
+        """Return the finalized features, name -> level, as the node at ``at`` has heard of them, or any node."""
+
+    def known_levels(self, at: Endpoint) -> Mapping[str, tuple[int, int]] | Unknown:
+        """Ask one node which levels of each feature its release knows: name -> lowest, highest."""
+
+    def finalize(self, levels: Mapping[str, int], *, try_only: bool) -> Mapping[str, str] | Unknown:
+        """Raise features to these levels; ``try_only`` has them judged and changes nothing.
+
+        Returns Kafka's words for each one that is refused. Unknown: whether they were raised is not known.
+        """
 
     def brokers(self, *, timeout: timedelta = timedelta(seconds=5)) -> Mapping[int, KraftBroker] | Unknown:
         """Return the registered brokers by id, as all brokers that answer know them; one is fenced where any says so.

@@ -26,6 +26,7 @@ from . import (
     rolling,
     secure,
     topics,
+    upgrade,
     verify,
 )
 from .boundary import task
@@ -53,7 +54,21 @@ def _namespace() -> Collection:
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
     for module in (
-        *(access, client, config, drill, groups, inventory, lab, leaders, records, releases, secure, topics),
+        *(
+            access,
+            client,
+            config,
+            drill,
+            groups,
+            inventory,
+            lab,
+            leaders,
+            records,
+            releases,
+            secure,
+            topics,
+            upgrade,
+        ),
     ):
         tree.add_collection(Collection.from_module(module))
     return tree

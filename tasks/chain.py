@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 # What a command needs is imported when it runs: `fab --list` pays for none of it.
 if TYPE_CHECKING:
     from kafab.command import Secret
+    from kafab.model import Cluster, Version
     from kafab.screens.console import Console
     from kafab.wiring import Session
 
@@ -92,6 +93,21 @@ class Chain:
             )
         self._session.arguments = self.arguments
         return self._session
+
+    def at(self, version: "Version") -> "Cluster":
+        """Return the selected cluster as its inventory would be with another version of Kafka.
+
+        Raises InventoryError with everything in the file that this version does not take.
+        """
+        from kafab.inventory import load
+
+        cluster = self.session().cluster
+        if cluster.source is None or version == cluster.version:
+            return cluster
+        found, _ = load(
+            cluster.source, allow_unknown_properties=self._allow_unknown_properties, version=version
+        )
+        return found
 
     def forget(self) -> None:
         """Close the connections and choose afresh next time: the lab came up or went away."""

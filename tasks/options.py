@@ -50,11 +50,11 @@ def names(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
-def kafka_version(text: str | None) -> Version | None:
-    """Return the Kafka version of ``--version``; None where it was left out."""
+def kafka_version(text: str | None, flag: str = "version") -> Version | None:
+    """Return the Kafka version of an option; None where it was left out."""
     if text is None:
         return None
     try:
         return texts.version(text)
     except ValueError as error:
-        raise UsageError(f"found --version {text}; {error}") from error
+        raise UsageError(f"found --{flag} {text}; {error}") from error

@@ -98,7 +98,7 @@ def restart(
             "--unsafe goes with --at-once only",
             hint="`--accept-unavailable TOPIC` names what may be unavailable",
         )
-    asked = _asked(
+    wanted = asked(
         limit=limit,
         pending=pending,
         width=width,
@@ -109,10 +109,10 @@ def restart(
         leaders=leaders,
         canary=not no_canary,
     )
-    return _roll(asked, yes, json)
+    return _roll(wanted, yes, json)
 
 
-def _asked(
+def asked(
     *,
     limit: str | None,
     pending: bool,
@@ -124,6 +124,7 @@ def _asked(
     leaders: str | None,
     canary: bool,
 ) -> "Asked":
+    """Return what the flags of a roll ask for. Raises UsageError for a value that cannot be."""
     from kafab.canary.verdict import GAP_BUDGET
     from kafab.ops.run.goal import PAUSE_LIMIT, Asked, Leaders
     from kafab.rolling.safety import Spared
@@ -141,21 +142,21 @@ def _asked(
     )
 
 
-def _roll(asked: "Asked", yes: bool, json: bool) -> int:
+def _roll(wanted: "Asked", yes: bool, json: bool) -> int:
     from kafab.ops.rolling.roll import Rolled, roll
     from kafab.ops.run.goal import prepare
     from kafab.screens.rolling import exit_code, show_forecast, show_rolled
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
-    prepared = prepare(cluster, asked, session)
+    prepared = prepare(cluster, wanted, session)
     if not prepared.goal.replaced and not prepared.begun:
         show_rolled(console, cluster, Rolled())
         return 0
     show_forecast(console, cluster, prepared)
     if prepared.goal.replaced:
         console.confirm(f"Restart these nodes of {cluster.name}?", yes=yes, lab=cluster.lab)
-    rolled = roll(cluster, asked, prepared, session)
+    rolled = roll(cluster, wanted, prepared, session)
     show_rolled(console, cluster, rolled)
     return exit_code(rolled)
 

@@ -8,6 +8,7 @@ from kafab.command import Outcome, Result, Script
 from kafab.events import Event
 from kafab.model import Cluster, Role
 from kafab.plans.state import Desired, desire
+from kafab.shell.layout import UPGRADE
 from kafab.testing.canaries import FakeCanaries
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.hosts import FakeHost, State, fresh_answer
@@ -61,6 +62,8 @@ class Cosmos:
     """Node -> the pid of its process, another one each time that it is started."""
     journals: dict[str, str] = field(default_factory=dict)
     """Host -> the journal of a roll that lies there."""
+    upgrades: dict[str, str] = field(default_factory=dict)
+    """Host -> the record of an upgrade that lies there."""
     _made: Desired | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -141,12 +144,14 @@ class Cosmos:
 
         return answer
 
-    def _journal(self, host: str, call: str, first: str, *_rest: str) -> Result:
+    def _journal(self, host: str, call: str, *words: str) -> Result:
+        path = words[1] if call == "journal_write" else words[0]
+        kept = self.upgrades if path.endswith(UPGRADE) else self.journals
         if call == "journal_write":
-            self.journals[host] = first
+            kept[host] = words[0]
         elif call == "journal_forget":
-            self.journals.pop(host, None)
-        said = f"{self.journals[host]}\n" if call == "journal_read" and host in self.journals else ""
+            kept.pop(host, None)
+        said = f"{kept[host]}\n" if call == "journal_read" and host in kept else ""
         return Result(0, f"{said}end\n".encode(), "")
 
     def _observed(self, host: str) -> Result:

@@ -42,6 +42,7 @@ def broker_properties(cluster: Cluster, node: Node) -> dict[str, str]:
         "unclean.leader.election.enable": "false",
         "auto.create.topics.enable": "false",
         "delete.topic.enable": "true",
+        **({"inter.broker.protocol.version": cluster.protocol} if cluster.protocol else {}),
         **security.of_broker(cluster, node),
         **node.properties,
     }

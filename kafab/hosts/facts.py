@@ -168,6 +168,8 @@ class HostFacts:
     """A folder that is there, of the nodes' own or the nearest one above -> its file system and inode."""
     profile: FileFact | None = None
     """What login shells read, under systemd; see `profile`."""
+    upgrade: str = ""
+    """Its copy of the record of an upgrade that is not finalized, as it is written; see `kafab.upgrading.record`."""
 
 
 def node_directories(node: Node) -> tuple[PurePosixPath, ...]:

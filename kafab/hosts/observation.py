@@ -46,8 +46,10 @@ TICKS_A_SECOND = (
 _MARKS = ("plain", "readable", "settled", "marks", "sights")
 
 
-def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Script:
-    """Return the script that observes these nodes of one host, given the files each should have."""
+def observation(
+    host: Host, nodes: Mapping[Node, Sequence[RenderedFile]], upgrade: PurePosixPath | None = None
+) -> Script:
+    """Return the script that observes these nodes of one host, given the files each should have, and an upgrade's record."""
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
     data = [path for node in nodes for path in node.data_folders]
@@ -70,6 +72,8 @@ def observation(host: Host, nodes: Mapping[Node, Sequence[RenderedFile]]) -> Scr
         libraries += _MARKS
         calls += [Cmd("readable", *looked_at), *_marks(nodes)]
     calls += [call for node in nodes for call in _node(node)]
+    if upgrade:
+        calls.append(Cmd("upgrade", upgrade))
     if paths:
         calls.append(Cmd("files", *paths))
     return asking(libraries, *calls, timeout=TIMEOUT, given={"wanted": wanted})
@@ -199,6 +203,7 @@ class _Reader:
         self.sights: dict[str, list[tuple[str, str]]] = {}
         self.boot: str | None = None
         self.inodes: dict[PurePosixPath, str] = {}
+        self.upgrade = ""
         self.enabled: set[str] = set()
         self.unit_states: dict[str, str] = {}
         self.unit_files: dict[str, list[PurePosixPath]] = {}
@@ -225,6 +230,7 @@ class _Reader:
             boot=self.boot,
             inodes=self.inodes,
             profile=self.file(PROFILE) if PROFILE in self.digests else None,
+            upgrade=self.upgrade,
         )
 
     def take(self, word: str, value: str) -> None:
@@ -253,6 +259,9 @@ class _Reader:
 
     def _boot(self, value: str) -> None:
         self.boot = value
+
+    def _upgrade(self, value: str) -> None:
+        self.upgrade = value
 
     def _inode(self, value: str) -> None:
         inode, path = value.split(" ", 1)

@@ -27,7 +27,7 @@ from kafab.inventory import (
 from kafab.inventory.rules import Draft, PlacedHost, PlacedNode
 from kafab.inventory.schema import CONTROLLER, INVENTORY, KAFKA, KRAFT, SSH, ZOOKEEPER
 from kafab.inventory.sections import Section
-from kafab.model import Cluster, Host, Node, Paths, Reach, Role, Ssh, Supervisor, VoterSource
+from kafab.model import Cluster, Host, Node, Paths, Reach, Role, Ssh, Supervisor, Version, VoterSource
 from kafab.problems import START, Problem, Problems
 from kafab.words import plural
 
@@ -44,8 +44,10 @@ class InventoryError(UsageError):
         )
 
 
-def load(path: Path, *, allow_unknown_properties: bool = False) -> tuple[Cluster, tuple[Problem, ...]]:
-    """Read an inventory; return the cluster and the warnings.
+def load(
+    path: Path, *, allow_unknown_properties: bool = False, version: Version | None = None
+) -> tuple[Cluster, tuple[Problem, ...]]:
+    """Read an inventory; return the cluster and the warnings. ``version`` takes the place of the one in the file.
 
     The cluster's name is the file's stem, or the folder's name for a lab's ``cluster.yaml``. Raises InventoryError
     (exit code 2) with every problem, each with file, line, column and key path. With ``allow_unknown_properties`` a
@@ -61,7 +63,9 @@ def load(path: Path, *, allow_unknown_properties: bool = False) -> tuple[Cluster
     with suppress(yamltree.Unreadable):
         top = INVENTORY.read(yamltree.read(path, problems), "", problems)
         if top is not None:
-            cluster = _cluster(name, path, top, problems, allow_unknown_properties)
+            cluster = _cluster(
+                name, path, top, problems, allow_unknown=allow_unknown_properties, version=version
+            )
             accept = top.get("accept")
             if accept is not None:
                 problems.accept((Caution(code), accept.at(code)) for code in accept.values)
@@ -75,8 +79,12 @@ def cluster_name(path: Path) -> str:
     return path.absolute().parent.name if path.stem == "cluster" else path.stem
 
 
-def _cluster(name: str, path: Path, top: Section, problems: Problems, allow_unknown: bool) -> Cluster | None:
+def _cluster(
+    name: str, path: Path, top: Section, problems: Problems, *, allow_unknown: bool, version: Version | None
+) -> Cluster | None:
     kafka = top.get("kafka") or KAFKA.left_out()
+    if version is not None:
+        kafka = replace(kafka, values={**kafka.values, "version": version})
     zookeeper = top.get("zookeeper") or ZOOKEEPER.left_out()
     controller = top.get("controller") or CONTROLLER.left_out()
     kraft = top.get("kraft") or KRAFT.left_out()

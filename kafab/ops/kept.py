@@ -4,7 +4,7 @@ Written, it is on the disks of a majority; read, it is known where a majority an
 host that was down meanwhile has an older copy, or one that should be gone: which of the copies counts is for the reader to say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -49,6 +49,12 @@ class Kept:
     """What it is, for people: ``the journal of the roll``."""
     suffix: str
     """What stands behind the cluster's name in the name of its file."""
+    everywhere: bool = False
+    """The other hosts have a copy, too, for whoever looks at them alone; those of the voters decide."""
+
+    def places(self, cluster: Cluster) -> Sequence[Host]:
+        """Return the hosts that get a copy."""
+        return cluster.hosts if self.everywhere else cluster.voter_hosts
 
     def path(self, cluster: Cluster, host: Host) -> PurePosixPath:
         """Return where it lies on a host."""
@@ -74,16 +80,18 @@ class Kept:
         digest = sha256(f"{text}\n".encode()).hexdigest()
         calls = {
             host.name: Cmd("journal_write", text, self.path(cluster, host), digest)
-            for host in cluster.voter_hosts
+            for host in self.places(cluster)
         }
-        problems = {host: why for host, outcome in _run(calls, world).items() if (why := _problem(outcome))}
+        voters = {host.name for host in cluster.voter_hosts}
+        outcomes = _run(calls, world)
+        problems = {host: why for host in voters if (why := _problem(outcomes[host]))}
         if len(problems) > len(cluster.voter_hosts) - majority(cluster):
             lines = "\n  ".join(f"{host}: {why}" for host, why in problems.items())
             raise OutcomeUnknown(f"{self.what} could not be written:\n  {lines}", hint=hint)
 
     def forget(self, cluster: Cluster, world: World) -> None:
         """Remove it. A host that does not answer keeps a copy, which alone means nothing; that is told."""
-        calls = {host.name: Cmd("journal_forget", self.path(cluster, host)) for host in cluster.voter_hosts}
+        calls = {host.name: Cmd("journal_forget", self.path(cluster, host)) for host in self.places(cluster)}
         for host, outcome in _run(calls, world).items():
             if why := _problem(outcome):
                 world.emit(Note(host, f"{self.what} is left there: {why}"))

@@ -15,6 +15,7 @@ from kafab.plans.state import Desired, Observed, as_found, desire
 from kafab.ports import Fleet
 from kafab.references import Reference
 from kafab.releases.names import release_for
+from kafab.shell.layout import UPGRADE
 from kafab.words import plural
 
 
@@ -22,7 +23,13 @@ def observe(desired: Desired, fleet: Fleet) -> Observed:
     """Ask every host that has one of the nodes; hosts that did not answer are Unknown."""
     cluster = desired.cluster
     files = {name: desired.files(name) for name in desired.host_names}
-    outcomes = fleet.run({name: observation(cluster.host(name), nodes) for name, nodes in files.items()})
+    scripts = {
+        name: observation(
+            cluster.host(name), nodes, cluster.host(name).paths.run / f"{cluster.name}{UPGRADE}"
+        )
+        for name, nodes in files.items()
+    }
+    outcomes = fleet.run(scripts)
     return {
         name: parse(cluster.host(name), tuple(files[name]), outcome) for name, outcome in outcomes.items()
     }

@@ -41,6 +41,7 @@ from kafab.unknown import Unknown
 from kafab.words import plural
 
 PENDING = "restart pending"
+DEPLOY_PENDING = "deploy pending"
 
 
 @dataclass(frozen=True)
@@ -334,7 +335,7 @@ def configuration_state(desired: Desired, wanted: DesiredNode, facts: NodeFacts)
         return "edited by hand"
     changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
     if changed or not current_release:
-        return "deploy pending"
+        return DEPLOY_PENDING
     return PENDING if restart_pending(desired, wanted, facts) else "as deployed"
 
 

@@ -73,6 +73,11 @@ class Desired:
     nodes: tuple[DesiredNode, ...]
     artifact: Artifact | None
 
+    def at(self, cluster: Cluster) -> "Desired":
+        """Return what the same nodes, with the same secrets, are to be in another state of the cluster."""
+        nodes = tuple(_wanted(cluster, each.node, each.secrets, each.stores) for each in self.nodes)
+        return replace(self, cluster=cluster, nodes=nodes)
+
     def files(self, host: str) -> dict[Node, tuple[RenderedFile, ...]]:
         """Return the files of one host, by node, as `observation.observation` takes them."""
         return {wanted.node: wanted.placed for wanted in self.nodes if wanted.node.host.name == host}

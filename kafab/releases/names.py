@@ -66,6 +66,14 @@ class Coordinates:
         return f"{self.group}:{self.artifact}:{self.version}"
 
 
+def version_of(folder: str | None) -> Version | None:
+    """Return the version of a release's folder on a host; None where it is no name that kafab gives."""
+    try:
+        return ReleaseName.parse((folder or "").rpartition("-")[0]).version
+    except ValueError:
+        return None
+
+
 def release_for(version: Version, scala: str | None = None) -> ReleaseName:
     """Return the release kafab takes for a Kafka version: unless told otherwise Scala 2.13 from 2.6 on, 2.12 before.
 

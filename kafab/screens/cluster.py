@@ -96,13 +96,15 @@ def show_status(
     lacking = [line.node.name for line in lines if line.lacks]
     but = f", {len(lacking)} of them do not serve as they should ({few(lacking)})" if lacking else ""
     summary = f"{cluster.name}: {running} of {len(lines)} nodes run{but}, Kafka {cluster.version}"
-    left = [f"{cluster.name}: {text}" for text in (roll, expiry) if text]
+    upgrade = next((line.upgrade for line in lines if line.upgrade), "")
+    left = [f"{cluster.name}: {text}" for text in (roll, upgrade, expiry) if text]
     text = "\n".join([console.table(COLUMNS, rows), *sorted(reasons), *left, summary])
     document = {
         "schema": "kafab.status/1",
         "cluster": cluster.name,
         "version": str(cluster.version),
         "unfinished_roll": roll or None,
+        "upgrade": upgrade or None,
         "next_expiry": expiry or None,
         "nodes": [line.document for line in lines],
     }

@@ -5,7 +5,7 @@ from functools import partial
 
 from kafab.canary.verdict import judge
 from kafab.events import Note
-from kafab.findings import Report, Severity
+from kafab.findings import Finding, Report, Severity
 from kafab.model import Cluster, Node
 from kafab.ops.rolling.roll import Rolled
 from kafab.ops.run.goal import Prepared, Unfinished
@@ -91,12 +91,17 @@ def show_forecast(console: Console, cluster: Cluster, prepared: Prepared) -> Non
 
 def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
     """Write what a roll has done, node by node, and what the check after it has found."""
-    report, lines = rolled.report, []
+    console.data(rolled_document(cluster, rolled), rolled_text(console, cluster, rolled))
+
+
+def rolled_text(console: Console, cluster: Cluster, rolled: Rolled) -> str:
+    """Return it for people."""
+    lines = []
     if rolled.nodes:
         lines.append(
             console.table(("NODE", "SECONDS"), [(one.name, f"{one.seconds:.1f}") for one in rolled.nodes])
         )
-    findings = tuple(one for one in report.findings if one.severity is not Severity.OK) if report else ()
+    findings = _findings(rolled)
     if findings:
         lines.append(layout.report(Report(cluster.name, findings), console.paint))
     if rolled.leaders:
@@ -118,8 +123,19 @@ def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
         )
     else:
         lines.append(f"{cluster.name}: nothing to restart")
-    told = layout.report_document(Report(cluster.name, findings))["findings"]
-    document = {
+    return "\n".join(lines)
+
+
+def _findings(rolled: Rolled) -> tuple[Finding, ...]:
+    found = rolled.report.findings if rolled.report else ()
+    return tuple(one for one in found if one.severity is not Severity.OK)
+
+
+def rolled_document(cluster: Cluster, rolled: Rolled) -> dict[str, object]:
+    """Return it for `--json`."""
+    report = rolled.report
+    told = layout.report_document(Report(cluster.name, _findings(rolled)))["findings"]
+    return {
         "schema": "kafab.restart/1",
         "cluster": cluster.name,
         "nodes": [{"node": one.name, "seconds": round(one.seconds, 1)} for one in rolled.nodes],
@@ -129,7 +145,6 @@ def show_rolled(console: Console, cluster: Cluster, rolled: Rolled) -> None:
         "canary": rolled.canary and canary_document(cluster, rolled.canary, rolled.absent),
         "check": report and layout.report_document(report) | {"findings": told},
     }
-    console.data(document, "\n".join(lines))
 
 
 def exit_code(rolled: Rolled) -> int:

@@ -25,6 +25,8 @@ class FakeControllers:
         self.strangers: set[int] = set()
         self.levels: dict[str, int] = _levels(kafka)
         """The finalized features."""
+        self.known = {name: (1, level) for name, level in self.levels.items()}
+        """The levels that every node's release knows."""
 
     def describe(self, at: Endpoint | None = None, *, timeout: timedelta = _TIMEOUT) -> QuorumState | Unknown:
         """The leader's description; a broker that lives passes the question on."""
@@ -50,11 +52,29 @@ class FakeControllers:
         remembers = self._kafka.cluster.version >= FIRST_WITHOUT_ZOOKEEPER
         return voters.last if remembers and self._controllers.get(at) != voters.last else None
 
-    def features(self) -> Mapping[str, int] | Unknown:
+    def features(self, at: Endpoint | None = None) -> Mapping[str, int] | Unknown:
         """``levels``, of whoever answers."""
         nodes = [*self._controllers, *(node.endpoint for node in self._kafka.cluster.brokers)]
+        nodes = nodes if at is None else [at]
         silent = [self._silence(at, _TIMEOUT) for at in nodes]
         return dict(self.levels) if None in silent else Unknown("no node answers")
+
+    def known_levels(self, at: Endpoint) -> Mapping[str, tuple[int, int]] | Unknown:
+        """``known``, of a node that answers."""
+        return self._silence(at, _TIMEOUT) or dict(self.known)
+
+    def finalize(self, levels: Mapping[str, int], *, try_only: bool) -> Mapping[str, str] | Unknown:
+        """Refuse what is beyond ``known``, and all of it then."""
+        if isinstance(found := self.features(), Unknown):
+            return found
+        refused = {
+            name: f"Invalid update version {level} for feature {name}."
+            for name, level in levels.items()
+            if level > self.known.get(name, (0, 0))[1]
+        }
+        if not refused and not try_only:
+            self.levels |= levels
+        return refused
 
     def brokers(self, *, timeout: timedelta = _TIMEOUT) -> Mapping[int, KraftBroker] | Unknown:  # noqa: ARG002  # the port's signature; a fake answers at once
         """The registrations that any broker has heard of; before 4.0 without the fenced ones, and of what a majority heard."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kafab.adapters.kafka.dialer import Dialer
 
 _TIMEOUT = timedelta(seconds=5)
+_FINALIZING = timedelta(seconds=30)
+_RAISE = 1  # FeatureUpdate.UpgradeType.UPGRADE
+_UNSURE = (7, 13)  # Errors.REQUEST_TIMED_OUT, NETWORK_EXCEPTION: carried out or not
 _FOR_ALL = 0.4
 """The share of the time that all brokers are given: whoever is later is heard only where nobody else was."""
 _LOG = "__cluster_metadata"
@@ -62,12 +65,27 @@ class KraftControllers:
         """Ask for the controller's view of the cluster, which names the leader it follows."""
         return self._open().ask_any((at,), _controllers_request, timeout, read=_leader)
 
-    def features(self) -> dict[str, int] | Unknown:
-        """Ask all controllers and brokers and take the first answer of one that has read the metadata log."""
-        nodes = (*self._controllers, *self._brokers)
+    def features(self, at: Endpoint | None = None) -> dict[str, int] | Unknown:
+        """Ask all controllers and brokers, or one, and take the first answer of one that has read the metadata log."""
+        nodes = (*self._controllers, *self._brokers) if at is None else (at,)
         return self._open().ask_any(
             nodes, _features_request, _TIMEOUT, read=_features, nobody="nobody tells the features"
         )
+
+    def known_levels(self, at: Endpoint) -> dict[str, tuple[int, int]] | Unknown:
+        """Ask the node itself: each tells what its own release supports."""
+        return self._open().ask_any((at,), _features_request, _TIMEOUT, read=_known_levels)
+
+    def finalize(self, levels: Mapping[str, int], *, try_only: bool) -> dict[str, str] | Unknown:
+        """Ask a broker, which passes it on to the leader of the quorum (KIP-584, KIP-778); another one where it is silent."""
+        found: dict[str, str] | Unknown = Unknown("there is no broker")
+        for at in self._brokers:
+            found = self._open().ask_any(
+                (at,), lambda: _finalizing(levels, try_only=try_only), _FINALIZING, read=_refusals
+            )
+            if not isinstance(found, Unknown):
+                break
+        return found
 
     def brokers(self, *, timeout: timedelta = _TIMEOUT) -> dict[int, KraftBroker] | Unknown:
         """Ask all brokers at once and merge what they say; once one has answered, the late ones cost 2 s of 5."""
@@ -127,6 +145,43 @@ def _features_request() -> Any:
 
     # Features are told from version 3 on (KIP-584).
     return ApiVersionsRequest(client_software_name="kafab", client_software_version="1", min_version=3)
+
+
+def _finalizing(levels: Mapping[str, int], *, try_only: bool) -> Any:
+    from kafka.protocol.admin import UpdateFeaturesRequest
+
+    update = UpdateFeaturesRequest.FeatureUpdateKey
+    return UpdateFeaturesRequest(
+        timeout_ms=int(_FINALIZING.total_seconds() * 1000),
+        feature_updates=[
+            update(feature=name, max_version_level=level, upgrade_type=_RAISE)
+            for name, level in levels.items()
+        ],
+        validate_only=try_only,
+        min_version=1,
+    )
+
+
+def _refusals(response: Any) -> dict[str, str] | Unknown:
+    """Read an UpdateFeaturesResponse: of several features the first that is refused is told for all of them."""
+    from kafka.errors import for_code
+
+    told = {
+        one.feature: str(one.error_message or for_code(one.error_code).__name__)
+        for one in response.results or ()
+        if one.error_code
+    }
+    if response.error_code and not told:
+        if response.error_code in _UNSURE:
+            return _refused(response.error_code, response.error_message)
+        return {"": str(response.error_message or for_code(response.error_code).__name__)}
+    return told
+
+
+def _known_levels(response: Any) -> dict[str, tuple[int, int]] | Unknown:
+    if response.error_code:
+        return _refused(response.error_code, None)
+    return {found.name: (found.min_version, found.max_version) for found in response.supported_features or ()}
 
 
 def quorum_state(response: Any) -> QuorumState | Unknown:

@@ -16,16 +16,21 @@ from kafab.findings import Finding, Severity
 from kafab.hosts.facts import NodeFacts, Process
 from kafab.hosts.held import missing
 from kafab.model import Cluster, Node, Role
+from kafab.ops import upgrades
 from kafab.ops.observing import look
 from kafab.ops.run.gates import ASK
 from kafab.ops.run.goal import FORGET, unfinished
 from kafab.ops.see import see
 from kafab.ops.world import World
 from kafab.plans.in_force import ONLINE, in_force
-from kafab.plans.plan import PENDING, configuration_state
+from kafab.plans.plan import DEPLOY_PENDING, PENDING, configuration_state
 from kafab.plans.state import Desired, DesiredNode, Observed, limited
+from kafab.releases.names import version_of
 from kafab.unknown import Unknown
 from kafab.words import plural
+
+IN_UPGRADE = "in an upgrade"
+"""The state of a configuration that is one of the two that an upgrade under way leads from and to."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class NodeStatus:
     uptime: timedelta | None = None
     release: str = ""
     configuration: str = ""
-    """as deployed, set online, restart pending, edited by hand, deploy pending, or empty where there is none."""
+    """as deployed, set online, in an upgrade, restart pending, edited by hand, deploy pending, or empty where there is none."""
     leads: str = ""
     reason: str = ""
     lacks: str = ""
@@ -50,6 +55,8 @@ class NodeStatus:
     """False where its process runs and it says nothing: whether it serves is unknown."""
     online: tuple[str, ...] = ()
     """Where the configuration is set online: the properties that changed since its process was started and are in force nevertheless."""
+    upgrade: str = ""
+    """What is said of an upgrade that is under way."""
 
     @property
     def document(self) -> dict[str, object]:
@@ -78,6 +85,7 @@ def status(cluster: Cluster, limit: str | None, world: World) -> tuple[NodeStatu
     nodes = limited(cluster, limit)
     desired, observed = look(cluster, nodes, world)
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
+    lines = _in_upgrade(cluster, observed, lines, world)
     running = [line.node for line in lines if line.state == "running"]
     seen = see(cluster, world, replace(_questions(cluster, running), running=_pending(cluster, lines)))
     lines = _set_online(desired, observed, lines, seen.running)
@@ -104,6 +112,32 @@ def _set_online(
             names = in_force(desired, wanted[node], host.nodes[node.instance], running[node.id])
         told.append(replace(line, configuration=ONLINE, online=names) if names else line)
     return told
+
+
+def _in_upgrade(
+    cluster: Cluster, observed: Observed, lines: Sequence[NodeStatus], world: World
+) -> list[NodeStatus]:
+    """Return the lines; what an upgrade that is not finalized makes of a node is no fault of its configuration."""
+    try:
+        upgrade = upgrades.told(cluster, observed, world)
+    except KafabError as error:
+        return [replace(line, upgrade=error.message) for line in lines]
+    if upgrade is None:
+        return list(lines)
+    there = [line.node for line in lines if version_of(line.release) == upgrade.target]
+    text = f"{upgrade}: {len(there)} of {plural(len(lines), 'node')} run {upgrade.target}"
+    pending = (DEPLOY_PENDING, PENDING)
+    ours = (upgrade.before, upgrade.after)
+    return [
+        replace(
+            line,
+            upgrade=text,
+            configuration=IN_UPGRADE
+            if line.configuration in pending and version_of(line.release) in ours
+            else line.configuration,
+        )
+        for line in lines
+    ]
 
 
 def unfinished_roll(cluster: Cluster, world: World) -> str:
@@ -236,11 +270,15 @@ def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
     """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
     desired, observed = look(cluster, cluster.nodes, world)
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
+    lines = _in_upgrade(cluster, observed, lines, world)
     if asked := _pending(cluster, lines):
         lines = _set_online(desired, observed, lines, see(cluster, world, Ask(running=asked)).running)
     silent = any(isinstance(found, Unknown) for found in observed.values())
-    processes = tuple(_finding(line, silent) for line in lines)
-    return (*processes, judge_storage(cluster, observed)) if cluster.kraft else processes
+    found = [_finding(line, silent) for line in lines]
+    if upgrade := next((line.upgrade for line in lines if line.upgrade), ""):
+        hint = "`fab upgrade.status` shows what comes next"
+        found.append(Finding("upgrade", cluster.name, Severity.WARN, upgrade, hint=hint))
+    return (*found, judge_storage(cluster, observed)) if cluster.kraft else tuple(found)
 
 
 def _finding(line: NodeStatus, silent: bool) -> Finding:
@@ -253,7 +291,7 @@ def _finding(line: NodeStatus, silent: bool) -> Finding:
         return Finding(
             "process", line.node.name, Severity.CRIT, line.state, evidence, hint=f"fab start{only}"
         )
-    if line.configuration not in ("as deployed", ONLINE):
+    if line.configuration not in ("as deployed", ONLINE, IN_UPGRADE):
         hint = {
             PENDING: f"fab restart --limit {line.node.name}",
             "edited by hand": "`fab plan` shows the difference",

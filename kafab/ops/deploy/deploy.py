@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from kafab.checks.preflight.folders import HELD
 from kafab.errors import KafabError, Unreachable, Unsafe
 from kafab.events import Note
-from kafab.model import Cluster
+from kafab.interruption import AGAIN
+from kafab.model import Cluster, Node
+from kafab.ops import upgrades
 from kafab.ops.check.preflight import blocking, preflight
 from kafab.ops.deploy.executor import execute
 from kafab.ops.deploy.fates import Fate, HostResult, not_done, raise_unless_done
@@ -26,6 +28,7 @@ from kafab.plans.persisted import warnings
 from kafab.plans.plan import Plan, diff, known, node_facts
 from kafab.plans.state import Desired, desire, limited
 from kafab.plans.steps import InstallRelease
+from kafab.plans.versions import as_upgraded
 from kafab.ports import Fleet
 from kafab.releases.names import release_for
 from kafab.unknown import Unknown
@@ -45,39 +48,58 @@ class Deployed:
 
 
 def make_plan(
-    cluster: Cluster, limit: str | None, world: World, *, anew: bool = False, accepted: Collection[str] = ()
+    cluster: Cluster,
+    limit: str | None,
+    world: World,
+    *,
+    anew: bool = False,
+    accepted: Collection[str] = (),
+    upgrading: bool = False,
 ) -> tuple[Desired, Plan]:
     """Observe and compare. Raises Unreachable, Unsafe, Failed (no release) or UsageError (limit); changes nothing.
 
     ``anew`` lets ZooKeeper servers that lost their data begin with an empty ensemble; ``accepted`` are the nodes whose data
-    directories may lack what they have held.
+    directories may lack what they have held. ``upgrading``: the plan is an upgrade's own, which another version does not speak against.
     """
     nodes = limited(cluster, limit)
     artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
     desired = desire(cluster, nodes, artifact, read_secrets(nodes, world), read_stores(cluster, nodes, world))
-    return desired, _compare(desired, world, anew=anew, accepted=accepted, first=True)
+    return _compare(desired, world, anew=anew, accepted=accepted, first=True, upgrading=upgrading)
 
 
 ASKS_OTHERS = (storage.asks_others, voters.asks_others, quorum_guard.asks_others)
 """Whether nodes that a --limit leaves out decide what may be done with the others: by their ids, data, or quorum."""
 
 
-def _compare(desired: Desired, world: World, *, anew: bool, accepted: Collection[str], first: bool) -> Plan:
+def _compare(
+    desired: Desired,
+    world: World,
+    *,
+    anew: bool = False,
+    accepted: Collection[str] = (),
+    first: bool = False,
+    upgrading: bool = False,
+) -> tuple[Desired, Plan]:
     """Observe and compare; where nodes outside the limit decide what may be made within it, they are asked, too.
 
-    ``first`` tells what a change means. Raises Unreachable where they do not answer: a second id for one cluster must never be made, nor a second metadata.
+    ``first`` tells what a change means. While an upgrade is not finalized other files are wanted: those come back. Raises Unreachable where they do not answer: a second id for one cluster must never be made, nor a second metadata.
     """
     fleet = world.fleet
     observed = observe(desired, fleet)
     cluster, asked = desired.cluster, {wanted.node for wanted in desired.nodes}
     left_out = [node for node in cluster.nodes if node not in asked]
     facts = node_facts(desired, known(observed))
+    if not upgrading:
+        held = as_upgraded(cluster, facts, upgrades.told(cluster, observed, world))
+        if held != cluster:
+            again = desired.at(held)
+            return _compare(again, world, anew=anew, accepted=accepted, first=first, upgrading=True)
     accepted = {*accepted, *(node.name for node in cluster.zookeepers if anew)}
     guard_held(cluster, facts, accepted, world)
     for node, text in warnings(desired, facts).items() if first else ():
         world.emit(Note(node, text))
     if not left_out or not any(asks(cluster, facts) for asks in ASKS_OTHERS):
-        return diff(desired, observed, anew=anew, accepted=accepted)
+        return desired, diff(desired, observed, anew=anew, accepted=accepted)
     rest = desire(cluster, left_out, desired.artifact)
     answers = observe(rest, fleet)
     silent = {host: fact.reason for host, fact in answers.items() if isinstance(fact, Unknown)}
@@ -86,7 +108,19 @@ def _compare(desired: Desired, world: World, *, anew: bool, accepted: Collection
             silent,
             hint="nothing was changed; what the nodes there hold decides how the new ones are made",
         )
-    return diff(desired, observed, node_facts(rest, known(answers)), anew=anew, accepted=accepted)
+    elsewhere = node_facts(rest, known(answers))
+    return desired, diff(desired, observed, elsewhere, anew=anew, accepted=accepted)
+
+
+def bring(cluster: Cluster, nodes: Collection[Node], world: World) -> None:
+    """Give these nodes the files and the release of a cluster in an upgrade, under a lock that is held; the release is there.
+
+    Raises Failed or OutcomeUnknown with the fate of each host.
+    """
+    artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
+    desired = desire(cluster, nodes, artifact, read_secrets(nodes, world), read_stores(cluster, nodes, world))
+    _, plan = _compare(desired, world, upgrading=True)
+    raise_unless_done("switch", execute(plan, cluster, world.fleet, world.emit), hint=AGAIN)
 
 
 def deploy(
@@ -117,7 +151,8 @@ def deploy(
         intact.result()
     with operating(cluster, world, command, strict=False) as held:
         # Another operator may have finished between the look and the lock.
-        plan = _compare(desired, world, anew=anew, accepted=accepted, first=False)
+        asked = desired if desired.cluster == cluster else desired.at(cluster)
+        desired, plan = _compare(asked, world, anew=anew, accepted=accepted)
         plan = plan.named(storage.uuid(os.urandom(16)))
         world.emit(Note(cluster.name, plan.counts))
         held.run.about([cluster.host(step.host) for step in plan.steps], steps=plan.steps)

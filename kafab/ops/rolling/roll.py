@@ -5,8 +5,9 @@ program, the same command reads the journal and decides from what it sees: a nod
 finished.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from kafab.canary.figures import Figures
 from kafab.errors import Failed, KafabError, OutcomeUnknown, Unreachable, Unsafe
@@ -75,7 +76,13 @@ class Rolled:
     """Brokers that were not there when the canary began."""
 
 
-def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolled:
+Switch: TypeAlias = Callable[[Sequence[Node]], object]
+"""What is done to nodes between their stop and their start."""
+
+
+def roll(
+    cluster: Cluster, asked: Asked, found: Prepared, world: World, *, switch: Switch | None = None
+) -> Rolled:
     """Replace the process of each node while the cluster goes on serving; return what was done, node by node.
 
     ``found`` is what `prepare` has told of it.
@@ -83,7 +90,7 @@ def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolle
     Raises what `prepare` raises, Unsafe where no wait helps, Failed where a node does not come back or nothing gets better
     for the pause limit, Interrupted with what is done. The journal stays then, and the same command goes on.
     """
-    with operating(cluster, world, "restart") as held:
+    with operating(cluster, world, (asked.upgrade or "fab restart").split()[1]) as held:
         if journals.read(cluster, world) != found.begun:
             # Another operator has begun or ended a roll between the look and the lock.
             found = prepare(cluster, asked, world)
@@ -92,7 +99,11 @@ def roll(cluster: Cluster, asked: Asked, found: Prepared, world: World) -> Rolle
             told = f"not restarted, as another process runs there since the look: {few(new)}"
             world.emit(Note(cluster.name, told))
             found = replace(found, finished=(*found.finished, *new))
-        rolled = _Run(cluster, asked, found, held, world).begin() if found.goal.replaced else Rolled()
+        rolled = (
+            _Run(cluster, asked, found, held, world, switch=switch).begin()
+            if found.goal.replaced
+            else Rolled()
+        )
         if rolled.canary:
             held.run.figures |= gist(rolled.canary)
         rolled.report = settled(cluster, world)
@@ -120,9 +131,18 @@ def give_up(cluster: Cluster, world: World) -> Journal | None:
 class _Run:
     """One run of a roll, from move to move."""
 
-    def __init__(self, cluster: Cluster, asked: Asked, found: Prepared, held: Held, world: World) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        asked: Asked,
+        found: Prepared,
+        held: Held,
+        world: World,
+        *,
+        switch: Switch | None,
+    ) -> None:
         self._cluster, self._asked, self._found, self._world = cluster, asked, found, world
-        self._goal, self._held = found.goal, held
+        self._goal, self._held, self._switch = found.goal, held, switch
         self._nodes = [node for node in cluster.nodes if node.name in found.goal.replaced]
         self._open: dict[str, float] = {}
         """Node -> when it was stopped, or found down: its part is not over yet."""
@@ -132,6 +152,9 @@ class _Run:
         self._starts: dict[str, int] = {}
         self._begun: float | None = None
         """When the first node was stopped."""
+        self._tried: float | None = None
+        """When the first broker served again."""
+        self._soaked = 0
         self._rolled = Rolled(before=found.finished)
         self._recovery = Recovery(cluster.nodes, world)
         self._lives = Lives(world)
@@ -146,7 +169,7 @@ class _Run:
             world.emit(Note(self._cluster.name, f"goes on with the roll of {found.begun.owner}"))
         else:
             owner, goal = world.owner("restart"), self._goal
-            entry = Journal(owner, asked.limit, asked.pending, goal.replaced, goal.behind)
+            entry = Journal(owner, asked.limit, asked.pending, goal.replaced, goal.behind, asked.upgrade)
             journals.write(self._cluster, entry, world)
         with (
             interruptible(self._text, lambda: sorted(self._down)),
@@ -195,7 +218,7 @@ class _Run:
             self._lives.look(seen)
             found = decide(self._cluster, self._canary.spared(self._goal), seen)
             if isinstance(found, Stop | Done):
-                return self._canary.lacks()
+                return self._canary.lacks() or self._trial(found)
             if not isinstance(found, Await):
                 return {}
             missing = {**silent(self._cluster, seen), **found.missing}
@@ -208,12 +231,21 @@ class _Run:
             limit,
             self._world,
             every=LOOK_AT_HOSTS_EVERY,
-            progress=lambda: (self._recovery.words, catching_up.steps),
+            progress=lambda: (self._recovery.words, catching_up.steps, self._soaked),
         )
         if missing:
             raise Failed(late(AWAITED, limit, missing), hint="`fab status` and `fab verify` tell more")
         self._close(found.nodes if isinstance(found, Start) else ())
         return found
+
+    def _trial(self, move: Move) -> Missing:
+        """Return who serves alone for a while before the next broker stops; time that goes by is progress then."""
+        since, now = self._tried, self._world.clock.now()
+        if since is None or not isinstance(move, Stop):
+            return {}
+        self._soaked = min(int(now - since), int(self._asked.soak.total_seconds()))
+        left = round(self._asked.soak.total_seconds() - (now - since))
+        return {self._cluster.name: f"the first broker is on trial, {left} s more"} if left > 0 else {}
 
     def _make(self, move: Move) -> None:
         match move:
@@ -252,6 +284,8 @@ class _Run:
 
     def _start(self, nodes: Sequence[Node]) -> None:
         self._guard_again([node for node in nodes if self._starts.get(node.name, 0) == STARTS])
+        if self._switch:
+            self._switch(nodes)
         facts = idle_ones(startable(self._cluster, nodes, self._world))
         guard_access(facts)
         for node in nodes:
@@ -279,6 +313,8 @@ class _Run:
             seconds = self._world.clock.now() - self._open.pop(node.name)
             if node.name not in {one.name for one in self._rolled.nodes}:
                 self._rolled.nodes.append(NodeRolled(node.name, seconds))
+            if node.role is Role.BROKER and self._tried is None:
+                self._tried = self._world.clock.now()
         if back and self._asked.leaders is Leaders.EACH:
             self._restore(back)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
+from itertools import chain
 
 from kafab.canary.verdict import GAP_BUDGET
 from kafab.cluster.seen import Ask, Seen
@@ -12,6 +13,7 @@ from kafab.hosts import supervisor
 from kafab.hosts.facts import NodesFacts
 from kafab.hosts.supervisor import Report
 from kafab.model import Cluster, Node, Role
+from kafab.ops import upgrades
 from kafab.ops.run import journal as journals
 from kafab.ops.run.guards import guard_access
 from kafab.ops.run.journal import Journal
@@ -20,8 +22,9 @@ from kafab.ops.run.voters import guard_voters
 from kafab.ops.see import reports, see
 from kafab.ops.world import World
 from kafab.plans.in_force import in_force
-from kafab.plans.plan import configuration_state, restart_pending
+from kafab.plans.plan import DEPLOY_PENDING, configuration_state, restart_pending
 from kafab.plans.state import Desired, as_found, desire, limited
+from kafab.plans.versions import as_upgraded
 from kafab.releases.names import release_for
 from kafab.rolling import readiness
 from kafab.rolling.decide import DOWN, Goal, questions
@@ -35,7 +38,7 @@ PAUSE_LIMIT = timedelta(minutes=5)
 
 FORGET = "`fab restart --forget` gives it up and leaves the nodes as they are"
 WARNINGS = {
-    "deploy pending": "a deploy is pending: it starts with what is on its host now, `fab plan` shows the difference",
+    DEPLOY_PENDING: "a deploy is pending: it starts with what is on its host now, `fab plan` shows the difference",
     "edited by hand": "its files were edited by hand: it starts with them, `fab plan` shows the difference",
 }
 
@@ -47,6 +50,26 @@ class Leaders(str, Enum):
     """After each node's return."""
     END = "end"
     NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Pause:
+    """After how many brokers a roll ends for now; servers of ZooKeeper and controllers of their own all go before."""
+
+    brokers: int = 1
+    rack: bool = False
+    """After all brokers of the first one's rack, in the place of a number."""
+
+    def takes(self, cluster: Cluster, ordered: Sequence[str]) -> frozenset[str]:
+        """Return which of these nodes, by name and in their order, go before it."""
+        nodes = {node.name: node for node in cluster.nodes}
+        brokers = [nodes[name] for name in ordered if nodes[name].role is Role.BROKER]
+        rack = brokers[0].host.rack if brokers else None
+        if self.rack and rack is not None:
+            chosen = [node.name for node in brokers if node.host.rack == rack]
+        else:
+            chosen = [node.name for node in brokers[: self.brokers]]
+        return frozenset([name for name in ordered if nodes[name].role is not Role.BROKER] + chosen)
 
 
 @dataclass(frozen=True)
@@ -65,6 +88,11 @@ class Asked:
     """Have a canary beside the roll."""
     gap_budget: timedelta = GAP_BUDGET
     """The longest silence of the canary at which the roll goes on."""
+    upgrade: str = ""
+    """Of an upgrade's roll: the command that goes on with it. It takes the nodes that do not run, too."""
+    pause_after: Pause | None = None
+    soak: timedelta = timedelta()
+    """How long the first broker that was restarted serves alone before the next one is stopped."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +150,15 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     """
     facts = startable(cluster, limited(cluster, asked.limit), world)
     begun = journals.read(cluster, world)
-    if begun and (begun.limit, begun.pending) != (asked.limit, asked.pending):
+    if begun and begun.upgrade and asked.upgrade:
+        # Whatever way an upgrade was going, what is left of it is seen.
+        begun = None
+    if begun and (begun.limit, begun.pending, begun.upgrade) != (asked.limit, asked.pending, asked.upgrade):
         if not (unfinished := Unfinished(begun, finished(cluster, Goal(begun.replaced), world))).over:
             raise Unsafe(unfinished.text, hint=f"`{begun.command}` goes on with it; {FORGET}")
         begun = None
+    if asked.pending and not asked.upgrade:
+        cluster = as_upgraded(cluster, facts, upgrades.read(cluster, world))
     desired = desire(cluster, facts, world.store.find(release_for(cluster.version, cluster.scala)))
     desired = as_found(desired, facts)
     states = {
@@ -134,7 +167,7 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     chosen = facts
     if asked.pending:
         pending = _pending(desired, facts, world)
-        left = begun.replaced if begun else {}
+        left = [node.name for node in facts] if asked.upgrade else begun.replaced if begun else ()
         chosen = {n: f for n, f in facts.items() if n in pending or (n.name in left and not f.running)}
     elif begun:
         chosen = {node: found for node, found in facts.items() if node.name in begun.replaced}
@@ -145,10 +178,15 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     expected = forecast(cluster, goal, seen)
     if expected.hopeless:
         raise _never_spared(expected.hopeless)
+    if asked.pause_after:
+        taken = asked.pause_after.takes(cluster, [*expected.down, *chain.from_iterable(expected.waves)])
+        chosen = {node: found for node, found in chosen.items() if node.name in taken}
+        goal = replace(goal, replaced={name: was for name, was in goal.replaced.items() if name in taken})
+        expected = forecast(cluster, goal, seen)
     warnings = {
         node.name: WARNINGS[states[node]]
         for node in chosen
-        if states[node] in WARNINGS and not goal.finished(node, seen)
+        if states[node] in WARNINGS and not goal.finished(node, seen) and not asked.upgrade
     }
     over = tuple(node.name for node in chosen if goal.finished(node, seen))
     return Prepared(goal, expected, begun, over, warnings)

@@ -34,11 +34,13 @@ class Journal:
     """Node name -> the process that is to go (`Report.process`); None where none ran."""
     behind: int
     """How many replicas were out of sync at the beginning, see `rolling.decide.Goal`."""
+    upgrade: str = ""
+    """Of an upgrade's roll: the command that goes on with it."""
 
     @property
     def command(self) -> str:
         """Return what goes on with it."""
-        words = ["fab restart", *(["--pending"] if self.pending else [])]
+        words = [self.upgrade or "fab restart", *(["--pending"] if self.pending and not self.upgrade else [])]
         return " ".join([*words, *([f"--limit {self.limit}"] if self.limit else [])])
 
     def text(self) -> str:
@@ -50,6 +52,7 @@ class Journal:
             "pending": self.pending,
             "replaced": dict(self.replaced),
             "behind": self.behind,
+            "upgrade": self.upgrade,
         })  # fmt: skip
 
 
@@ -59,7 +62,14 @@ def parse(text: str) -> Journal | Unknown:
         found = json.loads(text)
         if found["schema"] != SCHEMA:
             return Unknown(f"it is {found['schema']}, which this version does not know")
-        return Journal(found["owner"], found["limit"], found["pending"], found["replaced"], found["behind"])
+        return Journal(
+            found["owner"],
+            found["limit"],
+            found["pending"],
+            found["replaced"],
+            found["behind"],
+            found.get("upgrade", ""),
+        )
     except (ValueError, KeyError, TypeError):
         return Unknown("it is damaged")
 

@@ -104,6 +104,9 @@ place() {  # FOLDER: what it lies on, and what /etc/fstab says about it
     case $1/ in "${point%/}"/*) echo "fstab $1 $point" ;; esac
   done < /etc/fstab
 }
+upgrade() {  # RECORD: of an upgrade that is not finalized; see ops.upgrades
+  ! plain "$1" || [ ! -r "$1" ] || { read -r line < "$1" && printf 'upgrade %s\n' "$line"; }
+}
 places_of() {  # FOLDER...: the kernel, and the inode of each folder or of the nearest one above it that is there
   [ ! -r /proc/sys/kernel/random/boot_id ] || { read -r boot < /proc/sys/kernel/random/boot_id; echo "boot $boot"; }
   theres=
