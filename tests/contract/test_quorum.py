@@ -209,6 +209,34 @@ def test_features_have_the_releases_metadata_version(world: World) -> None:
     assert found["metadata.version"] == (21 if world.cluster.version.major == 3 else 30)
 
 
+def test_each_node_tells_what_its_release_knows(world: World) -> None:
+    """Brokers and controllers tell the levels that they know, up to the finalized one at least, and what is finalized."""
+    for node in world.cluster.nodes:
+        at = node.endpoint if node.role is Role.BROKER else node.controller_endpoint
+        known, finalized = world.quorum.known_levels(at), world.quorum.features(at)
+        assert not isinstance(known, Unknown), known
+        assert not isinstance(finalized, Unknown), finalized
+        assert finalized == world.quorum.features()
+        assert known["metadata.version"][1] >= finalized["metadata.version"]
+
+
+def test_level_that_no_node_knows_is_refused(world: World) -> None:
+    """With the name or without one, in Kafka's words; asked to judge or to do it, nothing changes."""
+    before = world.quorum.features()
+    for try_only in (True, False):
+        refused = world.quorum.finalize({"metadata.version": 99}, try_only=try_only)
+        assert not isinstance(refused, Unknown), refused
+        assert (len(refused), all(refused.values()), world.quorum.features()) == (1, True, before)
+
+
+def test_level_that_is_in_force_is_no_change(world: World) -> None:
+    """A command that goes on may ask for what it has already done."""
+    before = world.quorum.features()
+    assert not isinstance(before, Unknown)
+    found = world.quorum.finalize({"metadata.version": before["metadata.version"]}, try_only=False)
+    assert (found, world.quorum.features()) == ({}, before)
+
+
 def test_brokers_are_registered_where_the_inventory_says(world: World) -> None:
     """The registrations are the inventory's ids and endpoints, none of them fenced."""
     assert world.quorum.brokers() == {
