@@ -4,6 +4,7 @@ Every check always gives the same findings' names, also when its input is Unknow
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from kafab.cluster.metadata import ConfigEntry, Metadata, Partition
@@ -287,4 +288,4 @@ def without(metadata: Metadata | Unknown, leave_out: Callable[[str], bool]) -> M
     if isinstance(metadata, Unknown):
         return metadata
     kept = tuple(partition for partition in metadata.partitions if not leave_out(partition.topic))
-    return Metadata(metadata.cluster_id, metadata.controller, metadata.brokers, kept)
+    return replace(metadata, partitions=kept)

@@ -32,6 +32,8 @@ class Metadata:
     controller: int | None
     brokers: Mapping[int, Endpoint]
     partitions: tuple[Partition, ...] = ()
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    """Topic -> the id that no other topic of that name has (KIP-516); Kafka before 2.8 has none."""
 
 
 def distinct(views: Iterable[Metadata]) -> tuple[Metadata, ...]:

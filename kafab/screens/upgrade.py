@@ -128,6 +128,9 @@ def show_upgraded(console: Console, cluster: Cluster, done: Upgraded, edit: Edit
     """Write what was done, how far the upgrade is, and what comes next; return the exit code."""
     upgrade = done.upgrade
     lines = [rolled_text(console, cluster, done.rolled)]
+    if done.compared:
+        rows = [(one.what, one.count, one.text) for one in done.compared]
+        lines.append(console.table(("BEFORE AND AFTER", "COUNT", "FOUND"), rows))
     if done.left:
         lines.append(f"{plural(len(done.left), 'node')} left: {few(done.left)}; `{upgrade.command}` goes on")
     elif done.over:
@@ -146,10 +149,22 @@ def show_upgraded(console: Console, cluster: Cluster, done: Upgraded, edit: Edit
         "left": list(done.left),
         "over": done.over,
         "inventory_line": edit and {"number": edit.number, "before": edit.before, "after": edit.after},
+        "compared": [
+            {
+                "what": one.what,
+                "count": one.count,
+                "changed": list(one.changed),
+                "lost": one.lost and bool(one.changed),
+                "unknown": one.unknown or None,
+            }
+            for one in done.compared
+        ],
         "roll": rolled_document(cluster, done.rolled),
     }
     console.data(document, "\n".join(lines))
-    return exit_code(done.rolled)
+    if any(one.lost and one.changed for one in done.compared):
+        return 1
+    return exit_code(done.rolled) or (5 if any(one.unknown for one in done.compared) else 0)
 
 
 def _edit_lines(cluster: Cluster, edit: Edit | None) -> list[str]:

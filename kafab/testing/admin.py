@@ -56,7 +56,7 @@ class FakeAdmin:
             }
             partitions = kafka.outdated.get(asked[0], tuple(kafka.partitions))
             controller = kafka.controller_of.get(asked[0], kafka.controller)
-            return Metadata(kafka.cluster_id, controller, brokers, partitions)
+            return Metadata(kafka.cluster_id, controller, brokers, partitions, dict(kafka.topic_ids))
         if at is None:
             return Unknown("no broker answers")
         frozen = any(at in known.endpoints for known in kafka.registrations.values())
@@ -155,6 +155,7 @@ class FakeAdmin:
         del self._kafka.configs[name]
         self._deleted[name] = {b for p in self._kafka.partitions if p.topic == name for b in p.replicas}
         self._kafka.partitions = [p for p in self._kafka.partitions if p.topic != name]
+        self._kafka.topic_ids.pop(name, None)
         self._kafka.logs = {key: log for key, log in self._kafka.logs.items() if key[0] != name}
         if away := self._awaited(name):
             return Unknown(f"{name} is marked for deletion: brokers {sorted(away)} with a replica are down")

@@ -12,8 +12,10 @@ from kafab.cluster.metadata import (
     Partition,
     Registration,
 )
-from kafab.model import Cluster, Endpoint
+from kafab.model import Cluster, Endpoint, Version
 from kafab.testing.voters import FakeVoters
+
+FIRST_TOPIC_IDS = Version(2, 8, 0)
 
 
 @dataclass
@@ -30,6 +32,9 @@ class FakeKafka:
     default_partitions: int = 1
     epoch: int = 1
     cluster_id: str | None = "fakefakefakefakefakefQ"
+    topic_ids: dict[str, str] = field(default_factory=dict)
+    """Topic -> its id; a topic that is made again has another one."""
+    _made: int = 0
     registrations: dict[int, Registration] = field(default_factory=dict)
     controller: int | None = None
     frozen: set[int] = field(default_factory=set)
@@ -148,6 +153,9 @@ class FakeKafka:
             self.partitions.append(self._led(Partition(topic, number, None, tuple(replicas), alive)))
             self.logs[topic, number] = []
         self.configs.setdefault(topic, {})
+        if self.cluster.version >= FIRST_TOPIC_IDS:
+            self._made += 1
+            self.topic_ids.setdefault(topic, f"id-{self._made}")
 
     @property
     def _combined(self) -> set[int]:

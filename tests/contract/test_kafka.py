@@ -102,6 +102,18 @@ def test_a_created_topic_is_seen_as_assigned(kafka: World, topic: str) -> None:
         assert mine == [(0, 1, RING[0]), (1, 2, RING[1]), (2, 3, RING[2])]
 
 
+def test_topic_that_is_made_again_is_another_one(kafka: World) -> None:
+    """Its id tells it from the one before, on every broker; Kafka before 2.8 has no ids."""
+    ids = []
+    for _ in range(2):
+        assert kafka.admin.create_topic(TopicSpec("again", assignment=RING)) is None
+        seen = [kafka.admin.metadata(node.endpoint) for node in kafka.cluster.brokers]
+        ids.append({one.topic_ids.get("again") for one in seen if isinstance(one, Metadata)})
+        kafka.admin.delete_topic("again")
+    has = kafka.cluster.version >= Version(2, 8, 0)
+    assert ([len(found) for found in ids], ids[0] != ids[1], None not in ids[0]) == ([1, 1], has, has)
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -100,6 +100,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def found_nothing_wrong(document: dict[str, Any], client: dict[str, Any]) -> bool:
     """Tell whether neither the canary nor the client has lost or doubled a record."""
     canary = document["roll"]["canary"]["total"]
+    assert not any(one["changed"] or one["unknown"] for one in document["compared"]), document["compared"]
     return (
         canary["acked"] > 0
         and client["acked"] > 0

@@ -386,6 +386,11 @@ def _metadata(response: Any) -> Metadata:
             for topic in sorted(response.topics, key=lambda topic: str(topic.name))
             for found in sorted(topic.partitions, key=lambda found: int(found.partition_index))
         ),
+        topic_ids={
+            str(topic.name): str(topic.topic_id)
+            for topic in response.topics
+            if getattr(topic, "topic_id", None) is not None and topic.topic_id.int
+        },
     )
 
 

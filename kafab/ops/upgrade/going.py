@@ -24,11 +24,13 @@ from kafab.ops.observing import look, told
 from kafab.ops.releases import refuse_damaged
 from kafab.ops.rolling.roll import Rolled, roll
 from kafab.ops.run.goal import Asked, Prepared, prepare
+from kafab.ops.upgrade.comparing import holdings
 from kafab.ops.world import World
 from kafab.plans.plan import Plan, known
 from kafab.plans.steps import InstallRelease, Step
 from kafab.plans.versions import reached, running
 from kafab.unknown import Unknown
+from kafab.upgrading.holdings import Compared, compare
 from kafab.upgrading.levels import (
     PROTOCOL,
     Ranges,
@@ -84,6 +86,8 @@ class Upgraded:
     """Nodes that run another version than the target still."""
     over: bool = False
     """The way back was gone to its end: nothing is under way any more."""
+    compared: tuple[Compared, ...] = ()
+    """What the cluster held before the roll, and holds after it."""
 
 
 def guard_mode(cluster: Cluster, after: Version) -> None:
@@ -146,21 +150,23 @@ def go(staged: Staged, asked: Asked, world: World) -> Upgraded:
             )
         if staged.begun is None or staged.begun.direction is not upgrade.direction:
             upgrades.write(target, upgrade, world)
-    rolled = Rolled()
+    rolled, compared = Rolled(), tuple[Compared, ...]()
     asked = replace(asked, upgrade=upgrade.command)
     if staged.roll.goal.replaced or staged.roll.begun:
 
         def switch(nodes: Sequence[Node]) -> None:
             bring(target, nodes, world)
 
+        before = holdings(target, world)
         rolled = roll(target, asked, staged.roll, world, switch=switch)
+        compared = compare(before, holdings(target, world))
     facts = facts_of(target, world)
     there = reached(facts, target.version)
     left = tuple(node.name for node in facts if node not in there)
     over = not left and upgrade.direction is Direction.BACK
     if over:
         upgrades.forget(target, world)
-    return Upgraded(upgrade, rolled, left, over)
+    return Upgraded(upgrade, rolled, left, over, compared)
 
 
 def closed(cluster: Cluster, upgrade: Upgrade, facts: NodesFacts, world: World) -> str | None:
