@@ -18,6 +18,7 @@ from scripts.benches.rolling import roll, roll_kraft
 from scripts.benches.running import start, verify
 from scripts.benches.secure import start as start_secure
 from scripts.benches.starting import listing
+from scripts.benches.upgrading import upgrade
 
 ROWS: Mapping[str, Measurement] = {
     "list": listing,
@@ -29,6 +30,7 @@ ROWS: Mapping[str, Measurement] = {
     "start-secure": start_secure,
     "roll": roll,
     "roll-kraft": roll_kraft,
+    "upgrade": upgrade,
     "decide-300": decide_300,
     "verify": verify,
     "reach": reach,
