@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 from kafab.cluster.own_topics import is_own
 from kafab.groups.values import At
 from kafab.unknown import Unknown
-from kafab.words import few
+from kafab.words import few, plural
 
 K = TypeVar("K")
 Known: TypeAlias = Mapping[str, str] | Unknown
@@ -32,6 +32,8 @@ class Holdings:
     quotas: Known = field(default_factory=dict)
     committed: Mapping[tuple[str, At], int] | Unknown = field(default_factory=dict)
     ends: Mapping[At, int] | Unknown = field(default_factory=dict)
+    complaints: frozenset[str] | Unknown = frozenset()
+    """Lines of the nodes' logs, each behind its node's name, in which one side did not understand the other."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,23 @@ class Compared:
         """Say it to people."""
         if self.unknown:
             return f"UNKNOWN: {self.unknown}"
+        if self.what == COMPLAINTS:
+            return (
+                f"{plural(len(self.changed), 'new line')}: {few(self.changed)}"
+                if self.changed
+                else "none new"
+            )
         if not self.changed:
             return "the same" if self.what not in (COMMITTED, ENDS) else "none is lower"
         return f"{'LOST' if self.lost else 'changed meanwhile'}: {few(self.changed)}"
 
 
+COMPLAINTS = "complaints in logs"
+PATTERN = (
+    "UnsupportedVersionException|Error getting request for apiKey|Error parsing request header|InvalidRequestException|"
+    "InconsistentClusterIdException|SchemaException|does not support the requested version|unsupported metadata.version"
+)
+"""What Kafka logs where a request, a record or a file is of a version that it does not know; an extended regular expression."""
 COMMITTED = "committed offsets"
 ENDS = "ends of partitions"
 
@@ -72,7 +86,14 @@ def compare(before: Holdings, after: Holdings) -> tuple[Compared, ...]:
         _same("quotas", before.quotas, after.quotas, both_ways=True),
         _grown(COMMITTED, before.committed, after.committed),
         _grown(ENDS, before.ends, after.ends),
+        _complaints(before.complaints, after.complaints),
     )
+
+
+def _complaints(before: frozenset[str] | Unknown, after: frozenset[str] | Unknown) -> Compared:
+    if isinstance(before, Unknown) or isinstance(after, Unknown):
+        return _unknown(COMPLAINTS, before, after)
+    return Compared(COMPLAINTS, len(before), tuple(sorted(after - before)))
 
 
 def _same(what: str, before: Known, after: Known, *, lost: bool = False, both_ways: bool = False) -> Compared:

@@ -78,3 +78,15 @@ def test_holdings_of_a_cluster(tmp_path: Path, version: Version) -> None:
     ids = {"orders": "id-1" if version >= Version(2, 8, 0) else "2 partitions"}
     assert (seen.topics, seen.configs) == (ids, {"orders: retention.ms": "7"})
     assert (seen.cluster_id, seen.acls) == ({"cluster id": kafka.cluster_id}, {})
+    # No host is there to be asked for its log.
+    assert isinstance(seen.complaints, Unknown)
+
+
+def test_complaint_that_was_there_before_is_not_new() -> None:
+    """Lines have their time, so each is there once; a new one is told with its node."""
+    old, new = "node1/broker: [09:00] SchemaException", "node2/broker: [10:00] UnsupportedVersionException"
+    before, after = (replace(BEFORE, complaints=frozenset(lines)) for lines in ([old], [old, new]))
+    told = {one.what: one for one in compare(before, after) if one.changed}
+    assert [(one.text, one.lost) for one in told.values()] == [
+        ("1 new line: node2/broker: [10:00] UnsupportedVersionException", False)
+    ]

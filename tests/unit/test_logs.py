@@ -1,12 +1,13 @@
-"""What `logs` takes for a number of lines."""
+"""What `logs` takes for a number of lines, and what is found in logs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kafab.command import ANSWER_LIMIT, Result
+from kafab.command import ANSWER_LIMIT, Result, Script
 from kafab.errors import Failed, UsageError
-from kafab.ops.hosts.logs import last_lines, line_count
+from kafab.ops.hosts.logs import last_lines, line_count, matching
 from kafab.testing.fleet import FakeFleet
 from tests.conftest import cluster_in
 
@@ -39,3 +40,20 @@ def test_log_that_is_not_there_is_told(tmp_path: Path) -> None:
     fleet = FakeFleet({"node1": lambda _script: Result(1, b"", "no such file")})
     with pytest.raises(Failed, match="no such file"):
         last_lines(node, 50, fleet, lambda _piece: None)
+
+
+def test_lines_that_match_are_found_in_a_log(tmp_path: Path, shell: Callable[[Script], Result]) -> None:
+    """In a real shell: the last of them, of each node; one that never ran has none, and a link is not followed."""
+    first, second = cluster_in(tmp_path, 1).nodes
+    Path(first.logs).mkdir(parents=True)
+    Path(first.logs / "server.log").write_text("a 1\nb\na 2\na 3 node x\n")
+
+    def searched() -> object:
+        return matching([first, second], "^a|z", 2, FakeFleet({"node1": shell}))
+
+    assert searched() == {first.name: ("a 2", "a 3 node x"), second.name: ()}
+    Path(second.logs).mkdir(parents=True)
+    Path(second.logs / "server.log").symlink_to(first.logs / "server.log")
+    told = searched()
+    assert isinstance(told, dict)
+    assert "is not followed" in told[second.name].reason

@@ -3,10 +3,10 @@
 Their folder is the service account's, so that account reads them, and no link: whoever may write there could name any file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from kafab.command import Cmd, Script
+from kafab.command import Cmd, Outcome, Script
 from kafab.errors import Failed, Unreachable, UsageError
 from kafab.model import Cluster, Node
 from kafab.plans.state import limited
@@ -54,6 +54,45 @@ def last_lines(node: Node, lines: int, fleet: Fleet, show: Callable[[bytes], obj
 def follow(node: Node, lines: int, fleet: Fleet) -> Iterator[bytes]:
     """Yield the log as it grows, until the caller stops."""
     return fleet.follow(node.host.name, _tail(node, lines, FOLLOW_LIMIT, follow=True))
+
+
+def matching(
+    nodes: Sequence[Node], pattern: str, most: int, fleet: Fleet
+) -> dict[str, tuple[str, ...] | Unknown]:
+    """Return the last lines of each node's log that match an extended regular expression, by node's name."""
+    there: dict[str, list[Node]] = {}
+    for node in nodes:
+        there.setdefault(node.host.name, []).append(node)
+    scripts = {
+        host: framed(
+            ("plain", "logs"),
+            *(Cmd("matching", node.name, most, pattern, node.logs / SERVER_LOG) for node in on),
+            timeout=READ_LIMIT,
+            account=on[0].host.user,
+        )
+        for host, on in there.items()
+    }
+    return {
+        name: lines
+        for host, outcome in fleet.run(scripts).items()
+        for name, lines in _matches(outcome, [node.name for node in there[host]]).items()
+    }
+
+
+def _matches(outcome: Outcome, names: Sequence[str]) -> dict[str, tuple[str, ...] | Unknown]:
+    if isinstance(outcome, Unknown):
+        return dict.fromkeys(names, outcome)
+    if outcome.code:
+        return dict.fromkeys(names, Unknown(outcome.err.strip() or f"the search ended with {outcome.code}"))
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in outcome.text.splitlines():
+        if line.startswith("node "):
+            name = line.removeprefix("node ")
+            found[name] = []
+        elif line.startswith("| "):
+            found[name].append(line.removeprefix("| "))
+    return {name: tuple(found.get(name, ())) for name in names}
 
 
 def _tail(node: Node, lines: int, limit: timedelta, *, follow: bool) -> Script:

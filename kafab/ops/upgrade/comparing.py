@@ -9,10 +9,13 @@ from kafab.cluster.own_topics import is_own
 from kafab.cluster.seen import ANSWER
 from kafab.groups.values import At
 from kafab.model import Cluster
+from kafab.ops.hosts.logs import matching
 from kafab.ops.world import World
 from kafab.unknown import Unknown
-from kafab.upgrading.holdings import Holdings, Known
+from kafab.upgrading.holdings import PATTERN, Holdings, Known
 
+MOST = 50
+"""Lines of a log that are compared."""
 T = TypeVar("T")
 
 
@@ -37,7 +40,19 @@ def holdings(cluster: Cluster, world: World) -> Holdings:
             _known(quotas.result(), lambda found: {str(one): str(value) for one, value in found.items()}),
             committed.result(),
             ends.result(),
+            _complaints(cluster, world),
         )
+
+
+def _complaints(cluster: Cluster, world: World) -> frozenset[str] | Unknown:
+    # The hosts are asked by this thread, in which Ctrl-C arrives.
+    found = matching(cluster.nodes, PATTERN, MOST, world.fleet)
+    silent = {name: said.reason for name, said in found.items() if isinstance(said, Unknown)}
+    if silent:
+        return Unknown("; ".join(f"{name}: {reason}" for name, reason in silent.items()))
+    return frozenset(
+        f"{name}: {line}" for name, said in found.items() if not isinstance(said, Unknown) for line in said
+    )
 
 
 def _known(found: T | Unknown | None, of: Callable[[T], Mapping[str, str]]) -> Known:
