@@ -7,6 +7,7 @@ minute at most, and prints what it has met as one JSON document. It imports noth
 
 import itertools
 import json
+import secrets
 import subprocess
 import sys
 import threading
@@ -68,8 +69,9 @@ def plain_client(bootstrap: str, topic: str) -> Iterator[PlainClient]:
 
 @dataclass
 class Books:
-    """What the client has met."""
+    """What the client has met. Its records begin with ``name``: the topic may have those of another one."""
 
+    name: str = field(default_factory=lambda: secrets.token_hex(4))
     acked: dict[int, tuple[int, float]] = field(default_factory=dict)
     """Number -> its partition, and when it was acknowledged."""
     offsets: dict[int, set[tuple[int, int]]] = field(default_factory=dict)
@@ -100,7 +102,7 @@ def write(producer: KafkaProducer, topic: str, books: Books, ended: threading.Ev
     """Send a number after another until the end is told, and have all acknowledged or refused."""
 
     def send(number: int) -> None:
-        future = producer.send(topic, str(number).encode())
+        future = producer.send(topic, f"{books.name} {number}".encode())
         future.add_callback(lambda to: books.acked.setdefault(number, (to.partition, time.monotonic())))
         future.add_errback(lambda error: books.refused.update([type(error).__name__]))
 
@@ -121,7 +123,9 @@ def read(consumer: KafkaConsumer, books: Books) -> None:
         return
     for partition, records in found.items():
         for record in records:
-            books.offsets.setdefault(int(record.value), set()).add((partition.partition, record.offset))
+            whose, _, number = record.value.decode().partition(" ")
+            if whose == books.name:
+                books.offsets.setdefault(int(number), set()).add((partition.partition, record.offset))
 
 
 def main(bootstrap: str, topic: str, group: str) -> None:

@@ -26,7 +26,9 @@ class Holdings:
     topics: Known = field(default_factory=dict)
     """Topic -> its id, or its number of partitions where Kafka has no ids yet."""
     configs: Known = field(default_factory=dict)
-    """What topics themselves set, and what was set on running brokers."""
+    """What topics themselves set."""
+    dynamic: Mapping[str, Known] = field(default_factory=dict)
+    """Broker's node name -> what was set on it while it ran; one that is down tells nothing."""
     acls: Known = field(default_factory=dict)
     users: Known = field(default_factory=dict)
     quotas: Known = field(default_factory=dict)
@@ -80,7 +82,8 @@ def compare(before: Holdings, after: Holdings) -> tuple[Compared, ...]:
     return (
         _same("cluster id", before.cluster_id, after.cluster_id, lost=True),
         _same("topics", before.topics, after.topics, lost=True),
-        _same("configs", before.configs, after.configs, both_ways=True),
+        _same("configs of topics", before.configs, after.configs, both_ways=True),
+        _same("dynamic values", *_of_both(before.dynamic, after.dynamic), both_ways=True),
         _same("ACLs", before.acls, after.acls, both_ways=True),
         _same("SCRAM users", before.users, after.users, both_ways=True),
         _same("quotas", before.quotas, after.quotas, both_ways=True),
@@ -94,6 +97,24 @@ def _complaints(before: frozenset[str] | Unknown, after: frozenset[str] | Unknow
     if isinstance(before, Unknown) or isinstance(after, Unknown):
         return _unknown(COMPLAINTS, before, after)
     return Compared(COMPLAINTS, len(before), tuple(sorted(after - before)))
+
+
+def _of_both(before: Mapping[str, Known], after: Mapping[str, Known]) -> tuple[Known, Known]:
+    """Return what the brokers set that told it both times, with their names."""
+    pairs = {
+        name: (known, later)
+        for name, known in before.items()
+        if not isinstance(known, Unknown)
+        and (later := after.get(name)) is not None
+        and not isinstance(later, Unknown)
+    }
+    if before and not pairs:
+        return next(iter(before.values())), next(iter(after.values()), Unknown("no broker was asked"))
+    told = [
+        {f"{name}: {key}": value for name, pair in pairs.items() for key, value in pair[side].items()}
+        for side in (0, 1)
+    ]
+    return told[0], told[1]
 
 
 def _same(what: str, before: Known, after: Known, *, lost: bool = False, both_ways: bool = False) -> Compared:

@@ -121,7 +121,7 @@ def test_plan_changes_nothing_and_a_wrong_way_is_refused(lab: Lab) -> None:
 
 def test_pause_leaves_a_cluster_between_two_versions(lab: Lab) -> None:
     """After the first broker it ends; status and verify say so, a deploy is refused, and a node that its host starts is what it was."""
-    lab.fab.must("upgrade", "--to", lab.pair.after, "--pause-after", "first", "--no-canary")
+    paused = lab.fab.must("upgrade", "--to", lab.pair.after, "--pause-after", "first", "--no-canary")
     upgraded = [node for node in lab.cluster.brokers if lab.version(node) == lab.pair.after]
     left = [node for node in lab.cluster.brokers if node not in upgraded]
     shown, judged, deploy = lab.fab("status"), lab.fab("verify", "--json"), lab.fab("deploy")
@@ -131,6 +131,7 @@ def test_pause_leaves_a_cluster_between_two_versions(lab: Lab) -> None:
     assert ("is under way" in shown.out, "in an upgrade" in shown.out) == (True, True), shown.out
     worst = {one["check"]: one["severity"] for one in judged.document["findings"] if one["severity"] != "OK"}
     assert worst == {"upgrade": "WARN"}, judged.out
+    assert "none new" in paused.out, paused.out
     assert (deploy.code, f"`fab upgrade --to {lab.pair.after}` goes on" in deploy.err) == (3, True), (
         deploy.err
     )
@@ -158,6 +159,7 @@ def test_rollback_loses_nothing(lab: Lab) -> None:
     assert "nothing to do" in again.out
 
 
+@pytest.mark.parametrize("lab", grouped(WHOLE[1:]), indirect=True)
 def test_broker_that_does_not_come_up_is_taken_back(lab: Lab) -> None:
     """A property that the new release fails at: the roll ends there, the others are untouched, and one command goes back."""
     text = lab.inventory.read_text()
@@ -201,7 +203,7 @@ def test_there_back_there_and_the_end(pair: Pair, tmp_path: Path) -> None:
             assert lab.versions() == lab.everywhere(version)
         may = lab.fab.must("upgrade.status", "--json").document["may_be"]
         level = f"metadata.version={may['metadata.version']}"
-        lab.fab.must("tool", "node1/broker", "kafka-features.sh", "--", "upgrade", "--feature", level)
+        lab.fab.must("tool", "node1/broker", "--", "kafka-features.sh", "upgrade", "--feature", level)
         closed = lab.fab("upgrade.rollback")
         lab.fab.must("upgrade.finalize")
         assert (closed.code, f"{pair.before} knows it up to" in closed.err) == (3, True), closed.err

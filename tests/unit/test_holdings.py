@@ -19,6 +19,7 @@ BEFORE = Holdings(
     cluster_id={"cluster id": "a"},
     topics={"orders": "id-1", "kafab-canary-00000000-0000": "id-2"},
     configs={"orders: retention.ms": "7"},
+    dynamic={"node1/broker": {"log.cleaner.threads": "2"}, "node2/broker": Unknown("connection refused")},
     acls={"anna may read orders": "there"},
     users={"anna (SCRAM-SHA-512)": "4096"},
     quotas={"producer_byte_rate of user anna": "1.0"},
@@ -47,7 +48,8 @@ def test_what_is_the_same_is_counted() -> None:
         ({"cluster_id": {"cluster id": "b"}}, "cluster id", "cluster id", True),
         ({"topics": {"orders": "id-9"}}, "topics", "orders", True),
         ({"topics": {}}, "topics", "orders", True),
-        ({"configs": {}}, "configs", "orders: retention.ms", False),
+        ({"configs": {}}, "configs of topics", "orders: retention.ms", False),
+        ({"dynamic": {"node1/broker": {}}}, "dynamic values", "node1/broker: log.cleaner.threads", False),
         ({"acls": {**BEFORE.acls, "bob may read orders": "there"}}, "ACLs", "bob may read orders", False),  # type: ignore[dict-item]
         ({"users": {"anna (SCRAM-SHA-512)": "8192"}}, "SCRAM users", "anna (SCRAM-SHA-512)", False),
         ({"quotas": {}}, "quotas", "producer_byte_rate of user anna", False),

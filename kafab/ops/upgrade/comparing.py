@@ -23,9 +23,11 @@ def holdings(cluster: Cluster, world: World) -> Holdings:
     """Read all of it, side by side. What cannot be read is Unknown; raises nothing for a cluster's fault."""
     seen = world.brokers.metadata()
     if isinstance(seen, Unknown):
-        return Holdings(seen, seen, seen, seen, seen, seen, seen, seen)
-    with ThreadPoolExecutor(6) as pool:
-        configs = pool.submit(_configs, cluster, seen, world)
+        silent = dict.fromkeys((node.name for node in cluster.brokers), seen)
+        return Holdings(seen, seen, seen, silent, seen, seen, seen, seen, seen)
+    with ThreadPoolExecutor(7) as pool:
+        configs = pool.submit(_configs, seen, world)
+        dynamic = pool.submit(_dynamic, cluster, world)
         acls = pool.submit(world.access.acls)
         users = pool.submit(world.access.logins)
         quotas = pool.submit(world.access.quotas)
@@ -35,6 +37,7 @@ def holdings(cluster: Cluster, world: World) -> Holdings:
             {"cluster id": str(seen.cluster_id)},
             _topics(seen),
             configs.result(),
+            dynamic.result(),
             _known(acls.result(), lambda found: {str(acl): "there" for acl in found}),
             _known(users.result(), lambda found: {str(one): str(times) for one, times in found.items()}),
             _known(quotas.result(), lambda found: {str(one): str(value) for one, value in found.items()}),
@@ -68,27 +71,31 @@ def _topics(seen: Metadata) -> dict[str, str]:
     return {topic: seen.topic_ids.get(topic, f"{count} partitions") for topic, count in counts.items()}
 
 
-def _configs(cluster: Cluster, seen: Metadata, world: World) -> Known:
+def _configs(seen: Metadata, world: World) -> Known:
     topics = sorted(topic for topic in _topics(seen) if not is_own(topic))
     of_topics = world.brokers.topic_configs(topics)
     if isinstance(of_topics, Unknown):
         return of_topics
-    found = {
+    return {
         f"{topic}: {name}": entry.value or ""
         for topic, entries in of_topics.items()
         for name, entry in entries.items()
         if not entry.is_default and not entry.is_sensitive
     }
-    for node in cluster.brokers:
-        settings = world.brokers.broker_configs(node.id, node.endpoint, timeout=ANSWER)
-        if isinstance(settings, Unknown):
-            return settings
-        found |= {
-            f"{node.name}: {name}": one.value or ""
-            for name, one in settings.items()
-            if one.source.dynamic and not one.is_sensitive
-        }
-    return found
+
+
+def _dynamic(cluster: Cluster, world: World) -> dict[str, Known]:
+    return {
+        node.name: _known(
+            world.brokers.broker_configs(node.id, node.endpoint, timeout=ANSWER),
+            lambda found: {
+                name: one.value or ""
+                for name, one in found.items()
+                if one.source.dynamic and not one.is_sensitive
+            },
+        )
+        for node in cluster.brokers
+    }
 
 
 def _committed(seen: Metadata, world: World) -> dict[tuple[str, At], int] | Unknown:
