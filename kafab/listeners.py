@@ -120,6 +120,15 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def is_address(host: str) -> bool:
+    """Tell whether this is an address, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_wildcard(host: str) -> bool:
     """Tell whether this is 0.0.0.0 or ::, which stand for every interface."""
     try:

@@ -290,6 +290,15 @@ class Node:
 
 
 @dataclass(frozen=True)
+class BrokerLogin:
+    """As whom brokers log in to each other, by SASL's PLAIN."""
+
+    user: str
+    password: str
+    """The reference to the password."""
+
+
+@dataclass(frozen=True)
 class Security:
     """Who may do what in a cluster, and who kafab itself is."""
 
@@ -304,6 +313,8 @@ class Security:
     """Whom kafab logs in as, where its listener is SASL_*."""
     operator_password: str | None = None
     """The reference to that user's password."""
+    between_brokers: BrokerLogin | None = None
+    """None: the brokers show certificates to each other, or nothing."""
 
 
 @dataclass(frozen=True)

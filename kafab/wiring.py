@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kafab.command import Secret
 from kafab.config.render import templates_folder
-from kafab.config.security import MECHANISM, may_ask
+from kafab.config.security import MECHANISM, among_brokers, may_ask
 from kafab.errors import UsageError
 from kafab.events import Emit
 from kafab.folders import cache_folder, state_folder
@@ -196,7 +196,8 @@ class Session:
         """Logins at the brokers' listeners that have SASL; where they have TLS too, kafab trusts the cluster's CA."""
         from kafab.adapters.kafka.scram_logins import ScramLogins
 
-        found = [one for node in self.cluster.brokers for one in node.broker_listeners if one.protocol.sasl]
+        every = (one for node in self.cluster.brokers for one in node.broker_listeners)
+        found = [one for one in every if one.protocol.sasl and not among_brokers(self.cluster, one)]
         identity = self.certificates.identity() if any(one.protocol.tls for one in found) else None
         listeners = {one.endpoint: Login(one.protocol, identity) for one in found}
         return ScramLogins(listeners, self._reach)

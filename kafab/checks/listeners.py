@@ -26,7 +26,8 @@ def _judged(cluster: Cluster, node: Node, answers: ListenerAnswers) -> Finding:
     for listener in node.broker_listeners:
         place = f"{listener.name} {listener.endpoint}"
         if not may_ask(cluster, listener):
-            unasked.append(place)
+            whose = "brokers" if listener.uses == {Use.BROKERS} else "clients"
+            unasked.append((place, whose))
             continue
         view = answers[listener.endpoint]
         if isinstance(view, Metadata):
@@ -43,7 +44,7 @@ def _judged(cluster: Cluster, node: Node, answers: ListenerAnswers) -> Finding:
         "wrong": wrong,
         "silent": silent,
         "for_brokers_only": apart,
-        "unasked": unasked,
+        "unasked": [place for place, _ in unasked],
     }
 
     def finding(severity: Severity, detail: str, hint: str | None = None) -> Finding:
@@ -56,7 +57,7 @@ def _judged(cluster: Cluster, node: Node, answers: ListenerAnswers) -> Finding:
         hint = "ask from a machine on the network of these clients, or mend advertised: in the inventory"
         return finding(Severity.UNKNOWN, f"does not answer here on {'; '.join(silent)}", hint)
     unheard = f"; {', '.join(apart)} is for the brokers and does not answer here" if apart else ""
-    closed = f"; {', '.join(unasked)} is for clients that log in: not asked" if unasked else ""
+    closed = "".join(f"; {place} is for {whose} that log in: not asked" for place, whose in unasked)
     return finding(Severity.OK, f"{', '.join(good)}: each shows its own addresses{unheard}{closed}")
 
 

@@ -7,6 +7,7 @@ at all has refused nobody.
 from collections.abc import Collection, Iterator, Mapping
 
 from kafab.cluster.walls import Attempt, Door, Knocked, LetIn, Refused
+from kafab.config.security import among_brokers
 from kafab.findings import Finding, Severity
 from kafab.listeners import Listener
 from kafab.model import Cluster, Node, Role, Version
@@ -20,7 +21,14 @@ FIRST_USERS = Version(2, 7, 0)
 def doors(cluster: Cluster) -> tuple[Door, ...]:
     """Return every attempt that must be refused, listener by listener; none at listeners in the clear."""
     return tuple(
-        Door(node.name, node.use(listener), listener.endpoint, attempt, node.role is Role.ZOOKEEPER)
+        Door(
+            node.name,
+            node.use(listener),
+            listener.endpoint,
+            attempt,
+            zookeeper=node.role is Role.ZOOKEEPER,
+            broker_user=mine.user if (mine := among_brokers(cluster, listener)) else "",
+        )
         for node in cluster.nodes
         for listener in node.listeners
         for attempt in _attempts(cluster, node, listener)
@@ -35,9 +43,10 @@ def _attempts(cluster: Cluster, node: Node, listener: Listener) -> Iterator[Atte
             yield from (Attempt.NO_CERTIFICATE, Attempt.UNKNOWN_CA)
     if protocol.sasl:
         yield from (Attempt.NO_LOGIN, Attempt.WRONG_PASSWORD)
-        # One broker stands for all: they have the same ACLs.
+        # One broker stands for all: they have the same ACLs. Where brokers log in to each other there are no users.
         authorized = bool(cluster.security and cluster.security.authorizer)
-        if authorized and node == cluster.brokers[0] and cluster.version >= FIRST_USERS:
+        with_users = cluster.version >= FIRST_USERS and not among_brokers(cluster, listener)
+        if authorized and node == cluster.brokers[0] and with_users:
             yield Attempt.NO_ACL
 
 

@@ -45,6 +45,8 @@ class Door:
     at: Endpoint
     attempt: Attempt
     zookeeper: bool = False
+    broker_user: str = ""
+    """As whom brokers log in to each other there, by PLAIN; empty where users log in."""
 
     def __str__(self) -> str:
         return f"{self.node} {self.listener} {self.at}"

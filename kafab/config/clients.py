@@ -6,7 +6,7 @@ from enum import Enum
 from kafab.command import Secret
 from kafab.config.jaas import login
 from kafab.config.properties import format_properties
-from kafab.config.security import MECHANISM
+from kafab.config.security import MECHANISM, among_brokers
 from kafab.errors import UsageError
 from kafab.listeners import Listener, Protocol, Use
 from kafab.model import Cluster
@@ -34,7 +34,9 @@ class Trusted:
 
 def listener_for(cluster: Cluster, name: str | None) -> Listener:
     """Return the brokers' listener of that name, without one the first that is for clients. Raises UsageError."""
-    listeners = cluster.brokers[0].broker_listeners
+    every = cluster.brokers[0].broker_listeners
+    # Nobody else has a login where brokers log in to each other.
+    listeners = [one for one in every if not among_brokers(cluster, one)]
     if name is None:
         return next((one for one in listeners if Use.CLIENTS in one.uses), listeners[0])
     found = next((one for one in listeners if one.name == name), None)

@@ -24,9 +24,16 @@ __all__ = [
     "broker_properties",
     "files_named",
     "format_properties",
+    "node_properties",
     "parse_properties",
     "zookeeper_properties",
 ]
+
+
+def node_properties(cluster: Cluster, node: Node) -> dict[str, str]:
+    """Return the properties of a node's main file, with references in the places of secrets."""
+    make = zookeeper_properties if node.role is Role.ZOOKEEPER else broker_properties
+    return make(cluster, node)
 
 
 def broker_properties(cluster: Cluster, node: Node) -> dict[str, str]:

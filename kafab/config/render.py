@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from kafab.command import Secret
 from kafab.config.masking import holds_secret
-from kafab.config.properties import broker_properties, format_properties, zookeeper_properties
+from kafab.config.properties import format_properties, node_properties
 from kafab.config.resolving import Resolved, resolved
 from kafab.config.security import (
     PEM,
@@ -112,12 +112,10 @@ def node_files(
 
     ``stores`` are those of a node that `needs_certificate`, or the digests by name of those that its host has.
     """
-    zookeeper = node.role is Role.ZOOKEEPER
-    mapping = zookeeper_properties(cluster, node) if zookeeper else broker_properties(cluster, node)
     main = MAIN_FILE[node.role]
     log4j2 = cluster.version >= FIRST_LOG4J2
     logging = "log4j2.yaml" if log4j2 else "log4j.properties"
-    properties = main_file(node, resolved(mapping, values or {}))
+    properties = main_file(node, resolved(node_properties(cluster, node), values or {}))
     # Under systemd root keeps the record, so that the service cannot forge it.
     record = (RECORD,) if node.host.supervisor is Supervisor.SYSTEMD else ()
     tools = of_tools(cluster, node)

@@ -1,14 +1,16 @@
 """References in a node's properties, and the values that stand in their place when its file is written.
 
 A cluster keeps the references. Rendering stays pure: what was read is handed to it as a mapping. Kafka's own references, of
-the providers that ``config.providers`` names, stay as they are: Kafka reads those.
+the providers that ``config.providers`` names, stay as they are: Kafka reads those. In a login that kafab writes a reference
+stands for a password among other words.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 from kafab.command import Secret
+from kafab.config import jaas
 from kafab.config.catalogue.values import items
 from kafab.errors import UsageError
 from kafab.references import Reference, is_reference
@@ -16,7 +18,8 @@ from kafab.references import Reference, is_reference
 Resolved: TypeAlias = Mapping[Reference, Secret]
 """Reference -> its value."""
 
-_LINES = ("keystore.key", "jaas.config")
+_JAAS = "jaas.config"
+_LINES = ("keystore.key", _JAAS)
 """What the names of values end in that may have several lines: keys in PEM, and JAAS configurations."""
 
 
@@ -31,11 +34,45 @@ def takes_lines(name: str) -> bool:
     return name.lower().endswith(_LINES)
 
 
-def references(properties: Mapping[str, str]) -> Iterator[tuple[str, Reference]]:
-    """Yield each property whose value kafab reads, with its reference."""
+class Asked(NamedTuple):
+    """A reference that is to be read, and where its value goes."""
+
+    name: str
+    """The property."""
+    reference: Reference
+    option: str = ""
+    """The option of the login that the property has; empty: the value is the whole property's."""
+
+    @property
+    def lines(self) -> bool:
+        """Whether the value may have several lines; a password has one."""
+        return not self.option and takes_lines(self.name)
+
+
+def references(properties: Mapping[str, str]) -> Iterator[Asked]:
+    """Yield each property whose value kafab reads, with its reference; of a login each option that has one."""
     for name, value in properties.items():
         if is_ours(value, properties):
-            yield name, Reference.parse(value)
+            yield Asked(name, Reference.parse(value))
+            continue
+        # A login of an inventory's own is a reference as a whole: one with options is kafab's (config.security).
+        statement = jaas.read(value) if name.endswith(_JAAS) else None
+        for option, text in statement.options.items() if statement else ():
+            if option != "username" and is_reference(text):
+                yield Asked(name, Reference.parse(text), option)
+
+
+def values_there(asked: Iterable[Asked], properties: Mapping[str, str]) -> dict[Reference, Secret]:
+    """Return the values that stand in the place of references in properties that a host has."""
+    found = {}
+    for one in asked:
+        text = properties.get(one.name, "")
+        if one.option:
+            statement = jaas.read(text)
+            text = statement.options.get(one.option, "") if statement else ""
+        if text:
+            found[one.reference] = Secret(text)
+    return found
 
 
 def resolved(properties: Mapping[str, str], secrets: Resolved) -> dict[str, str]:
@@ -44,13 +81,26 @@ def resolved(properties: Mapping[str, str], secrets: Resolved) -> dict[str, str]
     Raises UsageError for a value that Kafka would read as another one.
     """
     found = dict(properties)
-    for name, reference in references(properties):
-        if reference in secrets:
-            value = secrets[reference].value
-            if why := _altered(name, value, properties):
-                raise UsageError(f"{reference}, the value of {name}, {why}", hint="choose another value")
-            found[name] = value
+    of_each: dict[str, list[Asked]] = {}
+    for one in references(properties):
+        of_each.setdefault(one.name, []).append(one)
+    for name, asked in of_each.items():
+        known = [one for one in asked if one.reference in secrets]
+        for one in known:
+            value = secrets[one.reference].value
+            found[name] = _with_option(found[name], one.option, value) if one.option else value
+        # A whole text is judged, not each value: what Kafka would replace may begin in one password and end in the next.
+        if len(known) == len(asked) and (why := _altered(name, found[name], properties)):
+            what = "a password in" if asked[0].option else "the value of"
+            raise UsageError(f"{asked[0].reference}, {what} {name}, {why}", hint="choose another value")
     return found
+
+
+def _with_option(text: str, option: str, value: str) -> str:
+    statement = jaas.read(text)
+    if statement is None:
+        raise ValueError("this is no login that kafab has written")
+    return jaas.login(statement.module, {**statement.options, option: value})
 
 
 def _altered(name: str, value: str, properties: Mapping[str, str]) -> str | None:

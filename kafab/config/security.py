@@ -1,13 +1,15 @@
 """What makes a cluster secure, as properties of its nodes: TLS with stores in PEM or PKCS12, SASL, the authorizer.
 
-Nodes show certificates to one another, so no password has to be there before the first of them starts.
+Nodes show certificates to one another, so no password has to be there before the first of them starts. Where the inventory asks
+for it, brokers log in to each other by PLAIN over TLS: the password is in their files, so it is there as well.
 """
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from kafab.config import jaas
 from kafab.listeners import Listener, Protocol, Use
-from kafab.model import Cluster, Node, Role, Security, Version
+from kafab.model import BrokerLogin, Cluster, Node, Role, Security, Version
 
 PEM, PKCS12 = ("keystore.pem", "truststore.pem"), ("keystore.p12", "truststore.p12")
 """A node's key with its certificate and the CAs above it; the CAs that it trusts. Both lie beside its main file."""
@@ -21,7 +23,13 @@ FIRST_PEM = Version(3, 0, 0)
 FIRST_SECURE_ZOOKEEPER = Version(2, 5, 0)
 """The first whose brokers have properties for TLS to ZooKeeper (KIP-515)."""
 MECHANISM = "SCRAM-SHA-512"
+PLAIN = "PLAIN"
+"""The mechanism of the brokers among themselves, where they have one."""
+MECHANISM_AMONG_BROKERS = "sasl.mechanism.inter.broker.protocol"
+ACCEPTED = "user_"
+"""How the names of PLAIN's options begin that have the password of a user who may log in (PlainServerCallbackHandler)."""
 _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _ACL_AUTHORIZER = "kafka.security.authorizer.AclAuthorizer"
 _STANDARD_AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 
@@ -63,9 +71,10 @@ def operator_subject(cluster: Cluster) -> str:
 
 
 def super_users(cluster: Cluster, security: Security) -> tuple[str, ...]:
-    """Return who may do anything: the nodes, kafab, and whom the inventory names."""
+    """Return who may do anything: the nodes, kafab, as whom they log in, and whom the inventory names."""
     own = (f"User:{subject}" for subject in (*node_subjects(cluster), operator_subject(cluster)))
-    logged_in = [f"User:{security.operator_user}"] if security.operator_user else []
+    users = (security.operator_user, security.between_brokers and security.between_brokers.user)
+    logged_in = [f"User:{user}" for user in users if user]
     return tuple(dict.fromkeys((*own, *logged_in, *security.super_users)))
 
 
@@ -74,7 +83,7 @@ def of_broker(cluster: Cluster, node: Node) -> dict[str, str]:
     return {
         **(_tls(cluster, node) if needs_certificate(cluster, node) else {}),
         **_client_auth(node),
-        **_sasl(node),
+        **_sasl(cluster, node),
         **_authorizer(cluster),
         **(_to_zookeeper(cluster, node) if cluster.zookeeper_protocol.tls else {}),
     }
@@ -136,10 +145,48 @@ def _client_auth(node: Node) -> dict[str, str]:
     )
 
 
-def _sasl(node: Node) -> dict[str, str]:
-    logged_in = [listener.name.lower() for listener in node.listeners if listener.protocol.sasl]
-    own = {f"listener.name.{name}.{MECHANISM.lower()}.sasl.jaas.config": _SCRAM for name in logged_in}
-    return {"sasl.enabled.mechanisms": MECHANISM, **own} if logged_in else {}
+def _sasl(cluster: Cluster, node: Node) -> dict[str, str]:
+    with_users = [one for one in node.listeners if one.protocol.sasl and not among_brokers(cluster, one)]
+    own = {jaas_property(one.name, MECHANISM): _SCRAM for one in with_users}
+    found = {"sasl.enabled.mechanisms": MECHANISM, **own} if with_users else {}
+    for listener in node.listeners:
+        if given := among_brokers(cluster, listener):
+            found |= {
+                MECHANISM_AMONG_BROKERS: PLAIN,
+                mechanisms_property(listener.name): PLAIN,
+                jaas_property(listener.name, PLAIN): _plain(given),
+            }
+    return found
+
+
+def _plain(given: BrokerLogin) -> str:
+    """Return as whom a broker logs in, and whom it takes: the one name. The reference stands where the password will be."""
+    accepted = f"{ACCEPTED}{given.user}"
+    return jaas.login(_PLAIN, {"username": given.user, "password": given.password, accepted: given.password})
+
+
+def among_brokers(cluster: Cluster, listener: Listener) -> BrokerLogin | None:
+    """Return as whom brokers log in to each other at a listener, by PLAIN; None where they do not. Nobody else can log in there."""
+    mine = Use.BROKERS in listener.uses and listener.protocol.sasl and cluster.security
+    return mine.between_brokers if mine else None
+
+
+def takes_names_from_the_resolver(version: Version) -> bool:
+    """Tell whether this Kafka, at a listener with SASL_SSL, holds a certificate against the name that the resolver has for an address.
+
+    KAFKA-8562: 2.7.2, 2.8.1 and 3.0.0 hold it against the address itself, as at SSL.
+    """
+    return version < Version(2, 7, 2) or version == Version(2, 8, 0)
+
+
+def mechanisms_property(listener: str) -> str:
+    """Return the property with the mechanisms of SASL that a listener takes."""
+    return f"listener.name.{listener.lower()}.sasl.enabled.mechanisms"
+
+
+def jaas_property(listener: str, mechanism: str) -> str:
+    """Return the property with a listener's login module of a mechanism."""
+    return f"listener.name.{listener.lower()}.{mechanism.lower()}.sasl.jaas.config"
 
 
 def _authorizer(cluster: Cluster) -> dict[str, str]:
@@ -163,7 +210,12 @@ def _to_zookeeper(cluster: Cluster, node: Node) -> dict[str, str]:
 
 
 def may_ask(cluster: Cluster, listener: Listener) -> bool:
-    """Tell whether kafab has a login for a listener: without a user of its own it has none where clients log in by SASL."""
+    """Tell whether kafab has a login for a listener.
+
+    Without a user of its own it has none where clients log in by SASL, and never one where brokers do among themselves.
+    """
+    if among_brokers(cluster, listener):
+        return False
     return not listener.protocol.sasl or bool(cluster.security and cluster.security.operator_user)
 
 

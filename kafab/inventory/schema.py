@@ -237,6 +237,29 @@ KRAFT = Keys(
     refused={"<<": _MERGE},
 )
 
+_SCRAM = "expected PLAIN: the passwords of SCRAM are in the cluster's metadata, where kafab puts none before the first broker has started"
+BETWEEN_BROKERS = Keys(
+    "security.between_brokers",
+    (
+        Key(
+            *("mechanism", Choice(("PLAIN",), dict.fromkeys(("SCRAM-SHA-256", "SCRAM-SHA-512"), _SCRAM))),
+            "the mechanism of SASL, at a listener with SASL_SSL that is for the brokers alone",
+            required=True,
+        ),
+        Key(
+            *("user", Text("a user's name", texts.broker_user)),
+            "the user as whom each broker logs in to the others, a super user; nobody else's name",
+            required=True,
+        ),
+        Key(
+            *("password", Text("a reference to a secret", texts.secret_reference)),
+            "where the password is: ${env:NAME}, ${file:PATH}, ${cmd:COMMAND} or ${prompt:TEXT}",
+            required=True,
+        ),
+    ),
+    refused={"<<": _MERGE},
+)
+
 SECURITY = Keys(
     "security",
     (
@@ -265,6 +288,10 @@ SECURITY = Keys(
         Key(
             *("operator_password", Text("a reference to a secret", texts.secret_reference)),
             "where the password of operator_user is: ${env:NAME}, ${file:PATH}, ${cmd:COMMAND} or ${prompt:TEXT}",
+        ),
+        Key(
+            *("between_brokers", BETWEEN_BROKERS),
+            "brokers log in to each other with a name and a password; without it they show certificates",
         ),
     ),
     refused={"<<": _MERGE},
@@ -417,6 +444,7 @@ def _markdown() -> Iterator[str]:
         "controller": CONTROLLER,
         "kraft": KRAFT,
         "security": SECURITY,
+        "security.between_brokers": BETWEEN_BROKERS,
         "ssh": SSH,
         "paths": _paths(of_host=False),
         "access": ACCESS,

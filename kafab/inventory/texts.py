@@ -239,6 +239,15 @@ def sasl_user(text: str) -> str:
     return text
 
 
+def broker_user(text: str) -> str:
+    """Return the name as which brokers log in to each other: a super user's."""
+    if text != text.strip():
+        raise ValueError("expected a name without blanks at its ends, which super.users leaves out")
+    if text == "ANONYMOUS":
+        raise ValueError("expected another name: this is whoever has not logged in")
+    return sasl_user(text)
+
+
 def secret_reference(text: str) -> str:
     """Return a reference to a secret. Raises PlainSecret: what stands there instead may be the secret itself."""
     try:

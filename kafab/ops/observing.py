@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable
 
 from kafab.command import Secret
+from kafab.config.properties import node_properties
 from kafab.config.render import Stores
-from kafab.config.resolving import Resolved, references, takes_lines
+from kafab.config.resolving import Resolved, references
 from kafab.config.security import needs_certificate
 from kafab.errors import KafabError
 from kafab.hosts.facts import HostFacts, NodesFacts
@@ -53,10 +54,11 @@ def told(desired: Desired, observed: Observed) -> NodesFacts:
     }
 
 
-def read_secrets(nodes: Iterable[Node], world: World) -> Resolved:
+def read_secrets(cluster: Cluster, nodes: Iterable[Node], world: World) -> Resolved:
     """Read every secret that these nodes' files need, each once. Raises a KafabError with all that cannot be read."""
-    asked = dict.fromkeys(each for node in nodes for each in references(node.properties))
-    answers = [(reference, _read(reference, world, lines=takes_lines(name))) for name, reference in asked]
+    every = (one for node in nodes for one in references(node_properties(cluster, node)))
+    asked = dict.fromkeys((one.reference, one.lines) for one in every)
+    answers = [(reference, _read(reference, world, lines=lines)) for reference, lines in asked]
     faults = {answer.message: answer for _, answer in answers if isinstance(answer, KafabError)}
     if len(faults) == 1:
         raise next(iter(faults.values()))

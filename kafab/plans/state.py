@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from kafab.command import Secret
-from kafab.config.properties import parse_properties
+from kafab.config.properties import node_properties, parse_properties
 from kafab.config.render import (
     MAIN_FILE,
     UNKNOWN_STORES,
@@ -16,7 +15,7 @@ from kafab.config.render import (
     digest_key,
     node_files,
 )
-from kafab.config.resolving import Resolved, references
+from kafab.config.resolving import Resolved, references, values_there
 from kafab.config.security import STORES
 from kafab.config.units import unit_files
 from kafab.errors import UsageError
@@ -129,7 +128,7 @@ def as_found(desired: Desired, facts: NodesFacts) -> Desired:
 
 
 def _as_found(cluster: Cluster, wanted: DesiredNode, facts: NodesFacts) -> DesiredNode:
-    asked = dict(references(wanted.node.properties))
+    asked = tuple(references(node_properties(cluster, wanted.node)))
     found = facts[wanted.node].files if wanted.node in facts else {}
     stores = {name: found[name].sha256 for name in STORES if name in found}
     main = found.get(MAIN_FILE[wanted.node.role]) if asked else None
@@ -138,7 +137,7 @@ def _as_found(cluster: Cluster, wanted: DesiredNode, facts: NodesFacts) -> Desir
         return wanted
     try:
         before = parse_properties(text) if text is not None else {}
-        secrets = {reference: Secret(before[key]) for key, reference in asked.items() if before.get(key)}
+        secrets = values_there(asked, before)
         return replace(wanted, files=node_files(cluster, wanted.node, secrets, stores), secrets=secrets)
     except (
         ValueError,

@@ -18,8 +18,10 @@ from kafab.config.catalogue import names
 from kafab.config.catalogue.definitions import Definition, catalogue
 from kafab.config.catalogue.judge import judge
 from kafab.config.defaults import MIN_IN_SYNC
+from kafab.config.jaas import login
 from kafab.config.properties import format_properties
 from kafab.config.resolving import resolved
+from kafab.config.security import PLAIN, jaas_property
 from kafab.errors import UsageError
 from kafab.model import Version
 from kafab.references import Reference
@@ -67,7 +69,7 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
         folder = tmp_path_factory.mktemp(release)
         jars = f"{unpacked(Version.parse(release), folder)}/*"
         words = ["javac", "-J-XX:TieredStopAtLevel=1", "-cp", jars, "-d", str(folder / "classes")]
-        sources = [str(HERE / name) for name in ("Verdict.java", "Password.java")]
+        sources = [str(HERE / name) for name in ("Verdict.java", "Password.java", "Login.java")]
         subprocess.run([*words, *sources], timeout=120, check=True)
         return f"{folder / 'classes'}:{jars}"
 
@@ -164,6 +166,36 @@ def test_kafka_reads_a_secret_back_or_it_is_refused(
     assert read == [value for value, _ in written]
     # Two lines are refused where they are read.
     assert refused == [" a", "a ", "\ta", "a\x1f"]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("release", ["2.4.1", "4.3.1"])
+def test_kafka_reads_a_login_back(release: str, classes: Callable[[str], str], tmp_path: Path) -> None:
+    """Of the login that brokers have among themselves Kafka reads the very user and password, whatever letters these have."""
+    name, reference = jaas_property("INTERNAL", PLAIN), Reference.parse("${env:X}")
+    wanted, files = [], []
+    # Two lines are refused where they are read.
+    for number, value in enumerate(one for one in _SECRETS if "\n" not in one):
+        user = "broker" if number % 2 else f"b {value}"[:40].strip()
+        text = login("Plain", {"username": user, "password": str(reference), f"user_{user}": str(reference)})
+        wanted.append({"username": user, "password": value, f"user_{user}": value})
+        files.append(tmp_path / f"{number}.properties")
+        found = resolved({name: text}, {reference: Secret(value)})
+        files[-1].write_text(format_properties(found), encoding="ascii")
+    words = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes(release), "Login"]
+    done = subprocess.run(
+        [*words, "INTERNAL", PLAIN, *map(str, files)],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert [_options(line) for line in done.stdout.splitlines()] == wanted
+
+
+def _options(line: str) -> dict[str, str]:
+    pairs = (word.split(":") for word in line.split())
+    return {base64.b64decode(name).decode(): base64.b64decode(value).decode() for name, value in pairs}
 
 
 def _numbers(base: str) -> list[Definition]:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kafab.shell.layout import DIGEST_KEY, SERVER_PROPERTIES
+from tests.broker_login import FILE, give_broker_login
 from tests.canary_secret import Watch, environment, files_with, watched
 from tests.fab import Done, Fab
 from tests.labs import LocalLab
@@ -18,8 +19,8 @@ from tests.labs import LocalLab
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 # Letters and digits alone: so they stand in a properties file, in JSON and in a shell's word as they are.
-BY_ENV, BY_FILE, BY_COMMAND, OLD = (f"can4ry{kind}s3cret" for kind in ("Env", "File", "Cmd", "Old"))
-ALL = (BY_ENV, BY_FILE, BY_COMMAND, OLD)
+KINDS = ("Env", "File", "Cmd", "Old", "Broker")
+ALL = BY_ENV, BY_FILE, BY_COMMAND, OLD, OF_BROKERS = tuple(f"can4ry{kind}s3cret" for kind in KINDS)
 PROPERTIES = {
     "ssl.keystore.password": "${env:CANARY}",
     "ssl.key.password": "${file:canary}",
@@ -37,6 +38,7 @@ LOOKS = (
     ("history", "--json"),
     ("lab.status", "--json"),
     ("logs", "node1/broker"),
+    ("client.properties",),
 )
 
 
@@ -51,7 +53,10 @@ class Ran(NamedTuple):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    """Deploy a host with three secrets, change one by hand there, and run every command that reads; no process is started."""
+    """Deploy a host with three secrets and the brokers' password, change one by hand there, and run every command that reads.
+
+    No process is started.
+    """
     root = tmp_path_factory.mktemp("canary")
     temporary = root / "tmp"
     temporary.mkdir()
@@ -59,7 +64,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     lab = LocalLab(fab)
     try:
         with environment(CANARY=BY_ENV):
-            fab.must("lab.up", "--hosts", "1")
+            fab.must("lab.up", "--hosts", "1", "--secure")
+        give_broker_login(lab.inventory, OF_BROKERS)
         tree = yaml.safe_load(lab.inventory.read_text())
         tree["kafka"]["properties"] = {**tree["kafka"].get("properties", {}), **PROPERTIES}
         lab.inventory.write_text(yaml.safe_dump(tree))
@@ -95,6 +101,7 @@ def test_secrets_arrive(ran: Ran) -> None:
     assert codes == {"first plan": 0, "deploy": 0, "deploy that fails": 1, "deploy again": 0}, ran.done
     text = _file(ran.lab).read_text()
     assert [f"{name}={value}\n" in text for name, value in zip(PROPERTIES, ALL, strict=False)] == [True] * 3
+    assert text.count(f'="{OF_BROKERS}"') == 2
 
 
 def test_nothing_that_is_printed_has_a_secret(ran: Ran) -> None:
@@ -125,6 +132,7 @@ def test_no_file_has_a_secret_but_those_that_are_for_it(ran: Ran) -> None:
         _file(ran.lab),
         ran.lab.inventory.parent / "canary",
         ran.lab.inventory.parent / "command-canary",
+        ran.lab.inventory.parent / FILE,
     }
     assert stat.S_IMODE(_file(ran.lab).stat().st_mode) == 0o600
     assert stat.S_IMODE(_file(ran.lab).with_name(DIGEST_KEY).stat().st_mode) == 0o600

@@ -11,7 +11,7 @@ from kafab.access.scram import salted
 from kafab.access.values import Account, Acl, Credential, Entity, Limit, Pattern, Permission
 from kafab.command import Secret
 from kafab.listeners import Protocol
-from kafab.model import Role, Security
+from kafab.model import BrokerLogin, Role, Security
 from kafab.unknown import Unknown
 from tasks import access as tasks
 from tests.access_world import AccessWorld
@@ -210,6 +210,17 @@ def test_own_user_is_kept_with_its_password(tmp_path: Path, monkeypatch: pytest.
     place.write("{}\n")
     assert fab("access.apply", "--prune") == 3
     assert ANN in place.access.credentials
+
+
+def test_name_of_the_brokers_is_no_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user of the name as which brokers log in to each other would be a super user: exit 3, nothing is changed."""
+    place = AccessWorld(tmp_path)
+    security = Security(between_brokers=BrokerLogin("ann", "${env:BROKER}"))
+    place.cluster = replace(place.cluster, security=security)
+    fab = on_fakes(monkeypatch, place.cluster, place.world, tree_of(tasks))
+    place.write('users: {ann: {password: "${env:ANN}"}}\n')
+    assert (fab("access.plan"), fab("access.apply")) == (3, 3)
+    assert place.access.calls == []
 
 
 def test_silent_brokers_and_hosts_are_told(

@@ -45,6 +45,20 @@ def test_unknown_listener_is_refused(cluster: Cluster) -> None:
         listener_for(cluster, "CLIENT")
 
 
+def test_listener_of_the_brokers_login_is_nobody_elses(tmp_path: Path) -> None:
+    """Where brokers log in to each other by PLAIN no application has a user."""
+    file = tmp_path / "prod.yaml"
+    login = '{mechanism: PLAIN, user: broker, password: "${env:X}"}'
+    internal = "INTERNAL: {port: 9091, use: brokers, protocol: SASL_SSL}"
+    operator = "CLIENTS: {port: 9092, use: [clients, operator], protocol: SSL}"
+    file.write_text(
+        f"kafka:\n  version: 4.3.1\n  listeners:\n    {internal}\n    {operator}\ncontroller: {{protocol: SSL}}\n"
+        f"security: {{between_brokers: {login}}}\nhosts:\n  node1: {{address: 10.0.0.11, controller: 1, broker: 1}}\n"
+    )
+    with pytest.raises(UsageError, match=r"expected one of CLIENTS$"):
+        listener_for(load(file)[0], "INTERNAL")
+
+
 def test_java_reads_back_what_was_meant(cluster: Cluster) -> None:
     """A CA of several lines and a password of any letters survive the file."""
     found = properties(

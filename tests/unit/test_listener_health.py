@@ -11,8 +11,8 @@ from kafab.checks.listeners import judge_listeners
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.seen import Registered, everything, other_listeners
 from kafab.findings import Finding, Severity
-from kafab.listeners import Listener, Use
-from kafab.model import Cluster, Endpoint, Node
+from kafab.listeners import Listener, Protocol, Use
+from kafab.model import BrokerLogin, Cluster, Endpoint, Node, Security
 from kafab.ops.check.status import NodeStatus
 from kafab.ops.see import see
 from kafab.testing.admin import FakeAdmin
@@ -142,3 +142,21 @@ def test_kraft_brokers_tell_kafabs_listener() -> None:
     known = {id_: Registered(seen.endpoints) for id_, seen in brokers.items()}
     views = dict.fromkeys((1, 2, 3), FakeAdmin(kafka).metadata())
     assert {finding.severity for finding in judge_registrations(cluster, known, views)} == {OK}
+
+
+def test_listener_of_the_brokers_login_is_not_asked() -> None:
+    """Where brokers log in to each other kafab has no login, though it may have one elsewhere: it does not ask there, and says so."""
+    nodes = []
+    for node in CLUSTER.nodes:
+        own = [
+            replace(one, protocol=Protocol.SASL_SSL) if one.name == "INTERNAL" else one
+            for one in node.listeners
+        ]
+        nodes.append(replace(node, listeners=tuple(own)))
+    login = BrokerLogin("broker", "${env:X}")
+    security = Security(operator_user="ann", operator_password="${env:ANN}", between_brokers=login)
+    cluster = replace(CLUSTER, nodes=tuple(nodes), security=security)
+    assert other_listeners(cluster) == ()
+    found = judge_listeners(cluster, {}, dict.fromkeys((1, 2, 3), _shown("EXTERNAL")))[0]
+    assert (found.severity, found.evidence["unasked"]) == (OK, ["INTERNAL 10.0.0.1:9092"])
+    assert found.detail.endswith("; INTERNAL 10.0.0.1:9092 is for brokers that log in: not asked")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from kafab.command import Secret
 from kafab.config.render import MAIN_FILE
 from kafab.errors import Unsafe
 from kafab.hosts.facts import FileFact, NodeFacts, Process
@@ -11,11 +12,16 @@ from kafab.inventory import load
 from kafab.model import Cluster
 from kafab.plans.protocols import guard_protocols
 from kafab.plans.state import desire
+from kafab.references import Reference
 
 KRAFT, ENSEMBLE = "controller: {id: 101, port: 9099}, broker: 1", "zookeeper: 1, broker: 1"
 SSL = "listeners: {INTERNAL: {port: 9091, use: [brokers, operator], protocol: SSL}, CLIENTS: {port: 9092}}"
 CLEAR = SSL.replace(", protocol: SSL", "")
 BOTH = "listeners: {OLD: {port: 9090, use: brokers}, INTERNAL: {port: 9091, use: operator, protocol: SSL}}"
+PLAIN = "listeners: {INTERNAL: {port: 9091, use: brokers, protocol: SASL_SSL}, CLIENTS: {port: 9092, protocol: SASL_SSL}, OPERATOR: {port: 9093, use: operator, protocol: SSL}}"
+AS_CLIENTS = PLAIN.replace("9091, use: brokers", "9091").replace("use: operator", "use: [brokers, operator]")
+LOGIN = 'controller: {protocol: SSL}\nsecurity: {between_brokers: {mechanism: PLAIN, user: broker, password: "${env:ONE}"}}\n'
+WITHOUT = "controller: {protocol: SSL}\nsecurity: {}\n"
 MOVED = BOTH.replace("use: brokers", "use: clients").replace("use: operator", "use: [operator, brokers]")
 
 
@@ -29,13 +35,15 @@ def _cluster(folder: Path, kafka: str, roles: str, more: str = "") -> Cluster:
     return load(file)[0]
 
 
-def _guarded(before: Cluster, after: Cluster, *, running: bool = True) -> str:
+def _guarded(
+    before: Cluster, after: Cluster, *, running: bool = True, passwords: tuple[str, str] = ("x", "x")
+) -> str:
     """Return what is refused when one file follows another on the hosts of a cluster."""
     there = {
         wanted.node.name: next(
             file.text for file in wanted.files if file.path.name == MAIN_FILE[wanted.node.role]
         )
-        for wanted in desire(before, before.nodes, None).nodes
+        for wanted in desire(before, before.nodes, None, _secrets(passwords[0])).nodes
     }
     process = Process(1, "kafka", "", alive=running)
     facts = {
@@ -45,10 +53,14 @@ def _guarded(before: Cluster, after: Cluster, *, running: bool = True) -> str:
         for node in after.nodes
     }
     try:
-        guard_protocols(desire(after, after.nodes, None), facts)
+        guard_protocols(desire(after, after.nodes, None, _secrets(passwords[1])), facts)
     except Unsafe as error:
-        return error.message
+        return f"{error.message}\n{error.hint}"
     return ""
+
+
+def _secrets(password: str) -> dict[Reference, Secret]:
+    return {Reference.parse(f"${{env:{name}}}"): Secret(password) for name in ("ONE", "OTHER")}
 
 
 @pytest.mark.parametrize(
@@ -89,3 +101,38 @@ def test_stopped_cluster_may_change_everything(tmp_path: Path) -> None:
     """Where nothing runs, no two files have to understand each other."""
     one = _cluster(tmp_path, CLEAR, KRAFT)
     assert _guarded(one, _cluster(tmp_path, SSL, KRAFT), running=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("kafka", "more", "passwords", "said"),
+    [
+        (
+            (PLAIN, PLAIN),
+            (LOGIN, LOGIN),
+            ("one", "two"),
+            "as a user, or with a password, that the others do not take",
+        ),
+        (
+            (PLAIN, PLAIN),
+            (LOGIN, LOGIN.replace("user: broker", "user: other")),
+            ("x", "x"),
+            "as a user, or with a password, that the others do not take",
+        ),
+        ((AS_CLIENTS, PLAIN), (WITHOUT, LOGIN), ("x", "x"), "by PLAIN, which the others do not take there"),
+        ((PLAIN, AS_CLIENTS), (LOGIN, WITHOUT), ("x", "x"), "by PLAIN, which the others do not take there"),
+        ((SSL, PLAIN), (WITHOUT, LOGIN), ("x", "x"), "would change from SSL to SASL_SSL"),
+    ],
+)
+def test_login_that_others_refuse_is_refused(
+    kafka: tuple[str, str], more: tuple[str, str], passwords: tuple[str, str], said: str, tmp_path: Path
+) -> None:
+    """Brokers that log in to each other change mechanism, user and password together, and steps are no way to it."""
+    one = _cluster(tmp_path, kafka[0], KRAFT, more[0])
+    found = _guarded(one, _cluster(tmp_path, kafka[1], KRAFT, more[1]), passwords=passwords)
+    assert (said in found, "in steps" in found, "two" in found) == (True, False, False)
+
+
+def test_another_reference_to_the_same_password_is_allowed(tmp_path: Path) -> None:
+    """Where a password is kept is this machine's affair, and no broker's."""
+    one = _cluster(tmp_path, PLAIN, KRAFT, LOGIN)
+    assert _guarded(one, _cluster(tmp_path, PLAIN, KRAFT, LOGIN.replace("ONE", "OTHER"))) == ""

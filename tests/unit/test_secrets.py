@@ -130,7 +130,7 @@ def test_each_reference_is_read_once(cluster: Cluster) -> None:
     """Two properties, or nodes, with one reference ask for it once a plan; lines are asked for where a value may have them."""
     same = _with(cluster, {NAME: REFERENCE, "ssl.key.password": REFERENCE, "ssl.keystore.key": "${env:PEM}"})
     secrets = FakeSecrets({REFERENCE: "x", "${env:PEM}": "-----BEGIN\n-----END"})
-    found = read_secrets(same.nodes, FakeWorld.of(FakeKafka(same), secrets=secrets))
+    found = read_secrets(same, same.nodes, FakeWorld.of(FakeKafka(same), secrets=secrets))
     text = resolved(same.brokers[0].properties, found)
     assert (sorted(found, key=str), text["ssl.keystore.key"]) == (
         [Reference.parse("${env:KEYSTORE}"), Reference.parse("${env:PEM}")],
@@ -142,7 +142,7 @@ def test_all_that_cannot_be_read_is_told_at_once(cluster: Cluster) -> None:
     """Two secrets that are missing are one error, of which each line names one; a reference that two properties have is one line."""
     missing = {NAME: "${env:A}", "ssl.key.password": "${env:B}", "ssl.truststore.password": "${env:A}"}
     with pytest.raises(UsageError, match="2 secrets cannot be read") as error:
-        read_secrets(_with(cluster, missing).nodes, FakeWorld.of(FakeKafka(cluster)))
+        read_secrets(cluster, _with(cluster, missing).nodes, FakeWorld.of(FakeKafka(cluster)))
     assert error.value.message.splitlines()[1:] == ["  ${env:A} is not set", "  ${env:B} is not set"]
 
 
@@ -185,7 +185,7 @@ def test_value_that_kafka_reads_otherwise_is_refused(value: str, complaint: str)
 def test_reference_of_a_provider_is_kafkas() -> None:
     """What config.providers names Kafka reads itself: kafab leaves it, and reads the others."""
     properties = {"config.providers": "env", NAME: REFERENCE, "ssl.key.password": "${file:key.txt}"}
-    assert [str(reference) for _, reference in references(properties)] == ["${file:key.txt}"]
+    assert [str(one.reference) for one in references(properties)] == ["${file:key.txt}"]
 
 
 @pytest.mark.parametrize("line", releases())

@@ -61,6 +61,19 @@ def test_listener_with_logins_is_tried_with_a_wrong_one(cluster: Cluster) -> Non
     }
 
 
+def test_listener_of_the_brokers_login_is_tried_as_brokers_come(tmp_path: Path) -> None:
+    """Where brokers log in by PLAIN a wrong password is tried as their user, and no user is made for an ACL."""
+    file = tmp_path / "prod.yaml"
+    internal = "INTERNAL: {port: 9091, use: brokers, protocol: SASL_SSL}\n    OPERATOR: {port: 9094, use: operator, protocol: SSL}"
+    login = 'security: {between_brokers: {mechanism: PLAIN, user: broker, password: "${env:X}"}}\ncontroller: {protocol: SSL}'
+    text = SECURE.replace("INTERNAL: {port: 9091, use: [brokers, operator], protocol: SSL}", internal)
+    file.write_text(text.replace("security: {authorizer: false}", login))
+    found = {door.attempt: door.broker_user for door in doors(load(file)[0]) if door.listener == "INTERNAL"}
+    assert found == dict.fromkeys(
+        (Attempt.PLAINTEXT, Attempt.OTHER_NAME, Attempt.NO_LOGIN, Attempt.WRONG_PASSWORD), "broker"
+    )
+
+
 def test_listener_in_the_clear_has_no_walls(cluster: Cluster) -> None:
     """Where everybody may come in there is nothing to try."""
     assert (_at(cluster, "OPEN"), _at(cluster, "controller")) == (set(), set())

@@ -26,7 +26,7 @@ from kafab.adapters.kafka.brokers import AT_THE_LOGIN, BrokerConnections
 from kafab.adapters.kafka.dialer import Dialer, connected
 from kafab.cluster.walls import Attempt, Door, Knocked, LetIn, Refused
 from kafab.command import Secret
-from kafab.config.security import MECHANISM
+from kafab.config.security import MECHANISM, PLAIN
 from kafab.listeners import Protocol
 from kafab.login import Login
 from kafab.model import Endpoint
@@ -97,7 +97,7 @@ class KafkaWalls:
 
     def _tried(self, door: Door, protocol: Protocol, stranger: Path | None) -> Knocked:
         if door.attempt is Attempt.WRONG_PASSWORD:
-            return self._login(door.at, protocol, "kafab-wall", Secret(secrets.token_hex(16)))
+            return self._login(door, protocol, Secret(secrets.token_hex(16)))
         if door.attempt is Attempt.NO_ACL:
             return self._without_acl(door.at, protocol)
         # A login of SASL_SSL shows no certificate: whoever has that is the nobody of these attempts.
@@ -110,10 +110,12 @@ class KafkaWalls:
         ask = _ruok if door.zookeeper else _metadata if door.attempt is Attempt.NO_LOGIN else _api_versions
         return _knocked(door.at, context, ask, self._dialer)
 
-    def _login(self, at: Endpoint, protocol: Protocol, user: str, password: Secret) -> Knocked:
-        login = Login(protocol, self._operator.identity, MECHANISM, user, password)
+    def _login(self, door: Door, protocol: Protocol, password: Secret) -> Knocked:
+        """Log in as a user whom nobody has made; where brokers do, as they do but for the password."""
+        mechanism, user = (PLAIN, door.broker_user) if door.broker_user else (MECHANISM, "kafab-wall")
+        login = Login(protocol, self._operator.identity, mechanism, user, password)
         with closing(BrokerConnections(login, dialer=self._dialer)) as connections:
-            answer = connections.ask({0: (at, _metadata_request)}, _ASK)[0]
+            answer = connections.ask({0: (door.at, _metadata_request)}, _ASK)[0]
         if not isinstance(answer, Unknown):
             return LetIn()
         return Refused("the login is refused") if AT_THE_LOGIN in answer.reason else answer

@@ -71,8 +71,9 @@ class Asked:
 def make_plan(cluster: Cluster, asked: Asked, world: World) -> tuple[AccessPlan, Sight]:
     """Return what an apply would do, and what it is planned from; nothing is changed.
 
-    Raises Unsafe where kafab would take its own access, UsageError for a topic that cannot be made, NotTold, Unreachable.
+    Raises Unsafe where kafab would take its own access or a user would be a super user, UsageError for a topic that cannot be made, NotTold, Unreachable.
     """
+    _check_names(cluster, asked.want)
     sight = see(cluster, asked.want, world)
     found = asked.plan(sight)
     _check_own_password(cluster, found, sight, world)
@@ -84,6 +85,16 @@ def make_plan(cluster: Cluster, asked: Asked, world: World) -> tuple[AccessPlan,
         elif isinstance(step, SetProperty):
             topics.alteration(world, step.name, configs={step.key: step.after}, partitions=None)
     return found, sight
+
+
+def _check_names(cluster: Cluster, want: Want) -> None:
+    """Refuse a user of the name as which brokers log in to each other: whoever has it is a super user at every listener."""
+    brokers = cluster.security.between_brokers if cluster.security else None
+    if brokers is not None and any(account.user == brokers.user for account in want.users):
+        raise Unsafe(
+            f"{brokers.user} is the name as which brokers log in to each other (security.between_brokers), a super user's",
+            hint="give the user another name",
+        )
 
 
 def _check_own_password(cluster: Cluster, planned: AccessPlan, sight: Sight, world: World) -> None:

@@ -63,7 +63,9 @@ def make_plan(
     """
     nodes = limited(cluster, limit)
     artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
-    desired = desire(cluster, nodes, artifact, read_secrets(nodes, world), read_stores(cluster, nodes, world))
+    desired = desire(
+        cluster, nodes, artifact, read_secrets(cluster, nodes, world), read_stores(cluster, nodes, world)
+    )
     return _compare(desired, world, anew=anew, accepted=accepted, first=True, upgrading=upgrading)
 
 
@@ -118,7 +120,9 @@ def bring(cluster: Cluster, nodes: Collection[Node], world: World) -> None:
     Raises Failed or OutcomeUnknown with the fate of each host.
     """
     artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
-    desired = desire(cluster, nodes, artifact, read_secrets(nodes, world), read_stores(cluster, nodes, world))
+    desired = desire(
+        cluster, nodes, artifact, read_secrets(cluster, nodes, world), read_stores(cluster, nodes, world)
+    )
     _, plan = _compare(desired, world, upgrading=True)
     raise_unless_done("switch", execute(plan, cluster, world.fleet, world.emit), hint=AGAIN)
 
