@@ -20,6 +20,34 @@ TOLD = re.compile(r"reached through SSH: 127\.0\.0\.1:\d+ cannot be reached dire
 SILENCE = 30.0
 
 
+ACCESS = """users:
+  ann: {password: "${file:ann.password}"}
+quotas:
+  - {user: ann, producer_byte_rate: 1048576}
+  - {client_id: <default>, request_percentage: 200}
+topics:
+  refunds: {partitions: 2, replication_factor: 1}
+"""
+ACLS = """acls:
+  - {principal: User:ann, topic: refunds, allow: [Read, Write]}
+  - {principal: User:ann, group: app, allow: Read}
+"""
+
+
+def settled(lab: FarLab, access: str, steps: int) -> None:
+    """Apply a file, and hold the cluster to it: no drift, and what is exported is what was applied."""
+    fab, file = lab.fab, lab.inventory.parent / "access.yaml"
+    file.write_text(access)
+    file.with_name("ann.password").write_text("a password\n")
+    plan = fab("access.plan", "--json", "--detailed-exitcode")
+    assert (plan.code, len(plan.document["steps"]), len(TOLD.findall(plan.err))) == (10, steps, 1), plan.err
+    assert len(fab.must("access.apply", "--yes", "--json").document["steps"]) == steps
+    assert fab.must("access.drift", "--json").document["differs"] is False
+    file.with_name("exported.yaml").write_text(fab.must("access.export").out)
+    again = fab.must("access.apply", "--file", str(file.with_name("exported.yaml")), "--yes", "--json")
+    assert again.document["steps"] == []
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beyond]:
     """A network with a bastion."""
@@ -143,12 +171,35 @@ def test_kraft_over_ssh_alone(network: Beyond, tmp_path: Path) -> None:
         lab.fab.must("stop", "--yes")
 
 
-def test_a_secure_cluster_over_ssh(network: Beyond, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def secure(network: Beyond, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarLab]:
+    """A secure combined KRaft node that runs, with what it is to have in a file."""
+    words = ("--hosts", "1", "--version", "4.3.1", "--secure")
+    with far_lab(network, tmp_path_factory.mktemp("secure"), *words) as made:
+        made.fab.must("deploy", "start")
+        made.inventory.write_text(made.inventory.read_text() + "access: access.yaml\n")
+        (made.inventory.parent / "ann.password").touch(0o600)
+        yield made
+
+
+def test_a_secure_cluster_over_ssh(secure: FarLab) -> None:
     """TLS and logins go through the channels as they are: verify proves the walls, and a canary logs in, too."""
-    with far_lab(network, tmp_path / "home", "--hosts", "1", "--version", "4.3.1", "--secure") as lab:
-        lab.fab.must("deploy", "start")
-        report = lab.fab.must("verify", "--json").document
-        assert {finding["severity"] for finding in report["findings"]} == {"OK"}
-        canary = lab.fab.must("canary", "--for", "3s", "--json").document
-        assert (canary["client"], canary["total"]["lost"]) == ("kafka-python", 0)
-        lab.fab.must("stop", "--yes")
+    report = secure.fab.must("verify", "--json").document
+    assert {finding["severity"] for finding in report["findings"]} == {"OK"}
+    canary = secure.fab.must("canary", "--for", "3s", "--json").document
+    assert (canary["client"], canary["total"]["lost"]) == ("kafka-python", 0)
+
+
+def test_access_of_a_secure_cluster_over_ssh(secure: FarLab) -> None:
+    """Topics, users, ACLs and quotas are planned, applied and exported through SSH; a changed password is found by a login there."""
+    settled(secure, ACCESS + ACLS, steps=7)
+    (secure.inventory.parent / "ann.password").write_text("another one\n")
+    drift = secure.fab("access.drift")
+    assert (drift.code, "password changed" in drift.out, len(TOLD.findall(drift.err))) == (10, True, 1)
+
+
+def test_access_without_an_authorizer_over_ssh(lab: FarLab) -> None:
+    """In ZooKeeper mode, and without logins, the rest of a file is applied the same way."""
+    (lab.inventory.parent / "ann.password").touch(0o600)
+    with lab.rewritten(lab.inventory.read_text() + "access: access.yaml\n"):
+        settled(lab, ACCESS, steps=4)

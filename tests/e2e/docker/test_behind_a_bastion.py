@@ -10,6 +10,13 @@ from tests.fab import Fab
 
 pytestmark = [pytest.mark.e2e]
 
+ACCESS = """users:
+  ann: {password: "${file:ann.password}"}
+quotas:
+  - {user: ann, producer_byte_rate: 1048576}
+topics:
+  refunds: {partitions: 2, replication_factor: 1}
+"""
 TOLD = "cannot be reached directly (network is unreachable)"
 
 
@@ -45,6 +52,18 @@ def test_topics_records_and_groups(fab: Fab) -> None:
     fab.must("groups.describe", "readers")
     fab.must("groups.delete", "readers", "--yes")
     fab.must("topics.delete", "orders", "--yes")
+
+
+def test_access(fab: Fab) -> None:
+    """A user, a quota and a topic of a file are applied and exported; nobody has ACLs where there is no authorizer."""
+    inventory = fab.home / "labs" / "lab" / "cluster.yaml"
+    inventory.write_text(inventory.read_text() + "access: access.yaml\n")
+    inventory.with_name("access.yaml").write_text(ACCESS)
+    inventory.with_name("ann.password").touch(0o600)
+    inventory.with_name("ann.password").write_text("a password\n")
+    assert len(fab.must("access.apply", "--json").document["steps"]) == 3
+    assert fab.must("access.drift", "--json").document["differs"] is False
+    assert "refunds" in fab.must("access.export").out
 
 
 def test_restart_of_all(fab: Fab) -> None:
