@@ -1,4 +1,4 @@
-"""KRaft under systemd, combined and isolated nodes in one cluster: formatted by a login user with sudo, back after kill -9 and boot."""
+"""Secure KRaft under systemd, combined and isolated nodes in one cluster: formatted by a login user with sudo, back after kill -9 and boot."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,10 @@ from tests.fab import Fab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("docker kraft")]
 HOSTS = ("node1", "node2", "node3")
+WALLS = {
+    f"walls.{each}"
+    for each in ("plaintext", "certificate", "unknown-ca", "server-name", "login", "password", "acl")
+}
 SESSION_MS = 15_000
 """Longer than a broker takes to be started again: so it is refused as a duplicate for a while."""
 
@@ -23,14 +27,14 @@ def shaped(document: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
-    """Yield three hosts whose cluster of 4.3.1 runs: two combined nodes, and a controller with a broker."""
+    """Yield three hosts whose secure cluster of 4.3.1 runs: two combined nodes, and a controller with a broker."""
     made = DockerLab(Fab(tmp_path_factory.mktemp("kraft") / "home"))
     try:
-        made.fab.must("lab.up", "--kind", "docker", "--version", "4.3.1")
+        made.fab.must("lab.up", "--kind", "docker", "--secure", "--version", "4.3.1")
         document = yaml.safe_load(made.inventory.read_text())
         shaped(document)
         made.inventory.write_text(yaml.safe_dump(document, sort_keys=False))
-        made.fab.must("deploy", "start")
+        made.fab.must("secure.issue", "deploy", "start")  # that controller has no certificate yet
         yield made
     finally:
         made.fab("lab.down")
@@ -77,6 +81,33 @@ def test_storage_is_the_service_accounts(lab: DockerLab) -> None:
     strangers = [line for line in said if line.startswith("/")]
     ids = [line for line in said if line.startswith("cluster.id=")]
     assert (strangers, len(ids), len(set(ids))) == ([], 4, 1)
+
+
+def test_files_with_secrets_are_roots_and_the_service_accounts(lab: DockerLab) -> None:
+    """What a node has to read is 640 root:kafka, what root alone uses 600; in a folder that is closed to everybody else."""
+    look = "for one in /etc/kafka/*; do stat -c '%n %a %U:%G' $one $one/.deployed $one/*; done"
+    roots = {"digest-key": "600 root:root"}
+    others = {"launch": "750 root:kafka"}
+    for host in HOSTS:
+        found = dict(line.split(" ", 1) for line in lab.on(host, look).splitlines())
+        folders = {path for path in found if path.count("/") == 3}
+        assert {f"{each}/keystore.pem" for each in folders} <= found.keys()
+        assert {found.pop(folder) for folder in folders} == {"750 root:kafka"}
+        wrong = {
+            path: mode
+            for path, mode in found.items()
+            if mode != (roots | others).get(path.rpartition("/")[2], "640 root:kafka")
+        }
+        assert wrong == {}
+
+
+def test_walls_stand_and_a_roll_with_its_canary_loses_nothing(lab: DockerLab) -> None:
+    """A rolling restart of all nodes keeps the canary whole, over TLS, and every kind of stranger is refused after it."""
+    canary = lab.fab.must("restart", "--json").document["canary"]
+    assert (canary["counted"], canary["total"]["lost"], canary["total"]["duplicates"]) == (True, 0, 0)
+    found = lab.fab.must("verify", "--json").document["findings"]
+    walls = {one["check"] for one in found if one["check"].startswith("walls.")}
+    assert (walls, {one["severity"] for one in found}) == (WALLS, {"OK"})
 
 
 def test_killed_broker_waits_for_its_old_session(lab: DockerLab) -> None:
