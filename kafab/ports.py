@@ -36,6 +36,7 @@ from kafab.drills.orders import Role
 from kafab.events import Emit
 from kafab.findings import Finding
 from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
+from kafab.hosts.ways import Passage
 from kafab.listeners import Protocol as ListenerProtocol
 from kafab.login import IN_THE_CLEAR, Identity, Login
 from kafab.model import Endpoint, Node
@@ -529,6 +530,16 @@ class Certificates(Protocol):
 
     def identity(self) -> Identity:
         """Return the files of kafab's own certificate. Raises Failed where it has a defect, or is not there."""
+
+
+class Passages(Protocol):
+    """The ways from this machine to the addresses of a cluster's nodes."""
+
+    def tried(self, addresses: Collection[Endpoint]) -> Mapping[Endpoint, Passage]:
+        """Ask the sshd of each address's host whether it forwards there, side by side; a plain connection only where it forbids that.
+
+        A connection that comes about is closed at once, and nothing is sent.
+        """
 
 
 class Walls(Protocol):

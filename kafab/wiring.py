@@ -104,13 +104,17 @@ class Session:
         )
 
     @cached_property
-    def _reach(self) -> "SshReach | None":
-        """The ways to Kafka and ZooKeeper; None where the inventory wants plain connections alone."""
-        if all(host.ssh.reach is Reach.DIRECT for host in self.cluster.hosts):
-            return None
+    def passages(self) -> "SshReach":
+        """The ways to Kafka and ZooKeeper, which can be tried."""
         from kafab.adapters.ssh.reach import SshReach
 
         return SshReach(self.cluster, lambda: self._ssh.links, self.emit)
+
+    @property
+    def _reach(self) -> "SshReach | None":
+        """The same for clients; None where the inventory wants plain connections alone."""
+        direct = all(host.ssh.reach is Reach.DIRECT for host in self.cluster.hosts)
+        return None if direct else self.passages
 
     @property
     def zookeeper(self) -> ZooKeeper:
@@ -322,7 +326,7 @@ class Session:
 
     def close(self) -> None:
         """Close what was opened, and only that."""
-        for name in ("_clients", "_groups", "_access", "controllers", "_ensemble", "_reach", "_ssh"):
+        for name in ("_clients", "_groups", "_access", "controllers", "_ensemble", "passages", "_ssh"):
             if self.__dict__.get(name) is not None:
                 getattr(self, name).close()
 

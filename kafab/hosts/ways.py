@@ -10,6 +10,7 @@ from enum import Enum
 
 from kafab.listeners import Endpoint
 from kafab.model import Cluster, Reach
+from kafab.unknown import Unknown
 
 HEAD_START = 0.25
 """Seconds that the direct way has for itself, where SSH is open and nothing is known yet: a channel costs more than a connection."""
@@ -35,6 +36,18 @@ class Trial:
 
     ways: tuple[Way, ...]
     head_start: float = 0.0
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What became of the ways to an address, tried before anything has to go there."""
+
+    ssh: bool | Unknown
+    """Whether the host's sshd lets connections to the address pass; what is behind it is not asked."""
+    direct: str | None = None
+    """Where sshd forbids it: how a plain connection ended, empty for one that came about. None: not tried."""
+    refused: bool = False
+    """Whether that was a refusal, which says little where nothing is to listen yet."""
 
 
 class Ways:
@@ -127,8 +140,8 @@ def nowhere(reasons: Mapping[Way, str]) -> str:
 def forbidden(host: str) -> str:
     """Say that a host's sshd forwards nothing."""
     return (
-        f"sshd of {host} forbids it: AllowTcpForwarding and PermitOpen of its sshd_config have to let"
-        " connections to Kafka's and ZooKeeper's ports there pass"
+        f"sshd of {host} forbids it: AllowTcpForwarding, DisableForwarding and PermitOpen of its sshd_config, and what"
+        " authorized_keys says before the key, have to let connections to Kafka's and ZooKeeper's ports there pass"
     )
 
 

@@ -17,6 +17,7 @@ from kafab.ports import (
     Leaders,
     Logins,
     Offsets,
+    Passages,
     Readers,
     Records,
     Secrets,
@@ -119,6 +120,10 @@ class World(Protocol):
     @property
     def walls(self) -> Walls:
         """Attempts of a stranger."""
+
+    @property
+    def passages(self) -> Passages:
+        """The ways to the addresses of nodes."""
 
     @property
     def certificates(self) -> Certificates:

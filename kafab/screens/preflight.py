@@ -16,7 +16,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "DISK": frozenset({"disk", "filesystem", "mount"}),
     "DATA": frozenset({"data", "held", "access", "machine"}),
     "PORTS": frozenset({"port", "bind"}),
-    "NETWORK": frozenset({"names", "network"}),
+    "NETWORK": frozenset({"names", "network", "ssh.forwarding"}),
     "CLOCK": frozenset({"clock"}),
     "LIMITS": frozenset({"limits"}),
 }

@@ -18,6 +18,7 @@ from kafab.ports import (
     Leaders,
     Logins,
     Offsets,
+    Passages,
     Readers,
     Records,
     Secrets,
@@ -37,6 +38,7 @@ from kafab.testing.controllers import FakeControllers
 from kafab.testing.fleet import FakeClock, FakeFleet
 from kafab.testing.groups import FakeGroups
 from kafab.testing.kafka import FakeKafka
+from kafab.testing.passages import FakePassages
 from kafab.testing.readers import FakeReaders
 from kafab.testing.secrets import FakeSecrets
 from kafab.testing.store import FakeStore
@@ -69,6 +71,7 @@ class FakeWorld:
     offsets: Offsets = field(default_factory=FakeGroups)
     secrets: Secrets = field(default_factory=FakeSecrets)
     walls: Walls = field(default_factory=FakeWalls)
+    passages: Passages = field(default_factory=FakePassages)
     certificates: Certificates = field(default_factory=FakeCertificates)
     clock: Clock = field(default_factory=FakeClock)
     emit: Emit = silent

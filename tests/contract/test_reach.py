@@ -17,8 +17,11 @@ from kafab.adapters.ssh.fleet import SshFleet
 from kafab.adapters.ssh.reach import SshReach
 from kafab.command import Result
 from kafab.events import Event, Note
+from kafab.hosts.ways import Passage
 from kafab.listeners import Endpoint, Listener
 from kafab.model import Cluster, Host, Node, Reach, Role, Ssh, Version
+from kafab.ports import Passages
+from kafab.testing.passages import FakePassages
 from tests.far import echo, slow
 from tests.loopback import SSHD, script
 from tests.ports import ADDRESS, free_ports
@@ -27,6 +30,7 @@ from tests.sshds import Sshd, sshd
 pytestmark = pytest.mark.e2e
 
 LIMIT = 10.0
+FORBIDDING = [("AllowTcpForwarding no",), ("DisableForwarding yes",), ("PermitOpen 127.0.0.1:1",)]
 SILENCE_IS_TOLD = 30.0
 
 
@@ -124,7 +128,7 @@ def test_a_far_port_that_refuses_is_refused_here(far: Sshd) -> None:
         ways.connect(ADDRESS, down, LIMIT)
 
 
-@pytest.mark.parametrize("lines", [("AllowTcpForwarding no",), ("PermitOpen 127.0.0.1:1",)])
+@pytest.mark.parametrize("lines", FORBIDDING)
 def test_an_sshd_that_forwards_nothing_is_told_by_the_line_to_change(
     tmp_path: Path, port: int, lines: Sequence[str]
 ) -> None:
@@ -135,6 +139,37 @@ def test_an_sshd_that_forwards_nothing_is_told_by_the_line_to_change(
         pytest.raises(OSError, match=r"sshd of node1 forbids it: AllowTcpForwarding"),
     ):
         ways.connect(ADDRESS, port, LIMIT)
+
+
+@pytest.mark.parametrize("lines", FORBIDDING)
+def test_an_sshd_that_forwards_nothing_is_found_before_anything_is_there(
+    tmp_path: Path, port: int, lines: Sequence[str]
+) -> None:
+    """Of an address at which nobody listens sshd says that it forbids it; with `auto` the plain way is tried then, and only then."""
+    (_, down) = free_ports(2)  # the sshd takes the first
+    there, gone = Endpoint(ADDRESS, port), Endpoint(ADDRESS, down)
+    refused = Passage(ssh=False, direct="connection refused", refused=True)
+    expected: dict[Reach, dict[Endpoint, Passage]] = {
+        Reach.SSH: {there: Passage(ssh=False), gone: Passage(ssh=False)},
+        Reach.AUTO: {there: Passage(ssh=False, direct=""), gone: refused},
+    }
+    with sshd(tmp_path / "strict", *lines) as strict:
+        for reach, met in expected.items():
+            with _reaching(strict.host, reach, port, down) as (ways, _):
+                asked: Sequence[Passages] = (ways, FakePassages(met))
+                assert [one.tried([there, gone]) for one in asked] == [met, met]
+
+
+def test_an_sshd_that_forwards_is_asked_and_nothing_else(
+    far: Sshd, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether anybody listens there is no matter of sshd's, and no plain connection is tried; one login serves all."""
+    monkeypatch.delattr(SshReach, "_direct")
+    asked = [Endpoint(ADDRESS, at) for at in (port, *free_ports(20))]
+    before = far.log.count("Accepted publickey")
+    with _reaching(far.host, Reach.AUTO, port) as (ways, _):
+        assert set(ways.tried(asked).values()) == {Passage(ssh=True)}
+    assert far.log.count("Accepted publickey") - before == 1
 
 
 def test_where_forwarding_is_forbidden_the_own_port_is_tried(tmp_path: Path, port: int) -> None:

@@ -106,9 +106,13 @@ def test_a_drill_says_which_client_it_was(lab: FarLab) -> None:
 
 
 def test_a_host_that_forbids_forwarding_is_named(lab: FarLab) -> None:
-    """One sshd that forwards nothing costs its own nodes alone, and the line to change is told."""
+    """One sshd that forwards nothing costs its own nodes alone, and the line to change is told, by preflight, too."""
     with lab.forbidding("node2"):
         done = lab.fab("status", "--json")
+        preflight = lab.fab("preflight", "--json")
+    bad = [one for one in preflight.document["findings"] if one["severity"] != "OK"]
+    assert [(one["check"], one["subject"]) for one in bad] == [("ssh.forwarding", "node2")], bad
+    assert (preflight.code, "AllowTcpForwarding" in bad[0]["detail"]) == (1, True)
     unknown = {node["node"] for node in done.document["nodes"] if "AllowTcpForwarding" in str(node)}
     assert unknown <= {"node2/zookeeper", "node2/broker"}
     assert "AllowTcpForwarding" in done.out + done.err

@@ -8,7 +8,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
@@ -19,9 +20,10 @@ from kafab.adapters.ssh.faults import LinkError
 from kafab.adapters.ssh.link import Link
 from kafab.adapters.ssh.pump import Pump
 from kafab.events import Emit, Note
-from kafab.hosts.ways import TAKEN, Trial, Way, Ways, carrier, carriers, forbidden, nowhere
+from kafab.hosts.ways import TAKEN, Passage, Trial, Way, Ways, carrier, carriers, forbidden, nowhere
 from kafab.listeners import Endpoint
 from kafab.model import Cluster, Reach
+from kafab.unknown import Unknown
 
 LOGIN_SECONDS = 20.0
 """What a login may take, through a bastion far away; a question's own time begins behind it."""
@@ -29,6 +31,9 @@ SPARED_SECONDS = 5.0
 """For so long a connection is kept that was made to find out which way works."""
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, RFC 4254 5.1
 _LOOK = 0.1
+_TRIAL_SECONDS = 3.0
+"""For each way that is tried without need; as long as hosts try the network between them."""
+_AT_ONCE = 32
 
 _Answer: TypeAlias = tuple[Way, socket.socket | Exception]
 
@@ -83,6 +88,11 @@ class SshReach:
             before[1].close()
         if self._closed:
             found.close()
+
+    def tried(self, addresses: Collection[Endpoint]) -> Mapping[Endpoint, Passage]:
+        """Ask sshd whether it forwards to each address, and where it forbids that try a plain connection: `ports.Passages`."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return dict(zip(addresses, pool.map(self._passage, addresses), strict=True))
 
     def close(self) -> None:
         """End all connections through SSH, and those that nobody has asked for."""
@@ -188,6 +198,29 @@ class SshReach:
         if all(isinstance(error, TimeoutError) for error in reasons.values()) and not prohibited:
             return TimeoutError(f"did not answer within {took:.3g} s")
         return OSError(nowhere(told))
+
+    def _passage(self, at: Endpoint) -> Passage:
+        link = self._link(at)
+        try:
+            link.forward(at.host, at.port, _TRIAL_SECONDS).close()
+        except ChannelException as error:
+            if error.code != _PROHIBITED:
+                return Passage(
+                    ssh=True
+                )  # sshd has tried it: nothing listens there, which is no matter of sshd's
+        except LinkError as error:
+            return Passage(ssh=Unknown(str(error)))
+        else:
+            return Passage(ssh=True)
+        if link.host.ssh.reach is Reach.SSH:
+            return Passage(ssh=False)
+        with self._lock:
+            self._ways.forbids(at)
+        try:
+            self._direct(at, _TRIAL_SECONDS).close()
+        except OSError as error:
+            return Passage(ssh=False, direct=_told(error), refused=_is_refusal(error))
+        return Passage(ssh=False, direct="")
 
     @staticmethod
     def _direct(at: Endpoint, seconds: float) -> socket.socket:

@@ -5,11 +5,12 @@ before it and one behind it for the temporary listeners.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from kafab.checks.preflight import across, listening, local, network, sysctl
+from kafab.checks.preflight import across, listening, local, network, passing, sysctl
 from kafab.checks.preflight.doors import greets, unreached
 from kafab.checks.preflight.judge import judge_host
 from kafab.checks.preflight.local import Look
@@ -17,7 +18,7 @@ from kafab.command import Outcome
 from kafab.config.security import needs_certificate
 from kafab.events import Note
 from kafab.findings import Finding, Report, Severity
-from kafab.model import Cluster, Host, Node
+from kafab.model import Cluster, Endpoint, Host, Node
 from kafab.ops.world import World
 from kafab.plans.state import limited
 from kafab.ports import Fleet
@@ -87,9 +88,15 @@ def preflight(
             findings += greets(host, fleet.greeting(host.name))
             findings += listening.judge_binds(host, on[host], look)
     findings += across.judge_across(cluster, looks, sent, arrivals)
+    there = [node for node in nodes if node.host.name in looks]
+    running = frozenset(
+        node.name for node in there if looks[node.host.name].facts.nodes[node.instance].running
+    )
     if connections and looks:
-        trial = try_connections(cluster, on, looks, fleet)
-        findings += network.judge(cluster, trial)
+        findings += _connections(cluster, on, looks, running, world)
+    elif looks:
+        # Nodes that run have been reached since, one way or the other.
+        findings += _passages(cluster, [node for node in there if node.name not in running], world, ())
     if asked := [node for node in nodes if needs_certificate(cluster, node)]:
         clocks = {name: datetime.fromtimestamp(look.clock, timezone.utc) for name, look in looks.items()}
         findings += world.certificates.findings(asked, clocks)
@@ -105,33 +112,55 @@ def _release(artifact: Artifact | None) -> tuple[str, int] | None:
     return None if artifact is None else (artifact.folder, artifact.size)
 
 
-def try_connections(
-    cluster: Cluster, on: Mapping[Host, Collection[Node]], looks: Mapping[str, Look], fleet: Fleet
-) -> network.Trial:
-    """Try every connection that the nodes of these hosts need, with temporary listeners where no node runs."""
-    running = frozenset(
-        node.name
-        for host, nodes in on.items()
-        if host.name in looks
-        for node in nodes
-        if looks[host.name].facts.nodes[node.instance].running
-    )
+def _connections(
+    cluster: Cluster,
+    on: Mapping[Host, Collection[Node]],
+    looks: Mapping[str, Look],
+    running: frozenset[str],
+    world: World,
+) -> tuple[Finding, ...]:
+    """Try every connection that the nodes of these hosts need, and kafab's own, with temporary listeners where no node runs."""
+    fleet, nodes = world.fleet, [node for host, here in on.items() if host.name in looks for node in here]
     wanted = {host.name: network.targets(cluster, host) for host in on if host.name in looks}
-    ports = _idle_ports(wanted, running, looks)
+    with _listening(_idle_ports(wanted, running, looks), fleet) as ports:
+        outcomes = fleet.run({name: network.reach(targets) for name, targets in wanted.items() if targets})
+        listened = {at for node in nodes for at in _served(node, running, ports)}
+        passages = _passages(cluster, nodes, world, listened)
+    trial = network.Trial(
+        {name: network.reached(outcome) for name, outcome in outcomes.items()},
+        running,
+        frozenset(ports),
+        frozenset(host.name for host in on if host.name not in looks),
+    )
+    return (*network.judge(cluster, trial), *passages)
+
+
+@contextmanager
+def _listening(ports: Mapping[str, Collection[int]], fleet: Fleet) -> Iterator[Mapping[str, Collection[int]]]:
+    """Have temporary listeners on hosts for the length of the block; yields host name -> the ports at which one is there."""
     told = fleet.run({name: network.listen(free) for name, free in ports.items()}) if ports else {}
     listeners = {name: network.listening(outcome) for name, outcome in told.items()}
     there = {name: found for name, found in listeners.items() if not isinstance(found, Unknown)}
     try:
-        outcomes = fleet.run({name: network.reach(targets) for name, targets in wanted.items() if targets})
+        yield {name: ports[name] for name in there}
     finally:
         if there:
             fleet.run({name: network.hush(listener) for name, listener in there.items()})
-    return network.Trial(
-        {name: network.reached(outcome) for name, outcome in outcomes.items()},
-        running,
-        frozenset(there),
-        frozenset(host.name for host in cluster.hosts if host.name not in looks and host in on),
-    )
+
+
+def _served(node: Node, running: Collection[str], ports: Mapping[str, Collection[int]]) -> Iterator[Endpoint]:
+    """Yield the addresses of a node at which something listens."""
+    for listener in node.listeners:
+        if node.name in running or listener.port in ports.get(node.host.name, ()):
+            yield listener.endpoint
+
+
+def _passages(
+    cluster: Cluster, nodes: Collection[Node], world: World, listened: Collection[Endpoint]
+) -> tuple[Finding, ...]:
+    """Find out whether sshd lets kafab itself through to these nodes, where it may have to."""
+    asked = passing.addresses(cluster, nodes)
+    return tuple(passing.judge(cluster, asked, world.passages.tried(asked), listened)) if asked else ()
 
 
 def _idle_ports(
