@@ -1,17 +1,25 @@
 """Users, ACLs, quotas and topics as code on a secured cluster over real sshds: TLS, logins, the lock, the record."""
 
+import os
+import random
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from kafab.shell.layout import ACCESS
 from tests.canary_secret import watched
-from tests.fab import Fab
+from tests.disturbances import heard
+from tests.fab import Done, Fab
 from tests.labs import LocalLab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
+SEED, KILLS, STAGES = 14, 5, 3
 SECRET, OTHER = "can4ryUserS3cret", "can4ryOtherS3cret"
 FILE = """users:
   ann: {password: "${file:ann.password}"}
@@ -85,3 +93,74 @@ def test_file_is_applied_kept_and_taken_back(lab: LocalLab) -> None:
     assert fab("access.apply", "--prune").code == 3
     assert fab("access.apply", "--prune", "--delete-topic", "orders").code == 0
     assert fab.must("access.export").out == "{}\n"
+
+
+STAYING = ("stays0", "stays1", "stays2")
+
+
+def changing(letter: str, *, prefixed: bool, rate: int) -> str:
+    """Return a file with users who are in every such file, by other ACLs and quotas in each, and with users of its own."""
+    password = {"password": "${file:users.password}"}
+    own = tuple(f"{letter}{number}" for number in range(4))
+    to = {"topic": "orders", "allow": ["Read", "Write"]} | ({"prefixed": True} if prefixed else {})
+    return yaml.safe_dump(
+        {
+            "users": {name: password | {"iterations": 4096} for name in (*STAYING, *own)},
+            "acls": [{"principal": f"User:{name}", **to} for name in (*STAYING, *own)],
+            "quotas": [{"user": name, "producer_byte_rate": rate} for name in (*STAYING, *own)],
+        }
+    )
+
+
+def once_free(fab: Fab, *words: str) -> Done:
+    """Run a command; while the host still holds the lock of a killed one, again."""
+    deadline = time.monotonic() + 60
+    while (done := fab(*words)).code == 6 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return done
+
+
+def allowed(exported: dict[str, Any]) -> set[str]:
+    """Return who is there, with something that an ACL allows."""
+    with_acls = {one["principal"].removeprefix("User:") for one in exported["acls"] if "allow" in one}
+    return with_acls & {str(user) for user in exported["users"]}
+
+
+def test_killed_applies_converge(lab: LocalLab) -> None:
+    """Kill -9 at random moments takes nobody's access who is in both files, nor a stranger's; the same command then does the rest."""
+    fab = lab.fab
+    password = lab.inventory.parent / "users.password"
+    password.touch(0o600)
+    password.write_text(f"{SECRET}\n")
+    texts = [changing("a", prefixed=False, rate=1_000_000), changing("b", prefixed=True, rate=2_000_000)]
+    user = ("--alter", "--entity-type", "users", "--entity-name", "stranger")
+    fab.must(
+        "tool", "node1/broker", "--", "kafka-configs.sh", *user, "--add-config", "SCRAM-SHA-512=[password=x]"
+    )
+    acl = ("--add", "--allow-principal", "User:stranger", "--operation", "Read", "--topic", "orders")
+    fab.must("tool", "node1/broker", "--", "kafka-acls.sh", *acl)
+    command = ("access.apply", "--prune", "--json")
+
+    file(lab).write_text(texts[0])
+    fab.must(*command)
+    left = []
+    moments = random.Random(SEED)
+    for number in range(1, KILLS + 1):
+        file(lab).write_text(texts[number % 2])
+        with fab.start(*command) as process:
+            # Its stages tell their ends: so the moment falls among them, however fast this machine is.
+            for _ in range(moments.randint(1, STAGES)):
+                heard(process, r"^access  ")
+            time.sleep(moments.uniform(0, 0.1))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        assert allowed(yaml.safe_load(fab.must("access.export").out)) >= {*STAYING, "stranger"}
+        done = once_free(fab, *command)
+        assert done.code == 0, done.err
+        left.append(len(done.document["steps"]))
+        # Nothing is left to do, and whoever is in the file logs in with its password.
+        drift = fab("access.drift", "--json")
+        assert (drift.code, drift.document["differs"]) == (0, False), drift.out
+        there = yaml.safe_load(texts[number % 2])["users"].keys() | {"stranger"}
+        assert allowed(yaml.safe_load(fab.must("access.export").out)) == there
+    assert any(left), "no kill has met an apply in its midst"
