@@ -51,9 +51,11 @@ def _judged(
         return Finding(CHECK, host.name, Severity.OK, detail, evidence)
     places = few([str(at) for at in closed])
     hint = (
-        f"sshd_config of {host.name}: `AllowTcpForwarding local`, no DisableForwarding, PermitOpen with {places} where"
-        " there is one; then reload sshd. Or open these ports to this machine"
+        f"in sshd_config of {host.name} `AllowTcpForwarding local`, no DisableForwarding, and PermitOpen with these addresses"
+        " where there is one; then reload sshd. Or open these ports to this machine"
     )
+    if host.ssh.reach is Reach.SSH:
+        hint += ", and take `reach: ssh` out of the inventory"
     if all(_open_later(at, one, listened) for at, one in closed.items()):
         silent = Severity.OK if cluster.lab or all(is_loopback(at.host) for at in closed) else Severity.WARN
         detail = f"{places}: {forbidden(host.name)}, unless these are open to this machine once nodes listen"
