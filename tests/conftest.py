@@ -20,13 +20,17 @@ from kafab.model import Cluster, Host, Node, Paths, Role, Version, VoterSource
 from tests.groups import Record, longest_first
 from tests.ports import reserved_ports
 
-# How long an example takes is the machine's matter.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# How long an example takes is the machine's matter. The whole suite tries each law with a hundred of them; for an answer
+# within a minute a quarter is enough, as each run makes others (--hypothesis-profile=thorough asks for all).
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=25)
+settings.load_profile("quick")
 
 if TYPE_CHECKING:
     from tests.kafka_by_hand import KafkaByHand
 
+_LESS_OFTEN = (10_000, 10, 10)
+"""How many objects are made until the garbage collector looks, and its younger runs until an older one; 700 by default."""
 _GRACE = 60.0  # seconds for threads that are ending: Paramiko's end behind their connection
 
 
@@ -46,6 +50,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     What is there now stays to the end: the garbage collector would look through 5,000 tests and all modules each time.
     """
     gc.freeze()
+    gc.set_threshold(*_LESS_OFTEN)
     gc.enable()
     if getattr(session.config.option, "loadgroup", False):
         marked = [item for item in session.items if item.get_closest_marker("xdist_group")]

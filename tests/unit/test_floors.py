@@ -5,10 +5,11 @@ above its own line; what is not in the table fails, so the table stays complete.
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,7 @@ def _module(file: Path) -> str:
 MODULES = _modules()
 
 
+@functools.cache
 def _line(module: str) -> tuple[int, int, bool] | None:
     """Return (floor, line in the table, whether the line is a folder's) of a module, None if it has no line."""
     lines = [(floor, name) for floor, names in FLOORS for name in names]
@@ -125,8 +127,8 @@ def _line(module: str) -> tuple[int, int, bool] | None:
     return found
 
 
-def _imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imports(nodes: Iterable[ast.AST], module: str, *, package: bool) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -140,22 +142,38 @@ def _imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
             yield from submodules or [base]
 
 
-def _calls(tree: ast.AST, name: str) -> bool:
-    return any(
-        isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name
-        for node in ast.walk(tree)
-    )
+def _calls(nodes: Iterable[ast.AST], name: str) -> bool:
+    return any(isinstance(node, ast.Call) and _last_name(node.func) == name for node in nodes)
 
 
-def offences(module: str, source: str, *, package: bool = False) -> list[str]:
+def _last_name(node: ast.expr) -> str:
+    """Return the name that an expression ends with."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@functools.cache
+def _read(module: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return what a module of the house imports, and its offences: it is parsed once for all that is asked of it."""
+    file = MODULES[module]
+    nodes, package = parsed(file.read_text(encoding="utf-8")), file.stem == "__init__"
+    return frozenset(_imports(nodes, module, package=package)), (*offences(module, nodes, package=package),)
+
+
+def parsed(source: str) -> list[ast.AST]:
+    """Return everything that a source has in it."""
+    return [*ast.walk(ast.parse(source))]
+
+
+def offences(module: str, nodes: Sequence[ast.AST], *, package: bool = False) -> list[str]:
     """Return what a module does that its floor does not allow, in words."""
     place = _line(module)
     if place is None:
         return [f"{module} is not in the table of floors"]
     floor, line, folder = place
-    tree = ast.parse(source)
     found = []
-    for name in sorted(set(_imports(tree, module, package=package))):
+    for name in sorted(set(_imports(nodes, module, package=package))):
         if floor <= PURE_UP_TO and name.partition(".")[0] in OUTSIDE:
             found.append(f"{module} (floor {floor}) imports {name}")
         there = _line(name)
@@ -168,9 +186,9 @@ def offences(module: str, source: str, *, package: bool = False) -> list[str]:
             found.append(f"{module} (floor {floor}) imports {name} (floor {there[0]}), which is not below it")
         if name.startswith("kafab.adapters") and not same_folder and module not in KNOWS_ADAPTERS:
             found.append(f"{module} imports {name}: only kafab.wiring does")
-    if floor <= PURE_UP_TO and any(_names_sleep(node) for node in ast.walk(tree)):
+    if floor <= PURE_UP_TO and any(_names_sleep(node) for node in nodes):
         found.append(f"{module} (floor {floor}) names time.sleep: take a Clock")
-    if module not in SPEAKS and _calls(tree, "print"):
+    if module not in SPEAKS and _calls(nodes, "print"):
         found.append(f"{module} prints: only kafab.screens.console does")
     return found
 
@@ -178,14 +196,15 @@ def offences(module: str, source: str, *, package: bool = False) -> list[str]:
 def _names_sleep(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         return node.module == "time" and any(alias.name == "sleep" for alias in node.names)
-    return isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep"
+    if not isinstance(node, ast.Attribute) or node.attr != "sleep":
+        return False
+    return isinstance(node.value, ast.Name) and node.value.id == "time"
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_module_keeps_to_its_floor(module: str) -> None:
     """A module imports only what stands below it, and only the outside world that its floor may know."""
-    file = MODULES[module]
-    assert offences(module, file.read_text(encoding="utf-8"), package=file.stem == "__init__") == []
+    assert _read(module)[1] == ()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +228,7 @@ def test_module_keeps_to_its_floor(module: str) -> None:
 )
 def test_floors_notice_an_offence(module: str, source: str, complaint: str) -> None:
     """Each rule of the floors can turn red."""
-    assert any(complaint in offence for offence in offences(module, source))
+    assert any(complaint in offence for offence in offences(module, parsed(source)))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +245,7 @@ def test_floors_notice_an_offence(module: str, source: str, complaint: str) -> N
 )
 def test_floors_allow_what_is_right(module: str, source: str) -> None:
     """The rules do not forbid what they are there to allow."""
-    assert offences(module, source) == []
+    assert offences(module, parsed(source)) == []
 
 
 def test_table_has_no_line_without_a_module() -> None:
@@ -249,14 +268,8 @@ def test_architecture_page_shows_this_table() -> None:
 def test_no_circle_of_imports() -> None:
     """No module imports itself through others, also inside a folder."""
     graph = {
-        module: {
-            name
-            for name in _imports(
-                ast.parse(file.read_text(encoding="utf-8")), module, package=file.stem == "__init__"
-            )
-            if name in MODULES and name != module
-        }
-        for module, file in MODULES.items()
+        module: {name for name in _read(module)[0] if name in MODULES and name != module}
+        for module in MODULES
     }
     while graph:
         free = {module for module, wanted in graph.items() if not wanted & graph.keys()}

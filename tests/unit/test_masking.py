@@ -30,6 +30,25 @@ def test_secret_is_masked(line: str) -> None:
     assert (holds_secret(text), *("hunter2" in found for found in hidden)) == (True, False, False)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ssl.KeyStore.Key",
+        "password",
+        "PASSPHRASE",
+        "my.secret",
+        "x.jaas.y",
+        "token",
+        "credential",
+        "api.key",
+        "ap\N{LATIN SMALL LETTER DOTLESS I}.key",
+    ],
+)
+def test_each_word_makes_a_secret(key: str) -> None:
+    """Every word by which a key is known for one of a secret is looked for, in either case, and letters that Python takes for it."""
+    assert holds_secret(f"{key}=hunter2\n")
+
+
 def test_what_is_no_secret_is_shown() -> None:
     """Other lines stay as they are."""
     assert (
