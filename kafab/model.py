@@ -234,27 +234,27 @@ class Node:
         wanted = (listener for use in uses for listener in self.listeners if use in listener.uses)
         return next(wanted, self.listeners[0])
 
-    @property
+    @cached_property
     def config(self) -> PurePosixPath:
         """The folder of the node's configuration files."""
         return self.host.paths.config / self.instance
 
-    @property
+    @cached_property
     def logs(self) -> PurePosixPath:
         """The folder of the node's log files."""
         return self.host.paths.logs / self.instance
 
-    @property
+    @cached_property
     def run(self) -> PurePosixPath:
         """The folder of the node's run record (pid, start time, digest of the configuration it was started with)."""
         return self.host.paths.run / self.instance
 
-    @property
+    @cached_property
     def scratch(self) -> PurePosixPath:
         """The folder of Java's temporary files; under systemd all of the run folder that the service may write."""
         return self.run / "tmp"
 
-    @property
+    @cached_property
     def current(self) -> PurePosixPath:
         """The link to the release this node starts from."""
         return self.host.paths.releases / f"current-{self.instance}"

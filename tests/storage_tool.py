@@ -46,6 +46,10 @@ class StorageTool:
         """The words of each call, in order."""
         return self._log.read_text().splitlines() if self._log.exists() else []
 
+    def forget(self) -> None:
+        """Forget the calls."""
+        self._log.unlink(missing_ok=True)
+
     def on(self, cluster: Cluster) -> Cluster:
         """Return the cluster with this Java on all its hosts."""
         hosts = {host.name: replace(host, java=PurePosixPath(self.home)) for host in cluster.hosts}

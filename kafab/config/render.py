@@ -226,6 +226,7 @@ def _environment() -> "jinja2.Environment":
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_folder()),
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,  # no template changes during a command
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,

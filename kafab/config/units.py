@@ -27,7 +27,7 @@ def hiding(path: PurePosixPath) -> str | None:
         (
             directive
             for directive, folders in HIDDEN.items()
-            if any(folder in (path, *path.parents) for folder in folders)
+            if any(path.parts[: len(folder.parts)] == folder.parts for folder in folders)
         ),
         None,
     )

@@ -21,7 +21,7 @@ from kafab.plans.steps import FormatStorage
 from kafab.plans.storage import directory_id, format_steps, initial_controllers, uuid
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
-from tests.deployed import Lab, Shell, one_release
+from tests.deployed import Deployed, Lab, Shell, one_release
 from tests.storage_tool import StorageTool
 
 ID, OTHER = "MkU3OEVBNTcwNTJENDM2Qg", "q1Sh-9_ISia_zwGINzRvyQ"
@@ -141,20 +141,47 @@ def test_half_of_a_controller_is_not_formatted() -> None:
 # The whole of a deploy, with the real scripts in a real shell.
 
 
-@pytest.fixture
-def tool(tmp_path: Path) -> StorageTool:
-    """A stand-in for StorageTool."""
-    return StorageTool(tmp_path)
-
-
-@pytest.fixture
-def lab(tmp_path: Path, shell: Shell, tool: StorageTool) -> Lab:
-    """Three hosts of combined nodes on which nothing was deployed yet."""
-    root = tmp_path / "hosts"
+def bare(folder: Path, tool: StorageTool, shell: Shell) -> Lab:
+    """Return three hosts of combined nodes on which nothing was deployed yet."""
+    root = folder / "hosts"
     cluster = tool.on(cluster_in(root, 3, "combined"))
     for host in cluster.hosts:
         Path(host.paths.releases).parent.mkdir(parents=True)
-    return Lab(cluster, root, shell, one_release(cluster, tmp_path))
+    return Lab(cluster, root, shell, one_release(cluster, folder))
+
+
+@pytest.fixture
+def new_lab(tmp_path: Path, shell: Shell) -> Lab:
+    """Three such hosts."""
+    return bare(tmp_path, StorageTool(tmp_path), shell)
+
+
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory, shell: Shell) -> tuple[Deployed, StorageTool]:
+    """Three hosts that have all of a deploy but the formatted storage: releases and files are the matter of other tests."""
+    folder = tmp_path_factory.mktemp("storage")
+    tool = StorageTool(folder)
+    lab = bare(folder, tool, shell)
+    lab.deploy()
+    for node in lab.cluster.nodes:
+        for directory in map(Path, node.data):
+            shutil.rmtree(directory)
+            directory.mkdir()
+    shutil.copytree(lab.root, folder / "kept", symlinks=True)
+    return Deployed(lab.cluster, lab.root, lab.store, shell, folder / "kept"), tool
+
+
+@pytest.fixture
+def tool(laid_out: tuple[Deployed, StorageTool]) -> StorageTool:
+    """A stand-in for StorageTool, that was not called yet."""
+    laid_out[1].forget()
+    return laid_out[1]
+
+
+@pytest.fixture
+def lab(laid_out: tuple[Deployed, StorageTool], tool: StorageTool) -> Lab:  # its calls are this test's
+    """Those hosts, with nothing formatted."""
+    return laid_out[0].lab()
 
 
 def meta(lab: Lab, host: str) -> Path:
@@ -186,10 +213,10 @@ def lose(lab: Lab, hosts: set[str], *, before: bool) -> Callable[[], None]:
     return lambda: lab.fleet.hosts.update(handlers)
 
 
-def test_first_deploy_makes_one_id(lab: Lab) -> None:
+def test_first_deploy_makes_one_id(new_lab: Lab) -> None:
     """Every node gets the same one."""
-    lab.deploy()
-    assert (len(ids(lab)), len(set(ids(lab)))) == (3, 1)
+    new_lab.deploy()
+    assert (len(ids(new_lab)), len(set(ids(new_lab)))) == (3, 1)
 
 
 def test_one_java_a_node(lab: Lab, tool: StorageTool) -> None:
@@ -268,12 +295,12 @@ def test_limit_then_all_is_one_cluster(lab: Lab) -> None:
     assert ids(lab) == [first] * 3
 
 
-def test_limited_first_deploy_asks_the_others(lab: Lab) -> None:
+def test_limited_first_deploy_asks_the_others(new_lab: Lab) -> None:
     """With a host that is left out and silent no id is made: it may have one already."""
-    lab.fleet.unreachable = {"node3": "no route"}
+    new_lab.fleet.unreachable = {"node3": "no route"}
     with pytest.raises(Unreachable, match="node3: no route"):
-        lab.deploy("node1")
-    assert lab.tree() == ["node1", "node2", "node3"]
+        new_lab.deploy("node1")
+    assert new_lab.tree() == ["node1", "node2", "node3"]
 
 
 def test_limited_deploy_takes_no_side(lab: Lab) -> None:
