@@ -20,7 +20,15 @@ from kafab.wiring import open_store
 from tests.ports import free_ports
 
 START_LIMIT = 240.0
-BARE_JAVA = ("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# As in a lab: quick to start.
+BARE_JAVA = (
+    "java",
+    "-Xshare:auto",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
+)
 _MAIN = {
     Role.ZOOKEEPER: ("-Xmx64m", "org.apache.zookeeper.server.quorum.QuorumPeerMain"),
     Role.BROKER: ("-Xmx256m", "kafka.Kafka"),
