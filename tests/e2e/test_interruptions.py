@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,11 +69,22 @@ def killed_after(fab: Fab, seconds: float) -> None:
 
 def settled(roots: list[Path]) -> None:
     """Wait until scripts that the killed deploy has sent are through: two equal looks, half a second apart."""
-    before: dict[str, str] = {}
+    before: set[tuple[str, int, int]] = set()
     deadline = time.monotonic() + 60
-    while (now := tree(roots)) != before and time.monotonic() < deadline:
+    # Sizes and times, as the content of 300 MB takes a second to read.
+    while (now := _stamps(roots)) != before and time.monotonic() < deadline:
         before = now
         time.sleep(0.5)
+
+
+def _stamps(roots: list[Path]) -> set[tuple[str, int, int]]:
+    found = set()
+    for root in roots:
+        for path in root.rglob("*"):
+            with suppress(FileNotFoundError):
+                stat = path.lstat()
+                found.add((str(path), stat.st_size, stat.st_ctime_ns))
+    return found
 
 
 @pytest.mark.timeout(600)

@@ -155,6 +155,8 @@ def test_cluster_is_whole_after_the_last_node(undisturbed: Undisturbed) -> None:
     assert (document["check"]["verdict"], document["leaders"]["left"]) == ("OK", {}), document["check"]
 
 
+# In ZooKeeper mode, under systemd, tests/e2e/docker/test_roll.py kills it three times.
+@pytest.mark.parametrize("lab", [SHAPED["combined"]], indirect=True)
 def test_killed_roll_goes_on(lab: Lab) -> None:
     """Kill -9 at random moments, the same command again each time: every node is restarted exactly once."""
     moments, before = random.Random(SEED), lab.beginnings()

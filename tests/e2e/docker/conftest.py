@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kafab.config.render import templates_folder
 from kafab.lab.containers import image_name
 from tests.conftest import cannot_run
 from tests.docker_hosts import DockerLab, docker, docker_lab_in
 from tests.fab import CHECKOUT, LIMIT, Fab
+
+AGAIN_AFTER = "-Dzookeeper.fastleader.maxNotificationInterval=5000"
+"""A server that lost all others looks for them again after so many ms, and not after up to a minute: tests cut hosts off."""
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +57,9 @@ def _line(text: str) -> str:
 def docker_lab(docker_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerLab]:
     """Three hosts for all tests of the session: what a test changes there it puts back."""
     with docker_lab_in(tmp_path_factory.mktemp("docker")) as lab:
+        document = yaml.safe_load(lab.inventory.read_text())
+        document["zookeeper"]["jvm"].append(AGAIN_AFTER)
+        lab.inventory.write_text(yaml.safe_dump(document, sort_keys=False))
         yield lab
 
 
