@@ -42,6 +42,7 @@ def test_bad_descriptor_is_a_usage_error(number: str) -> None:
 
 CHILD = """
 import sys
+from datetime import timedelta
 from pathlib import Path
 from kafab.events import silent
 from kafab.ops.deploy.deploy import make_plan
@@ -67,10 +68,16 @@ kraft, zookeeper = of("combined"), of("")
 for session in (kraft, zookeeper):
     make_plan(session.cluster, None, session)
 print(imported())
-for session in (kraft, zookeeper):
-    see(session.cluster, session, everything(session.cluster))
-    session.close()
-    print(imported())
+see(kraft.cluster, kraft, everything(kraft.cluster))
+print(imported())
+
+from kafab.adapters.kafka import zookeeper as client
+
+client._SESSION_TIMEOUT = timedelta(seconds=0.2)  # nobody is there
+see(zookeeper.cluster, zookeeper, everything(zookeeper.cluster))
+print(imported())
+kraft.close()
+zookeeper.close()
 """
 
 
