@@ -167,13 +167,11 @@ def shell() -> Callable[[Script], Result]:
     """Run a script the way a host would: whole, from stdin, in a bare environment."""
 
     def run(script: Script, stdin: bytes | None = None) -> Result:
-        bare = ["env", "-i", "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "sh", "-eu"]
-        if stdin is None:
-            done = subprocess.run(
-                bare, input=f"{{\n{script.text}}}\n".encode(), capture_output=True, check=False
-            )
-        else:
-            done = subprocess.run([*bare, "-c", script.text], input=stdin, capture_output=True, check=False)
+        bare = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+        words, given = ["sh", "-eu"], f"{{\n{script.text}}}\n".encode()
+        if stdin is not None:
+            words, given = [*words, "-c", script.text], stdin
+        done = subprocess.run(words, env=bare, input=given, capture_output=True, check=False)
         return Result(done.returncode, done.stdout, done.stderr.decode())
 
     return run
