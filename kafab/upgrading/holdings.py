@@ -82,7 +82,7 @@ def compare(before: Holdings, after: Holdings) -> tuple[Compared, ...]:
     return (
         _same("cluster id", before.cluster_id, after.cluster_id, lost=True),
         _same("topics", before.topics, after.topics, lost=True),
-        _same("configs of topics", before.configs, after.configs, both_ways=True),
+        _same("configs of topics", before.configs, _of_topics(after.configs, before.topics), both_ways=True),
         _same("dynamic values", *_of_both(before.dynamic, after.dynamic), both_ways=True),
         _same("ACLs", before.acls, after.acls, both_ways=True),
         _same("SCRAM users", before.users, after.users, both_ways=True),
@@ -97,6 +97,13 @@ def _complaints(before: frozenset[str] | Unknown, after: frozenset[str] | Unknow
     if isinstance(before, Unknown) or isinstance(after, Unknown):
         return _unknown(COMPLAINTS, before, after)
     return Compared(COMPLAINTS, len(before), tuple(sorted(after - before)))
+
+
+def _of_topics(configs: Known, topics: Known) -> Known:
+    """Return the configs of these topics: one that is new was not changed."""
+    if isinstance(configs, Unknown) or isinstance(topics, Unknown):
+        return configs
+    return {name: value for name, value in configs.items() if name.partition(": ")[0] in topics}
 
 
 def _of_both(before: Mapping[str, Known], after: Mapping[str, Known]) -> tuple[Known, Known]:

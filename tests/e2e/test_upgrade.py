@@ -100,7 +100,10 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def found_nothing_wrong(document: dict[str, Any], client: dict[str, Any]) -> bool:
     """Tell whether neither the canary nor the client has lost or doubled a record."""
     canary = document["roll"]["canary"]["total"]
-    assert not any(one["changed"] or one["unknown"] for one in document["compared"]), document["compared"]
+    # Between two versions nodes find out what the other one understands by asking.
+    compared = {one["what"]: one for one in document["compared"] if one["what"] != "complaints in logs"}
+    wrong = {what: one for what, one in compared.items() if one["changed"] or one["unknown"]}
+    assert (len(compared), wrong) == (9, {})
     return (
         canary["acked"] > 0
         and client["acked"] > 0
@@ -131,7 +134,7 @@ def test_pause_leaves_a_cluster_between_two_versions(lab: Lab) -> None:
     assert ("is under way" in shown.out, "in an upgrade" in shown.out) == (True, True), shown.out
     worst = {one["check"]: one["severity"] for one in judged.document["findings"] if one["severity"] != "OK"}
     assert worst == {"upgrade": "WARN"}, judged.out
-    assert "none new" in paused.out, paused.out
+    assert "BEFORE AND AFTER" in paused.out, paused.out
     assert (deploy.code, f"`fab upgrade --to {lab.pair.after}` goes on" in deploy.err) == (3, True), (
         deploy.err
     )

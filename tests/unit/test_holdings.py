@@ -36,7 +36,11 @@ def found(after: Holdings) -> dict[str, Compared]:
 def test_what_is_the_same_is_counted() -> None:
     """Topics of kafab's own come and go, and are left out; what has grown is no difference."""
     later = replace(
-        BEFORE, topics={"orders": "id-1"}, committed={("readers", AT): 8}, ends={AT: 9, ("new", 0): 1}
+        BEFORE,
+        topics={"orders": "id-1", "new": "id-3"},
+        configs={**BEFORE.configs, "new: retention.ms": "8"},  # type: ignore[dict-item]
+        committed={("readers", AT): 8},
+        ends={AT: 9, ("new", 0): 1},
     )
     assert found(later) == {}
     assert {one.what: one.count for one in compare(BEFORE, later)}["topics"] == 1
