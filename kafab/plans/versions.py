@@ -34,6 +34,12 @@ def as_upgraded(cluster: Cluster, facts: NodesFacts, upgrade: Upgrade | None) ->
         _guard_older(cluster, facts)
         _guard_protocol(cluster, facts)
         return cluster
+    if new := [node.name for node, found in facts.items() if found.release is None]:
+        # What a newer release has formatted an older one may not start on (Kafka's upgrade notes for 4.4).
+        raise Unsafe(
+            f"{upgrade}: {few(new)} {'are' if len(new) > 1 else 'is'} new, and nodes are added before it begins or after its end",
+            hint=ways(upgrade),
+        )
     there = reached(facts, upgrade.target)
     if upgrade.direction is not Direction.UP or len(there) < len(facts):
         of_all = f"{len(there)} of {plural(len(facts), 'node')}"

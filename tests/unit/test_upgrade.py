@@ -193,6 +193,14 @@ def test_deploy_is_refused_while_nodes_are_left(cluster: Cluster) -> None:
     )
 
 
+def test_new_node_waits_for_the_end_of_an_upgrade(cluster: Cluster) -> None:
+    """The old release might not start on what the new one has formatted, and then there would be no way back."""
+    now = at(cluster, NEW)
+    known = facts(now, everywhere(now, NEW)) | {now.brokers[2]: NodeFacts()}
+    with pytest.raises(Unsafe, match="node3/broker is new"):
+        as_upgraded(now, known, UNDER_WAY)
+
+
 def test_deploy_that_would_undo_an_upgrade_is_refused(cluster: Cluster) -> None:
     """Every node runs the new version, and the inventory has the old one: the line to change is named."""
     now = at(cluster, OLD)
