@@ -21,9 +21,11 @@ from kafab.model import Cluster, Node
 from kafab.plans.persisted import guard_persisted
 from kafab.plans.protocols import guard_protocols
 from kafab.plans.quorum_guard import guard_formed
+from kafab.plans.removing import PLAIN
 from kafab.plans.state import Desired, DesiredNode, Observed
 from kafab.plans.steps import (
     COUNTED,
+    DropFile,
     FlipLink,
     FormatStorage,
     InstallRelease,
@@ -37,6 +39,7 @@ from kafab.plans.steps import (
 )
 from kafab.plans.storage import format_steps
 from kafab.plans.voters import asks_others, guard_majority
+from kafab.shell.layout import MANIFEST
 from kafab.unknown import Unknown
 from kafab.words import plural
 
@@ -225,12 +228,22 @@ def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iter
     if wanted.key and facts.key is None:
         yield WriteFile(node.host.name, node.name, wanted.key, None)
     for file in wanted.files:
+        if file.path.name == MANIFEST:
+            yield from _dropped(wanted, facts)
         found = facts.files.get(file.path.name)
         if differs(file, found):
             edited = by_hand(facts, file.path.name)
             yield WriteFile(node.host.name, node.name, file, _before(file, found), edited)
     if desired.artifact is not None and facts.release != desired.artifact.folder:
         yield FlipLink(node.host.name, node.name, node.current, desired.artifact.folder, facts.release)
+
+
+def _dropped(wanted: DesiredNode, facts: NodeFacts) -> Iterator[DropFile]:
+    """Remove what kafab has placed and the node does not use any more, such as another release's way to configure logging."""
+    node, used = wanted.node, {file.path.name for file in wanted.files}
+    for name in sorted(facts.deployed.keys() - used):
+        if PLAIN.fullmatch(name):
+            yield DropFile(node.host.name, node.name, node.config / name)
 
 
 def _record_steps(node: Node, facts: NodeFacts, accepted: Collection[str]) -> Iterator[WriteFile]:

@@ -19,6 +19,7 @@ from kafab.hosts.remains import HostRemains, Place, drop_in, roots, template
 from kafab.model import Cluster, Host, Node, Role, Supervisor
 from kafab.plans.plan import by_hand, guard_identities
 from kafab.plans.removing import (
+    PLAIN,
     Removal,
     RemoveData,
     RemoveFiles,
@@ -49,13 +50,13 @@ from kafab.shell.layout import (
     NEW,
     OLDER,
     ROLL,
+    UPGRADE,
 )
 from kafab.words import plural
 
 RELEASE = re.compile(r"kafka_\d\.\d{1,2}-\d{1,3}\.\d{1,3}\.\d{1,3}-[0-9a-f]{12}", re.ASCII)
 """The name of a release's folder; see `releases.Artifact.folder`."""
 MARKS = {Role.ZOOKEEPER: MYID, Role.CONTROLLER: META_PROPERTIES, Role.BROKER: META_PROPERTIES}
-_PLAIN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.@+=-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -362,7 +363,8 @@ class _OneHost:
         new = [path.with_name(path.name + NEW) for path in own]
         new += [path.with_name(path.name + NEW) for node in nodes for path in node.data]
         run = self.host.paths.run
-        for ending, note in ((ROLL, "a roll is not finished"), (ACCESS, "")):
+        kept = ((ROLL, "a roll is not finished"), (ACCESS, ""), (UPGRADE, "an upgrade is not finalized"))
+        for ending, note in kept:
             name = f"{self.cluster.name}{ending}"
             if name in self._names(run) and not self._left:
                 self._add(RemoveFiles(self.host.name, run, (name,), note=note))
@@ -396,8 +398,7 @@ def _placed(wanted: DesiredNode, facts: NodeFacts, names: frozenset[str]) -> lis
             name for name, file in facts.files.items() if name in expected and file.sha256 == expected[name]
         }
     unfinished = {name + NEW for name in (*facts.deployed, *(file.path.name for file in wanted.files))}
-    # What a manifest says becomes the argument of an rm: a name with a slash in it is no file of this folder.
-    found = sorted(name for name in (ours | unfinished) & names if _PLAIN.fullmatch(name))
+    found = sorted(name for name in (ours | unfinished) & names if PLAIN.fullmatch(name))
     # The key, and the record of what the data directories have held, go with the node, whatever becomes of the data.
     found += sorted({HELD, HELD + NEW, DIGEST_KEY, DIGEST_KEY + NEW} & names)
     return [*(name for name in found if name != MANIFEST), *([MANIFEST] if MANIFEST in names else [])]

@@ -1,10 +1,14 @@
 """What a destroy does to a host, as frozen values: each step removes one thing, or looks whether a node is stopped."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import ClassVar, TypeAlias
 
 from kafab.shell.layout import NEW
+
+PLAIN = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.@+=-]+", re.ASCII)
+"""The name of a file that may be the argument of an rm in its folder: what a manifest says may be anything."""
 
 
 @dataclass(frozen=True)

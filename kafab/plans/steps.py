@@ -110,6 +110,23 @@ class WriteFile:
 
 
 @dataclass(frozen=True)
+class DropFile:
+    """Remove a file that an earlier deploy has placed, by the manifest, and that the node does not use any more."""
+
+    host: str
+    node: str
+    path: PurePosixPath
+
+    @property
+    def subject(self) -> str:
+        """What the step is about, for people."""
+        return self.node
+
+    def __str__(self) -> str:
+        return f"remove {self.path}, which is not used any more"
+
+
+@dataclass(frozen=True)
 class FlipLink:
     """Point a node's `current` link to a release folder, in one rename."""
 
@@ -195,7 +212,7 @@ class FormatStorage:
 
 Configuring: TypeAlias = MakeAccount | MakeDirectory | WriteFile | FlipLink | UseUnit | FormatStorage
 """What a deploy's script does on its host; a release is streamed."""
-Scripted: TypeAlias = Configuring | Removing
+Scripted: TypeAlias = Configuring | DropFile | Removing
 Step: TypeAlias = InstallRelease | Scripted
 
 
@@ -204,6 +221,7 @@ COUNTED: Mapping[type, tuple[str, str]] = {
     MakeAccount: ("account", "accounts"),
     MakeDirectory: ("directory", "directories"),
     WriteFile: ("file", "files"),
+    DropFile: ("file to remove", "files to remove"),
     FlipLink: ("link", "links"),
     UseUnit: ("unit", "units"),
     FormatStorage: ("node to format", "nodes to format"),
@@ -227,7 +245,7 @@ def document(step: Step) -> dict[str, object]:
     return told | _details(step)
 
 
-def _details(step: Step) -> dict[str, object]:  # noqa: PLR0911  # one return a type
+def _details(step: Step) -> dict[str, object]:  # noqa: C901, PLR0911  # one return a type
     # A step type without an arm of its own is an error of the type check: a return would be missing.
     match step:
         case InstallRelease():
@@ -251,6 +269,8 @@ def _details(step: Step) -> dict[str, object]:  # noqa: PLR0911  # one return a 
                 "edited": step.edited,
                 "diff": step.diff,
             }
+        case DropFile():
+            return {"node": step.node, "path": str(step.path)}
         case FlipLink():
             return {"node": step.node, "path": str(step.path), "target": step.target, "before": step.before}
         case UseUnit():

@@ -11,7 +11,7 @@ from kafab.ops.rolling.roll import Rolled
 from kafab.ops.upgrade.finalizing import Finalizing
 from kafab.ops.upgrade.going import Staged, Upgraded
 from kafab.ops.upgrade.looking import NodeVersion, Sight
-from kafab.plans.steps import FlipLink, InstallRelease, WriteFile
+from kafab.plans.steps import DropFile, FlipLink, InstallRelease, WriteFile
 from kafab.plans.updates import updates
 from kafab.screens.console import Console
 from kafab.screens.rolling import exit_code, rolled_document, rolled_text
@@ -93,6 +93,8 @@ def _changes(staged: Staged) -> dict[str, list[str]]:
         found.setdefault(f"changes the property {update.name}", []).append(update.node)
     told = {text for nodes in found.values() for text in nodes}
     for step in staged.switches:
+        if isinstance(step, DropFile):
+            found.setdefault(f"removes {step.path.name}", []).append(step.node)
         if isinstance(step, WriteFile) and step.diff and not (step.node in told and step.before is not None):
             verb = "writes" if step.before is None else "changes"
             found.setdefault(f"{verb} {step.file.path.name}", []).append(step.node)

@@ -12,7 +12,7 @@ from kafab.command import Outcome, Result
 from kafab.config.render import RenderedFile
 from kafab.ops.deploy.compiler import compile_steps
 from kafab.ops.deploy.fates import Fate, HostResult, read, worst
-from kafab.plans.steps import Configuring, FlipLink, MakeDirectory, WriteFile
+from kafab.plans.steps import Configuring, DropFile, FlipLink, MakeDirectory, WriteFile
 from kafab.unknown import Unknown
 from tests.conftest import cannot_run
 
@@ -35,6 +35,16 @@ def test_file_is_written_with_its_mode(tmp_path: Path, shell: Shell) -> None:
     target = tmp_path / "server.properties"
     shell(compile_steps([write(target, "a=1\n", "640")]))
     assert (target.read_text(), target.stat().st_mode & 0o777) == ("a=1\n", 0o640)
+
+
+def test_file_that_is_not_used_any_more_is_removed(tmp_path: Path, shell: Shell) -> None:
+    """In one script with what is written; gone already it is no fault."""
+    old, new = tmp_path / "log4j.properties", tmp_path / "log4j2.yaml"
+    old.write_text("a=1\n")
+    drop = DropFile("node1", "node1/broker", PurePosixPath(old))
+    for _ in range(2):
+        assert b"step 1 0" in shell(compile_steps([write(new, "b: 1\n"), drop])).out
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["log4j2.yaml"]
 
 
 def test_text_is_data(tmp_path: Path, shell: Shell) -> None:

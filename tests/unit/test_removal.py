@@ -126,10 +126,11 @@ def test_observation_asks_for_units_of_every_role() -> None:
     assert [role for role in Role if f"'kafka-{role}@*'" not in text] == []
 
 
-def test_journal_of_a_roll_goes_with_the_last_node() -> None:
+@pytest.mark.parametrize("ending", [".roll", ".access", ".upgrade"])
+def test_what_is_kept_for_a_cluster_goes_with_the_last_node(ending: str) -> None:
     """It is of this cluster by its name; another cluster's, in the same folder, stays."""
     cluster, there = served()
-    run, own = cluster.hosts[0].paths.run, f"{cluster.name}.roll"
-    there = replace(there, places={run: Place("folder", run, frozenset({own, "other.roll"}))})
+    run, own = cluster.hosts[0].paths.run, f"{cluster.name}{ending}"
+    there = replace(there, places={run: Place("folder", run, frozenset({own, f"other{ending}"}))})
     found = [step for step in decided(cluster, there).steps if isinstance(step, RemoveFiles)]
     assert [(step.path, step.names) for step in found] == [(run, (own,))]

@@ -23,6 +23,7 @@ from kafab.plans.removing import (
 )
 from kafab.plans.steps import (
     Configuring,
+    DropFile,
     FlipLink,
     FormatStorage,
     MakeAccount,
@@ -72,6 +73,9 @@ def _part(step: Scripted) -> _Part:
             return _Part(_removal(step), _REMOVING, REMOVAL_TIMEOUT)
         case MakeDirectory() | MakeAccount() | UseUnit() | FlipLink() | WriteFile() | FormatStorage():
             return _Part(_change(step), _CHANGING, CHANGE_TIMEOUT)
+        case DropFile():
+            call = Cmd("remove_files", step.path.parent, step.path.name)
+            return _Part(call, _REMOVING, CHANGE_TIMEOUT)
 
 
 def _change(step: Configuring) -> Cmd:

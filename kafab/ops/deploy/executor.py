@@ -25,6 +25,7 @@ from kafab.plans.removing import (
     StayStopped,
 )
 from kafab.plans.steps import (
+    DropFile,
     FlipLink,
     FormatStorage,
     InstallRelease,
@@ -133,6 +134,8 @@ def _done(step: Scripted) -> list[str]:  # noqa: PLR0911  # an arm a kind
             return [f"{'wrote' if step.before is None else 'changed'} {step.file.path.name}"]
         case WriteFile() | MakeDirectory():
             return []  # a manifest repeats the other files; folders are counted
+        case DropFile():
+            return [f"removed {step.path.name}"]
         case FlipLink():
             return [f"switched to {step.target}"]
         case MakeAccount():

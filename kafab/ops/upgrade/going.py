@@ -4,8 +4,10 @@ Nothing changes on a host before its node is stopped, but for the new release, w
 files and link are switched between its stop and its start: one that its host starts meanwhile comes back as what it ran.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from kafab.cluster.metadata import Setting
 from kafab.cluster.seen import ANSWER
@@ -24,6 +26,7 @@ from kafab.ops.observing import look, told
 from kafab.ops.releases import refuse_damaged
 from kafab.ops.rolling.roll import Rolled, roll
 from kafab.ops.run.goal import Asked, Prepared, prepare
+from kafab.ops.see import MOST_AT_ONCE
 from kafab.ops.upgrade.comparing import holdings
 from kafab.ops.world import World
 from kafab.plans.plan import Plan, known
@@ -45,6 +48,7 @@ from kafab.upgrading.routes import judge, judge_mode
 from kafab.words import few
 
 STAGE = "release"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,13 @@ def closed(cluster: Cluster, upgrade: Upgrade, facts: NodesFacts, world: World) 
 
 def protocols(brokers: Sequence[Node], world: World) -> dict[str, str | Unknown]:
     """Return the inter.broker.protocol.version that each of these brokers has in force, by node's name."""
-    return {node.name: _protocol(node, world) for node in brokers}
+    return _side_by_side(brokers, lambda node: _protocol(node, world))
+
+
+def _side_by_side(nodes: Sequence[Node], ask: Callable[[Node], T]) -> dict[str, T]:
+    """Ask about each node, by its name: silent ones must not add up."""
+    with ThreadPoolExecutor(min(len(nodes), MOST_AT_ONCE) or 1) as pool:
+        return dict(zip((node.name for node in nodes), pool.map(ask, nodes), strict=True))
 
 
 def _protocol(node: Node, world: World) -> str | Unknown:
@@ -248,7 +258,7 @@ def _in_force(current: Cluster, facts: NodesFacts, before: Version, world: World
 
 def known_levels(nodes: Sequence[Node], world: World) -> dict[str, Ranges | Unknown]:
     """Ask each of these nodes of a KRaft cluster for the levels that its release knows, by node's name."""
-    return {node.name: world.controllers.known_levels(asked_at(node)) for node in nodes}
+    return _side_by_side(nodes, lambda node: world.controllers.known_levels(asked_at(node)))
 
 
 def asked_at(node: Node) -> Endpoint:

@@ -104,8 +104,6 @@ def sight(cluster: Cluster, world: World) -> Sight:
 def _closed(
     cluster: Cluster, upgrade: Upgrade, facts: NodesFacts, silent: Mapping[Node, str], world: World
 ) -> str | None:
-    if upgrade.direction is Direction.FINAL:
-        return "it is being finalized"
     if silent and not cluster.kraft:
         return f"{next(iter(silent.values()))}"
     return closed(cluster, upgrade, facts, world)
