@@ -32,6 +32,8 @@ class Written:
             None  # the moment of the last acknowledgement, before any that of the first record
         )
         self._longest_gap = 0.0
+        self._only_refused = False
+        """A record was given up since the last acknowledgement."""
         self._last_offset = -1
         self._overwritten = 0
 
@@ -55,15 +57,16 @@ class Written:
         if self.acked and self._answered is not None:
             self._longest_gap = max(self._longest_gap, now - self._answered)
             self.latencies.take(latency)
-        self._answered = now
+        self._answered, self._only_refused = now, False
         self.acked.add(number)
         if offset >= 0:
             self._overwritten += max(self._last_offset - offset + 1, 0)
             self._last_offset = offset
 
     def refuse(self, kind: str) -> None:
-        """Take note of a record that the producer gave up."""
+        """Take note of a record that the producer gave up: the silence goes on."""
         self._refused[kind] += 1
+        self._only_refused = True
 
     def give_up(self, kind: str) -> None:
         """Take note that no answer will come about any record that is under way."""
@@ -82,7 +85,8 @@ class Written:
         """Return the figures of this moment."""
         acked = len(self.acked)
         under_way = self._sent > acked + self._refused.total()
-        open_gap = now - self._answered if under_way and self._answered is not None else 0.0
+        silent = under_way or self._only_refused
+        open_gap = now - self._answered if silent and self._answered is not None else 0.0
         return Counts(
             self._sent,
             acked,

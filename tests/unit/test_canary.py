@@ -124,6 +124,22 @@ def test_what_is_given_up_is_under_way_no_more() -> None:
     assert (found.in_flight, found.refused, found.open_gap) == (0, {"FATAL": 39}, timedelta())
 
 
+def test_silence_goes_on_while_records_are_refused_at_once() -> None:
+    """A client that has forgotten the topic's partitions gives each record up at once: nothing is under way, and nothing acknowledged."""
+    made = Written()
+    made.send(0.0)
+    made.ack(0, 0, 0.001, 1.0)
+    for moment in (2.0, 9.0):
+        made.send(moment)
+        made.refuse("UNKNOWN_PARTITION")
+    found = made.counts(9.0)
+    assert (found.in_flight, found.open_gap, found.longest_gap) == (
+        0,
+        timedelta(seconds=8),
+        timedelta(seconds=8),
+    )
+
+
 def test_nothing_under_way_is_no_gap() -> None:
     """Where every record is answered, time that passes is no gap."""
     made = Written()
@@ -181,20 +197,22 @@ def test_any_figures_survive_their_journey(total: Counts, partitions: list[Count
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 9)), max_size=60))
 def test_no_gap_is_longer_than_the_time(steps: list[tuple[int, float]]) -> None:
     """Whatever a partition does, its gaps fit into the time that has passed, and every record is in one class."""
-    made, now, under_way = Written(), 0.0, list[int]()
+    made, now, under_way, refused = Written(), 0.0, list[int](), False
     for kind, seconds in steps:
         now += seconds
         if kind < 2:
             under_way.append(made.send(now))
         elif under_way and kind == 2:
             made.ack(under_way.pop(0), made.end, 0.001, now)
+            refused = False
         elif under_way:
             under_way.pop(0)
             made.refuse("MSG_TIMED_OUT")
+            refused = True
     found = made.counts(now)
     assert max(found.longest_gap, found.open_gap) <= timedelta(seconds=now)
     assert (found.in_flight, found.lost) == (len(under_way), 0)
-    assert under_way or not found.open_gap
+    assert under_way or refused or not found.open_gap
 
 
 @pytest.mark.parametrize("raw", [None, b"", b"t/0/x", b"t/1/7", b"u/0/7", b"t/0/07", "t/0/²".encode()])
