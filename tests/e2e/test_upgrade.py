@@ -18,7 +18,10 @@ from tests.fab import Done, Fab
 from tests.labs import LocalLab
 from tests.plain_client import plain_client
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(1200),
+]  # three rolls of six nodes in one test, on a busy machine
 SEED = 1
 
 

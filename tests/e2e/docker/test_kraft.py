@@ -135,6 +135,25 @@ def test_rebooted_host_starts_its_controller_first(lab: DockerLab) -> None:
     assert (code, started == sorted(started), 0 in started) == ("0", True, False)
 
 
+def releases(lab: DockerLab) -> dict[str, str]:
+    """Return the release that each node runs."""
+    nodes = lab.fab("status", "--json").document["nodes"]
+    return {one["node"]: one["release"].rpartition("-")[0] for one in nodes}
+
+
+def test_host_that_reboots_in_mid_upgrade_comes_back_as_what_it_ran(lab: DockerLab) -> None:
+    """Its nodes were not switched yet; then everything goes back to the release before."""
+    lab.fab.must("upgrade", "--to", "4.4.0", "--pause-after", "first", "--no-canary")
+    between = releases(lab)
+    left = [name for name, release in between.items() if release == "kafka_2.13-4.3.1"]
+    docker("restart", "--time", "60", lab.container(left[0].split("/")[0]), limit=120)
+    code = until(lambda: serves(lab), "0", 120)
+    after = releases(lab)
+    lab.fab.must("upgrade.rollback", "--no-canary")
+    assert (len(left), code, after) == (2, "0", between)
+    assert set(releases(lab).values()) == {"kafka_2.13-4.3.1"}
+
+
 def test_destroyed_with_data_leaves_nothing(lab: DockerLab) -> None:
     """Units, releases, configuration and formatted storage of all nodes are gone; it is the last test for that reason."""
     lab.fab.must("stop", "destroy", "--data", "lab")
