@@ -10,7 +10,7 @@ from kafab.lab.shape import Shape
 from kafab.model import Mode, Version
 from tasks import namespace
 from tests import tested
-from tests.e2e import test_cluster, test_kraft
+from tests.e2e import test_cluster, test_kraft, test_upgrade
 
 ISOLATED = ("lab.up", "--version", "4.3.1", "--controllers", "isolated")
 STANDING = Shape(3, Version(2, 4, 1), Mode.ZOOKEEPER)
@@ -49,6 +49,7 @@ def test_tested_kinds_of_clusters_are_todays() -> None:
     """The recorded versions and modes are those that the suite's clusters are parametrized with, no more and no fewer."""
     labs = [("--version", version) for version in test_cluster.VERSIONS]
     labs += [shape.values[0] for shape in cast("Sequence[Any]", test_kraft.SHAPES)]
+    labs += [("--version", pair.before, *pair.shape) for pair in (*test_upgrade.WHOLE, *test_upgrade.SHORT)]
     suite = {line[1:] for words in labs for line in tested.ran(("lab.up", *words), None)}
     assert {line[1:] for line in tested.recorded()} == suite
 
