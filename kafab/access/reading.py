@@ -3,7 +3,6 @@
 Every mistake has its place, and all of them are told at once, as those of an inventory.
 """
 
-import ipaddress
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
@@ -31,6 +30,7 @@ from kafab.errors import UsageError
 from kafab.inventory import InventoryError, yamltree
 from kafab.inventory.access import ACCESS, DEFAULT, InOrElsewhere
 from kafab.inventory.sections import Section
+from kafab.listeners import is_address
 from kafab.model import Version
 from kafab.problems import START, Problem, Problems
 from kafab.words import few
@@ -211,19 +211,11 @@ def _fits(entry: Section, key: str, verb: str, version: Version, problems: Probl
 
 def _hosts(entry: Section, problems: Problems) -> None:
     for host in entry.get("host"):
-        if host != "*" and not _is_address(host):
+        if host != "*" and not is_address(host):
             problems.warning(
                 entry.at("host"),
                 f"found {host}, and brokers compare addresses: it has no effect; expected an address",
             )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _limits(entry: Section, version: Version, problems: Problems) -> Iterator[tuple[Limit, float, str]]:

@@ -6,8 +6,8 @@ The latter is told, so that nobody finds a port open that was thought closed.
 from collections.abc import Iterator, Mapping, Sequence
 
 from kafab.checks.preflight.local import Look, chosen
-from kafab.checks.preflight.network import is_address
 from kafab.findings import Finding, Severity
+from kafab.listeners import is_address
 from kafab.model import Cluster, Host, Node
 from kafab.unknown import Unknown
 

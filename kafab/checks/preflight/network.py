@@ -4,7 +4,6 @@ A connection is tried with bash's /dev/tcp, which sends nothing, else with ssh. 
 there systemd-socket-activate listens for the length of the trial, and ends by itself after a minute whatever happens.
 """
 
-import ipaddress
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +12,7 @@ from enum import Enum
 from kafab.checks.preflight.local import chosen
 from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.findings import Finding, Severity
-from kafab.listeners import is_loopback
+from kafab.listeners import is_address, is_loopback
 from kafab.model import Cluster, Endpoint, Host, Node, Role
 from kafab.shell.frame import asking, framed, whole
 from kafab.unknown import Unknown
@@ -49,15 +48,6 @@ class Target:
     def loopback(self) -> bool:
         """True where no network lies between."""
         return is_loopback(self.endpoint.host)
-
-
-def is_address(host: str) -> bool:
-    """Tell an IP address from a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def targets(cluster: Cluster, host: Host) -> tuple[Target, ...]:
