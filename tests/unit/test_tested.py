@@ -47,7 +47,7 @@ def test_recording_adds_to_what_there_is(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_tested_kinds_of_clusters_are_todays() -> None:
     """The recorded versions and modes are those that the suite's clusters are parametrized with, no more and no fewer."""
-    labs = [("--version", version) for version in test_cluster.VERSIONS]
+    labs: list[tuple[str, ...]] = [("--version", version) for version in test_cluster.VERSIONS]
     labs += [shape.values[0] for shape in cast("Sequence[Any]", test_kraft.SHAPES)]
     labs += [("--version", pair.before, *pair.shape) for pair in (*test_upgrade.WHOLE, *test_upgrade.SHORT)]
     suite = {line[1:] for words in labs for line in tested.ran(("lab.up", *words), None)}
