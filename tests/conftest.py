@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,13 @@ from hypothesis import HealthCheck, settings
 from kafab.command import Result, Script
 from kafab.listeners import Listener, controller_listener
 from kafab.model import Cluster, Host, Node, Paths, Role, Version, VoterSource
-from tests.groups import Record, longest_first
-from tests.ports import reserved_ports
+
+# What tests share asserts, too: without this a failure there is "AssertionError", and nothing else.
+_SHARED = {f"tests.{path.stem}" for path in Path(__file__).parent.glob("*.py")} - {__name__}
+pytest.register_assert_rewrite(*sorted(_SHARED - set(sys.modules)))
+
+from tests.groups import Record, longest_first  # noqa: E402  # after the rewriting was asked for
+from tests.ports import reserved_ports  # noqa: E402  # likewise
 
 # How long an example takes is the machine's matter. The whole suite tries each law with a hundred of them; for an answer
 # within a minute a quarter is enough, as each run makes others (--hypothesis-profile=thorough asks for all).

@@ -39,9 +39,10 @@ def check_controls_turn_red(lab: Lab, drill: str, stay: Sequence[str]) -> None:
     controls = replace(
         whole, trials=lambda client: [trial for trial in whole.trials(client) if trial.cell.control]
     )
-    rows = _table(lab, controls, orderly=True).rows
-    verdicts = {row.cell.name: row.verdict for row in rows if row.cell.control}
-    assert verdicts == {name: Verdict.SHOWN if name in stay else Verdict.NOT_SHOWN for name in verdicts}
+    table = _table(lab, controls, orderly=True)
+    verdicts = {row.cell.name: row.verdict for row in table.rows if row.cell.control}
+    quiet = {name: Verdict.SHOWN if name in stay else Verdict.NOT_SHOWN for name in verdicts}
+    assert verdicts == quiet, table.report("lab")
     assert len(verdicts) > len(stay)
 
 

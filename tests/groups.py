@@ -1,7 +1,9 @@
-"""The groups of tests that stay on one worker: which begin first, how long each took, and what was skipped for which reason."""
+"""The groups of tests that stay on one worker: which begin first, how long each took, what failed, and what was skipped for which reason."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -60,16 +62,22 @@ def longest_first(items: list[pytest.Item]) -> None:
 
 
 class Record:
-    """A plugin that prints, at the end of a run, the seconds of each group and worker, and a line for each reason to skip."""
+    """A plugin that prints, at the end of a run, the seconds of each group and worker, and a line for each reason to skip.
+
+    The names of the tests that failed go to the file that KAFAB_FAILED names, a line each, for a second try.
+    """
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(_PHASES, 0.0))
         self._workers: dict[str, float] = defaultdict(float)
         self._skipped: Counter[str] = Counter()
+        self._failed: dict[str, None] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add one phase of one test."""
         self._groups[group(report.nodeid)][report.when] += report.duration
+        if report.failed:
+            self._failed[report.nodeid.partition("@")[0]] = None
         if report.skipped and isinstance(report.longrepr, tuple):
             self._skipped[report.longrepr[2].removeprefix("Skipped: ")] += 1
         node = getattr(report, "node", None)  # xdist's, where the test ran on a worker
@@ -86,6 +94,12 @@ class Record:
             terminalreporter.write_line(f"busy: {', '.join(busy)}")
         for line in self.reasons():
             terminalreporter.write_line(line)
+        self.keep_failed()
+
+    def keep_failed(self) -> None:
+        """Write the names of the failed tests to the file that KAFAB_FAILED names."""
+        if file := os.environ.get("KAFAB_FAILED"):
+            Path(file).write_text("".join(f"{name}\n" for name in self._failed))
 
     def reasons(self) -> Iterator[str]:
         """Yield a line for each reason to skip; pytest itself has one for each test that a fixture skips."""
