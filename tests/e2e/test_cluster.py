@@ -152,6 +152,7 @@ def test_written_records_are_there(lab: Lab, client: str) -> None:
     record_checks.check_written_records_are_there(lab, client)
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 @pytest.mark.parametrize("client", record_checks.CLIENTS)
 def test_refused_records_are_told(lab: Lab, client: str) -> None:
     """A record that is too large, an unknown partition and an unknown topic are told, and nothing is written."""
@@ -164,12 +165,14 @@ def test_records_are_read(lab: Lab, client: str) -> None:
     record_checks.check_records_are_read(lab, client)
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 @pytest.mark.parametrize("client", record_checks.CLIENTS)
 def test_end_is_found_behind_no_record(lab: Lab, client: str) -> None:
     """`records.read` ends where the last offsets are no records, or those of an open transaction."""
     record_checks.check_end_is_found_behind_no_record(lab, client)
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 @pytest.mark.parametrize("client", record_checks.CLIENTS)
 def test_reader_leaves_at_ctrl_c(lab: Lab, client: str) -> None:
     """At Ctrl-C a member commits what it has shown, leaves and tells its figures."""
@@ -382,6 +385,7 @@ def test_shell_of_zookeeper_is_below_the_chroot(with_tools: Lab) -> None:
     assert done.out.splitlines()[-1].endswith("1, 2, 3]"), done.out + done.err
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 def test_start_after_kill_waits_for_the_old_session(lab: Lab) -> None:
     """After kill -9 a start waits, visibly, until the old registration has gone, and then succeeds."""
     killed = lab.pid("node3/broker")
@@ -395,6 +399,7 @@ def test_start_after_kill_waits_for_the_old_session(lab: Lab) -> None:
     ), done.out + done.err
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 def test_broken_property_is_told_with_the_reason(lab: Lab) -> None:
     """A broker that exits at start is told within seconds, with Kafka's own words; the others stay."""
     text = lab.inventory.read_text()
@@ -453,6 +458,7 @@ def test_canary_loses_nothing(lab: Lab) -> None:
     assert document["topic"] not in lab.fab.must("topics.list").out
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 def test_canary_whose_owner_is_killed_takes_its_topic_away(lab: Lab) -> None:
     """After kill -9 of the command its canary ends by itself, and its topic is gone."""
     with lab.fab.start("canary", "--for", "5m") as process:
@@ -467,6 +473,7 @@ def test_canary_whose_owner_is_killed_takes_its_topic_away(lab: Lab) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 def test_commands_without_the_lock_are_remembered(lab: Lab, tmp_path: Path) -> None:
     """Changes of topics, exec and push have a row each, on the hosts that they are about, and no word that may be a secret."""
     file = tmp_path / "some.conf"
@@ -484,6 +491,7 @@ def test_commands_without_the_lock_are_remembered(lab: Lab, tmp_path: Path) -> N
     assert (rows[3]["command"].startswith(f"push {file}"), "hunter2" in str(rows)) == (True, False)
 
 
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 def test_second_operator_is_refused(lab: Lab) -> None:
     """While one command changes the cluster, another one ends with 6 and names it."""
     with lab.fab.start("restart", "--limit", "node2/broker", "--no-canary") as first:

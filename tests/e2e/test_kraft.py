@@ -52,11 +52,11 @@ def shape(*words: str) -> object:
     return pytest.param(words, id=name, marks=pytest.mark.xdist_group(f"kraft {name}"))
 
 
+# 4.3.1 with isolated controllers is the lab that the other tests share.
 SHAPES = (
     shape("--mode", "kraft", "--version", "3.9.2", *COMBINED),
     shape("--mode", "kraft", "--version", "3.9.2", *ISOLATED),
     shape("--version", "4.3.1", *COMBINED),
-    shape("--version", "4.3.1", *ISOLATED),
     shape("--version", "4.3.1", *ISOLATED, *STATIC),
     shape("--version", "4.4.0", *COMBINED),
 )

@@ -90,6 +90,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         fab.down()
 
 
+@pytest.mark.parametrize("lab", [SHAPED["combined"]], indirect=True)
 def test_changed_property_is_set_online(lab: Lab) -> None:
     """A broker takes a changed property without a restart, also where it is a controller as well, and nothing is pending then."""
     check_that_a_property_is_set_online(lab)
@@ -185,6 +186,7 @@ def test_ctrl_c_waits_for_the_node_that_is_down(lab: Lab) -> None:
     assert "gave up the roll" in given_up.out
 
 
+@pytest.mark.parametrize("lab", [SHAPED["combined"]], indirect=True)
 def test_broker_that_does_not_come_back_ends_the_roll(lab: Lab) -> None:
     """A bad property: the roll stops there, the others are left, and once it is mended the same command ends it."""
     text, before = lab.inventory.read_text(), lab.pids()
@@ -208,6 +210,7 @@ def test_broker_that_does_not_come_back_ends_the_roll(lab: Lab) -> None:
     assert ("a roll is unfinished" in shown.out, mended.code) == (True, 0), shown.out + mended.err
 
 
+@pytest.mark.parametrize("lab", [SHAPED["combined"]], indirect=True)
 def test_only_what_is_pending_is_restarted(lab: Lab) -> None:
     """The daily chain: a property of one broker, deploy, restart --pending; a second one has nothing to do."""
     text, before = lab.inventory.read_text(), lab.beginnings()
@@ -223,6 +226,7 @@ def test_only_what_is_pending_is_restarted(lab: Lab) -> None:
     assert (touched, "nothing to restart" in again.out) == ({"node2/broker"}, True)
 
 
+@pytest.mark.parametrize("lab", [SHAPED["combined"]], indirect=True)
 def test_broker_killed_in_mid_roll_is_brought_back_first(lab: Lab) -> None:
     """The last one dies while the first comes back, is started again and left alone while it recovers its logs, however many."""
     last = lab.controller()
@@ -307,6 +311,7 @@ def test_broker_that_hangs_is_waited_for(lab: Lab) -> None:
     ), err
 
 
+@pytest.mark.parametrize("lab", [SHAPED["combined"]], indirect=True)
 def test_topic_without_a_spare_replica_is_refused_and_accepted_by_name(lab: Lab) -> None:
     """RF 1 is told up front, with counts; named, its broker is restarted all the same."""
     command = ("restart", "--limit", "node2/broker")
