@@ -25,6 +25,7 @@ from . import (
     remote,
     rolling,
     secure,
+    smoke,
     topics,
     upgrade,
     verify,
@@ -50,7 +51,7 @@ def summary(command: Task[Any]) -> str:
 
 def _namespace() -> Collection:
     tree = Collection(commands)
-    for module in (cluster, rolling, canary, verify, history, preflight, destroy, remote):
+    for module in (cluster, rolling, canary, verify, smoke, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
     for module in (

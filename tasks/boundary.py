@@ -28,7 +28,7 @@ from invoke.tasks import task as invoke_task
 
 from kafab.command import Secret
 from kafab.errors import Interrupted, KafabError, UsageError
-from kafab.interruption import by_operations
+from kafab.interruption import by_operations, leave
 
 from .chain import CHAIN
 
@@ -77,6 +77,8 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
                 lambda: _called(body, context, *args, **_values(kwargs, options.get("positional", ()))),
                 json=json,
             )
+        if CHAIN.left_at_work:
+            leave(code)
         if code:
             raise Exit(code=code)
 

@@ -29,6 +29,8 @@ class Chain:
         """The name of the lab that this command line made."""
         self.arguments = ""
         """The arguments of the task that runs, as somebody would type them; without values that are secret."""
+        self.left_at_work = False
+        """Whether threads are at work that nobody waits for: the process ends without them."""
         self._session: Session | None = None
         self._console: Console | None = None
         atexit.register(self.close)

@@ -52,10 +52,16 @@ def verify(
 def write_junit(file: Path, report: "Report", suite: str) -> None:
     """Write findings as JUnit XML. Raises Failed where the file cannot be written."""
     from kafab.checks.junit import junit as junit_xml
+
+    write_text(file, junit_xml(report, suite))
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file that an option names. Raises Failed where it cannot be written."""
     from kafab.errors import Failed
 
     try:
-        file.write_text(junit_xml(report, suite), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Failed(
             f"{file}: {error.strerror}", hint="name a file in a folder that you may write to"
