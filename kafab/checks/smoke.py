@@ -10,11 +10,13 @@ from typing import TypeAlias, TypeVar
 
 from kafab.findings import Finding, Report, Severity
 
+SCHEMA = "kafab.smoke/1"
 FAILING = (Severity.UNKNOWN, Severity.CRIT)
 """The severities that fail a run, as they fail `verify`."""
 UNUSABLE, UNVERIFIED, UNFINISHED = "smoke.inventory", "smoke.verify", "smoke.finished"
 """The checks of a cluster that was not verified: its inventory, an error in its way, the end of the run before its own."""
-_INSTEAD = (UNUSABLE, UNVERIFIED, UNFINISHED)
+INSTEAD = (UNUSABLE, UNVERIFIED, UNFINISHED)
+"""Those that stand in place of the findings of `verify`."""
 
 _T = TypeVar("_T")
 
@@ -42,7 +44,7 @@ class Checked:
     @property
     def verified(self) -> bool:
         """True where `verify` came to its end."""
-        return not any(finding.check in _INSTEAD for finding in self.report.findings)
+        return not any(finding.check in INSTEAD for finding in self.report.findings)
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,6 @@ def baseline(document: object) -> Baseline:
         found.sort(key=lambda one: one.severity)  # of several with the same key the worst stays
         clusters[_text(cluster, "cluster")] = {(one.check, one.subject): one for one in found}
     return Baseline(_text(top, "at"), clusters)
-
-
-SCHEMA = "kafab.smoke/1"
 
 
 def _is_known(found: Finding, before: Mapping[Key, Known]) -> bool:

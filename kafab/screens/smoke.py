@@ -1,11 +1,12 @@
 """Many clusters on one screen: a line each, the worst last; and the document, which is a baseline for later runs."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from kafab.checks.smoke import FAILING, SCHEMA, Checked, Compared, exit_code, worst_last
+from kafab.checks.smoke import FAILING, INSTEAD, SCHEMA, Checked, Compared, Known, exit_code, worst_last
 from kafab.findings import Finding, Severity
 from kafab.ops.check.smoke import Smoked
 from kafab.screens import layout
@@ -30,7 +31,7 @@ def show(console: Console, run: Smoked, at: str, compared: Compared | None = Non
     text = [console.table(COLUMNS, rows)]
     if compared:
         text += [
-            f"gone since {since}: {name}: {known.check} {known.subject}: {known.detail} ({known.severity})"
+            f"gone since {since}: {name}: {_told(known)} ({known.severity})"
             for name, gone in compared.gone.items()
             for known in gone
         ]
@@ -38,9 +39,9 @@ def show(console: Console, run: Smoked, at: str, compared: Compared | None = Non
             text.append(f"in the baseline and not in this run: {few(compared.elsewhere)}")
     failing = clusters[-1] if clusters and exit_code(clusters, compared) else None
     if failing and failing.verified:
-        text.append(f"hint: `fab on {failing.source} verify --read-only` tells all of {failing.name}")
+        text.append(f"hint: `fab on {shlex.quote(failing.source)} verify --read-only` tells all of {failing.name}")
     elif failing:
-        text += [f"hint: {hint}" for hint in {found.hint for found in failing.problems} if hint]
+        text += [f"hint: {found.hint}" for found in failing.problems if found.hint]
     text.append(_summary(console, run, compared, since))
     console.data(document(run, at, compared), "\n".join(text))
 
@@ -109,10 +110,14 @@ def _finding(one: Checked, compared: Compared | None) -> str:
 
 
 def _first(findings: Sequence[Finding]) -> str:
-    first = findings[0]
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    subject = "" if first.check.startswith("smoke.") else f" {first.subject}"
-    return f"{first.check}{subject}: {layout.one_line(first.detail)}{more}"
+    return f"{_told(findings[0])}{more}"
+
+
+def _told(found: Finding | Known) -> str:
+    # The subject of these is the cluster, whose name stands before it anyway.
+    subject = "" if found.check in INSTEAD else f" {found.subject}"
+    return f"{found.check}{subject}: {layout.one_line(found.detail)}"
 
 
 def _summary(console: Console, run: Smoked, compared: Compared | None, since: str) -> str:
@@ -123,7 +128,8 @@ def _summary(console: Console, run: Smoked, compared: Compared | None, since: st
         new, known, gone = (
             sum(map(len, part.values())) for part in (compared.new, compared.known, compared.gone)
         )
-        return f"{whole}{left}: {plural(new, 'new problem')} since {since}, {known} known, {gone} gone"
+        where = f" in {plural(len(compared.new), 'cluster')}" if new else ""
+        return f"{whole}{left}: {plural(new, 'new problem')}{where} since {since}, {known} known, {gone} gone"
     counted = Counter(one.report.verdict for one in run.clusters)
     each = ", ".join(f"{counted[one]} {one}" for one in sorted(Severity, reverse=True) if counted[one])
     worst = max((one.report.verdict for one in run.clusters), default=Severity.UNKNOWN)

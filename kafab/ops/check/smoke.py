@@ -7,6 +7,7 @@ daemons and nobody waits for one that is late: what a run leaves at work reads o
 import fcntl
 import hashlib
 import os
+import shlex
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -109,9 +110,9 @@ class _Run:
             left = (limit - elapsed).total_seconds()
             if left <= 0:
                 return f"the deadline of {limit.total_seconds():g} s was over"
+            emit(Waiting("smoke", self._progress(), elapsed, limit))
             with suppress(Empty):
                 self._hear(*self._news.get(timeout=min(left, _TICK)))
-            emit(Waiting("smoke", self._progress(), elapsed, limit))
         return ""
 
     def begin_no_more(self) -> None:
@@ -169,7 +170,7 @@ def _report(member: Member, opened: Open) -> Report:
         return Report(name, (Finding(UNVERIFIED, name, Severity.UNKNOWN, error.message, hint=error.hint),))
     except Exception as error:  # noqa: BLE001  # a mistake of ours in one cluster must not hide all others
         told = f"a mistake in kafab: {error!r}"
-        hint = f"`fab on {member.source} verify --read-only` keeps its traceback"
+        hint = f"`fab on {shlex.quote(str(member.source))} verify --read-only` keeps its traceback"
         return Report(name, (Finding(UNVERIFIED, name, Severity.UNKNOWN, told, hint=hint),))
     return Report(name, found.findings)
 
@@ -178,7 +179,7 @@ def _unusable(name: str, source: Path, error: UsageError) -> Finding:
     problems = [str(each) for each in error.problems] if isinstance(error, InventoryError) else []
     more = f" (and {plural(len(problems) - 1, 'more problem')})" if len(problems) > 1 else ""
     detail = f"the inventory cannot be used: {problems[0] if problems else error.message}{more}"
-    hint = f"`fab inventory.check --cluster {source}` shows all of it"
+    hint = f"`fab inventory.check --cluster {shlex.quote(str(source))}` shows all of it"
     return Finding(UNUSABLE, name, Severity.UNKNOWN, detail, {"problems": problems}, hint)
 
 
