@@ -39,7 +39,9 @@ def show(console: Console, run: Smoked, at: str, compared: Compared | None = Non
             text.append(f"in the baseline and not in this run: {few(compared.elsewhere)}")
     failing = clusters[-1] if clusters and exit_code(clusters, compared) else None
     if failing and failing.verified:
-        text.append(f"hint: `fab on {shlex.quote(failing.source)} verify --read-only` tells all of {failing.name}")
+        text.append(
+            f"hint: `fab on {shlex.quote(failing.source)} verify --read-only` tells all of {failing.name}"
+        )
     elif failing:
         text += [f"hint: {found.hint}" for found in failing.problems if found.hint]
     text.append(_summary(console, run, compared, since))

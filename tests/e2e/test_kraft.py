@@ -111,6 +111,29 @@ def test_started_cluster_verifies(lab: Lab) -> None:
 
 
 @pytest.mark.xdist_group("kraft lab")
+def test_smoke_tells_a_dead_cluster_from_those_that_are_well(lab: Lab, tmp_path: Path) -> None:
+    """Of three inventories in a folder the dead one stands last and fails the run; once it is known it fails no more."""
+    document = yaml.safe_load(lab.inventory.read_text())
+    for key in ("identity", "known_hosts"):
+        document["ssh"][key] = str(lab.inventory.parent / document["ssh"][key])
+    for name in ("east", "west"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    dead = {
+        "address": "127.0.0.1",
+        "ssh": {"port": 1},
+        "controller": {"id": 1, "port": 2},
+        "broker": {"id": 2, "port": 3},
+    }
+    (tmp_path / "dead.yml").write_text(yaml.safe_dump({**document, "hosts": {"node1": dead}}))
+    done = lab.fab("smoke", str(tmp_path), "--json")
+    verdicts = [(one["cluster"], one["verdict"]) for one in done.document["clusters"]]
+    assert (done.code, verdicts) == (5, [("east", "OK"), ("west", "OK"), ("dead", "UNKNOWN")])
+    (tmp_path / "known.json").write_text(done.out)
+    again = lab.fab.must("smoke", str(tmp_path), "--only-new", str(tmp_path / "known.json"))
+    assert "0 new problems" in again.out
+
+
+@pytest.mark.xdist_group("kraft lab")
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_life_of_a_group(lab: Lab, protocol: str) -> None:
     """A group of either protocol is described with its member, refused a reset then, and reset, restored, deleted without."""

@@ -244,6 +244,16 @@ def test_mistake_in_one_cluster_hides_no_other(worlds: Worlds) -> None:
     assert checks_of(smoked) == {"a": (UNVERIFIED,), "b": ()}
 
 
+def test_machine_without_descriptors_is_told(worlds: Worlds) -> None:
+    """Too many jobs for this machine's limits are told as that, with what to do."""
+    worlds.broken["a"] = OSError(24, "Too many open files")
+    (found,) = run(worlds, worlds.member("a")).clusters[0].problems
+    assert ("Too many open files" in found.detail, found.hint) == (
+        True,
+        "give fewer --jobs, or more with `ulimit -n`",
+    )
+
+
 def test_inventory_that_cannot_be_used_is_unknown(worlds: Worlds) -> None:
     """Its first problem is told, and nothing is opened for it."""
     bad = Member("bad", Path("bad.yaml"), UsageError("it is empty"))

@@ -16,6 +16,7 @@ from invoke.context import Context
 from tasks import boundary
 from tasks.boundary import task
 from tasks.chain import CHAIN
+from tests.command_line import run_alone
 from tests.fab import CHECKOUT
 
 
@@ -59,47 +60,59 @@ def command(tmp_path: Path) -> Command:
     return Command(tmp_path)
 
 
-def test_command_takes_several_words_and_the_tasks_behind_them(command: Command) -> None:
-    """Two files in one command line are two clusters; the word of a task begins that task."""
+@pytest.mark.usefixtures("signals_given_back")
+def test_command_takes_several_words_and_the_tasks_behind_them(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two files in one command line are two clusters, and the word of a task begins that task."""
     for name in ("a.yaml", "b.yaml"):
         (command.inventories / name).write_text("kafka: {}\n")
     words = [str(command.inventories / name) for name in ("a.yaml", "b.yaml")]
-    code, out, _ = command.ended(*words, "--json", "commands")
-    assert (code, [one["cluster"] for one in json.loads(out)["clusters"]]) == (5, ["a", "b"])
+    known = command.home / "known.json"
+    known.write_text(run_alone(command.home, capsys, "smoke", *words, "--json").out)
+    done = run_alone(command.home, capsys, "smoke", *words, "--only-new", str(known), "commands")
+    assert (done.code, "2 known" in done.out, "What a command takes" in done.out) == (0, True, True)
 
 
-def test_baseline_that_the_shell_emptied_is_told(command: Command) -> None:
+@pytest.mark.usefixtures("signals_given_back")
+def test_baseline_that_the_shell_emptied_is_told(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`--only-new FILE > FILE` reads an empty file, and is told why."""
     file = command.home / "base.json"
     file.touch()
     (command.inventories / "a.yaml").touch()
-    code, _, err = command.ended(str(command.inventories), "--only-new", str(file))
-    assert (code, "it is empty" in err, "a shell empties it first" in err) == (2, True, True)
+    done = run_alone(command.home, capsys, "smoke", str(command.inventories), "--only-new", str(file))
+    assert (done.code, "it is empty" in done.err, "a shell empties it first" in done.err) == (2, True, True)
 
 
-def test_document_of_a_run_is_a_baseline(command: Command) -> None:
-    """What --json printed is taken by --only-new, and nothing of it fails again."""
-    (command.inventories / "a.yaml").touch()
-    _, out, _ = command.ended(str(command.inventories), "--json")
-    (command.home / "base.json").write_text(out)
-    code, out, _ = command.ended(str(command.inventories), "--only-new", str(command.home / "base.json"))
-    assert (code, "0 new problems" in out, "1 known" in out) == (0, True, True)
+@pytest.mark.usefixtures("signals_given_back")
+@pytest.mark.parametrize(
+    ("words", "told"), [(["--jobs", "65"], "from 1 to 64"), (["--deadline", "0s"], "duration")]
+)
+def test_limits_that_cannot_be_are_refused(
+    command: Command, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    """A number out of range is a usage error before any inventory is read."""
+    done = run_alone(command.home, capsys, "smoke", "none.yaml", *words)
+    assert (done.code, told in done.err) == (2, True)
 
 
 @pytest.fixture
 def hanging(command: Command) -> Iterator[Command]:
     """Beside a broken inventory a cluster whose only host takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as silent_host:
-        port = silent_host.getsockname()[1]
+    at = ("127.0.0.1", 0)
+    with socket.create_server(at) as host, socket.create_server(at) as broker:
+        ports = [server.getsockname()[1] for server in (host, broker)]
         text = f"""
 lab: true
 kafka: {{version: 4.3.1}}
 hosts:
   n1:
     address: 127.0.0.1
-    ssh: {{port: {port}}}
+    ssh: {{port: {ports[0]}}}
     controller: {{id: 1, port: 1}}
-    broker: {{id: 1, port: {port}}}
+    broker: {{id: 1, port: {ports[1]}}}
 """
         (command.inventories / "slow.yaml").write_text(text)
         (command.inventories / "bad.yaml").touch()
@@ -112,10 +125,12 @@ def test_deadline_ends_the_command(hanging: Command) -> None:
     code, out, _ = hanging.ended(
         str(hanging.inventories), "--deadline", "1s", "--json", "--junit", str(junit)
     )
-    told = {one["cluster"]: (one["verdict"], one["checked"]) for one in json.loads(out)["clusters"]}
+    told = {
+        one["cluster"]: [found["check"] for found in one["findings"]] for one in json.loads(out)["clusters"]
+    }
     assert (code, told, junit.read_text().count("<testsuite ")) == (
         5,
-        {"bad": ("UNKNOWN", False), "slow": ("UNKNOWN", False)},
+        {"bad": ["smoke.inventory"], "slow": ["smoke.finished"]},
         2,
     )
 

@@ -4,6 +4,7 @@ A thread a cluster: they wait for hosts and brokers most of the time (decision 3
 daemons and nobody waits for one that is late: what a run leaves at work reads only, and ends with the process.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -36,6 +37,7 @@ DEADLINE = timedelta(minutes=10)
 _TICK = 0.1
 _SLOW = 10.0
 """Seconds after which a cluster is named: one that does not answer takes about as long."""
+_NO_MORE = (errno.EMFILE, errno.ENFILE)
 _STATED = 400
 """Bytes of what the holder of the lock says of itself."""
 
@@ -168,6 +170,10 @@ def _report(member: Member, opened: Open) -> Report:
             found = verify(member.cluster, world, probe=False)
     except KafabError as error:
         return Report(name, (Finding(UNVERIFIED, name, Severity.UNKNOWN, error.message, hint=error.hint),))
+    except OSError as error:
+        told = f"this machine refuses: {error.strerror or error!r}"
+        hint = "give fewer --jobs, or more with `ulimit -n`" if error.errno in _NO_MORE else None
+        return Report(name, (Finding(UNVERIFIED, name, Severity.UNKNOWN, told, hint=hint),))
     except Exception as error:  # noqa: BLE001  # a mistake of ours in one cluster must not hide all others
         told = f"a mistake in kafab: {error!r}"
         hint = f"`fab on {shlex.quote(str(member.source))} verify --read-only` keeps its traceback"
