@@ -7,7 +7,7 @@ import getpass
 import os
 import platform
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import cache, cached_property
 from pathlib import Path
@@ -74,7 +74,7 @@ class Session:
         *,
         sudo_password: Secret | None = None,
         accept_new_host_keys: bool = False,
-        asks: bool = True,
+        before_asking: Callable[[], object] | None = None,
     ) -> None:
         self.cluster = cluster
         self.emit = emit
@@ -82,8 +82,7 @@ class Session:
         """The arguments of the task that runs, for the history."""
         self._sudo_password = sudo_password
         self._accept_new_host_keys = accept_new_host_keys
-        self._asks = asks
-        """Whether a secret may be asked for at the terminal: not by one of many that are at work side by side."""
+        self._before_asking = before_asking  # may refuse that a secret is asked for at the terminal
 
     @cached_property
     def fleet(self) -> Fleet:
@@ -298,7 +297,7 @@ class Session:
         from kafab.screens.console import finish_live
 
         folder = self.cluster.source.parent if self.cluster.source else Path.cwd()
-        return MachineSecrets(folder, self.emit, before_asking=finish_live if self._asks else _ask_nobody)
+        return MachineSecrets(folder, self.emit, before_asking=self._before_asking or finish_live)
 
     @cached_property
     def store(self) -> Store:
@@ -332,14 +331,6 @@ class Session:
         for name in ("_clients", "_groups", "_access", "controllers", "_ensemble", "passages", "_ssh"):
             if self.__dict__.get(name) is not None:
                 getattr(self, name).close()
-
-
-def _ask_nobody() -> None:
-    """Stand in the way of a question at the terminal."""
-    raise UsageError(
-        "a secret of the inventory is asked for at the terminal, and this command asks nobody",
-        hint="use ${env:NAME}, ${file:PATH} or ${cmd:COMMAND}",
-    )
 
 
 def sudo_password_from(environ: Mapping[str, str]) -> Secret | None:

@@ -50,7 +50,6 @@ def smoke(
     The exit code is the worst cluster's. A run that meets the same run at work ends with 6. After Ctrl-C and at the deadline
     it shows what it has found; what was not checked is UNKNOWN.
     """
-    from kafab.adapters.machine.clock import SystemClock
     from kafab.checks.smoke import compare, exit_code
     from kafab.errors import Interrupted
     from kafab.folders import state_folder
@@ -67,9 +66,7 @@ def smoke(
         members = fleet.members(files.inventories)
         _warn(files, members)
         console = CHAIN.console(json=json)
-        run = running.smoke(
-            members, lambda cluster: closing(_session(cluster)), limits, SystemClock(), console.emit
-        )
+        run = running.smoke(members, lambda cluster: closing(_session(cluster)), limits, console.emit)
         CHAIN.left_at_work = bool(run.unfinished)
         compared = compare(run.clusters, baseline) if baseline else None
         screen.show(console, run, _said(at), compared, baseline.at if baseline else "")
@@ -132,7 +129,16 @@ def _session(cluster: "Cluster") -> "Session":
     from kafab.events import silent
     from kafab.wiring import Session
 
-    return Session(cluster, silent, sudo_password=CHAIN.sudo_password, asks=False)
+    return Session(cluster, silent, sudo_password=CHAIN.sudo_password, before_asking=_ask_nobody)
+
+
+def _ask_nobody() -> None:
+    from kafab.errors import UsageError
+
+    raise UsageError(
+        "a secret of the inventory is asked for at the terminal, and smoke asks nobody",
+        hint="use ${env:NAME}, ${file:PATH} or ${cmd:COMMAND}",
+    )
 
 
 def _junit(file: Path, run: "Smoked", compared: "Compared | None") -> None:

@@ -15,7 +15,6 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from kafab.adapters.machine.clock import SystemClock
 from kafab.checks.junit import Suite, junit_of
 from kafab.checks.smoke import (
     UNFINISHED,
@@ -204,7 +203,7 @@ def run(
 ) -> Smoked:
     """Smoke these clusters."""
     limits = Limits(jobs, timedelta(seconds=deadline))
-    return smoke(members, opened or worlds.opened, limits, SystemClock(), emit)
+    return smoke(members, opened or worlds.opened, limits, emit)
 
 
 def checks_of(smoked: Smoked) -> dict[str, tuple[str, ...]]:

@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 from invoke.context import Context
 
+from kafab.errors import UsageError
+from kafab.inventory import load
+from kafab.references import Reference
 from tasks import boundary
 from tasks.boundary import task
 from tasks.chain import CHAIN
+from tasks.smoke import _session
 from tests.command_line import run_alone
 from tests.fab import CHECKOUT
 
@@ -96,6 +100,14 @@ def test_limits_that_cannot_be_are_refused(
     """A number out of range is a usage error before any inventory is read."""
     done = run_alone(command.home, capsys, "smoke", "none.yaml", *words)
     assert (done.code, told in done.err) == (2, True)
+
+
+def test_nobody_is_asked_for_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that would be typed at the terminal is an error of its cluster, with what to use in its place."""
+    monkeypatch.setattr("kafab.adapters.machine.secrets._TERMINAL", os.devnull)
+    session = _session(load(CHECKOUT / "inventory" / "examples" / "three.yaml")[0])
+    with pytest.raises(UsageError, match="smoke asks nobody"):
+        session.secrets.read(Reference.parse("${prompt:the password}"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import shlex
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -28,7 +29,6 @@ from kafab.inventory.fleet import Member
 from kafab.model import Cluster
 from kafab.ops.check.verify import verify
 from kafab.ops.world import World
-from kafab.ports import Clock
 from kafab.words import few, plural
 
 JOBS = 8
@@ -71,12 +71,12 @@ class Limits:
     deadline: timedelta = DEADLINE
 
 
-def smoke(members: Sequence[Member], opened: Open, limits: Limits, clock: Clock, emit: Emit) -> Smoked:
+def smoke(members: Sequence[Member], opened: Open, limits: Limits, emit: Emit) -> Smoked:
     """Verify each cluster without writing to it. Raises nothing for a cluster's fault.
 
     Ctrl-C and the deadline end the run: what has not come to its end by then is UNKNOWN, and what was found is returned.
     """
-    run = _Run(members, opened, limits, clock)
+    run = _Run(members, opened, limits)
     interrupted = False
     try:
         why = run.to_the_end(emit)
@@ -90,9 +90,9 @@ def smoke(members: Sequence[Member], opened: Open, limits: Limits, clock: Clock,
 class _Run:
     """The threads, and what they have found. Only `to_the_end` is called while they are at work."""
 
-    def __init__(self, members: Sequence[Member], opened: Open, limits: Limits, clock: Clock) -> None:
-        self._members, self._opened, self._limits, self._clock = members, opened, limits, clock
-        self._begun = clock.now()
+    def __init__(self, members: Sequence[Member], opened: Open, limits: Limits) -> None:
+        self._members, self._opened, self._limits = members, opened, limits
+        self._begun = time.monotonic()
         self._todo = deque(members)
         self._at_work: dict[str, float] = {}
         self._done: dict[str, Checked] = {}
@@ -101,7 +101,7 @@ class _Run:
     @property
     def elapsed(self) -> timedelta:
         """The time since its beginning."""
-        return timedelta(seconds=self._clock.now() - self._begun)
+        return timedelta(seconds=time.monotonic() - self._begun)
 
     def to_the_end(self, emit: Emit) -> str:
         """Verify until all is done or the time is over; return why something may be left."""
@@ -129,21 +129,21 @@ class _Run:
 
     def _hear(self, name: str, checked: Checked | None) -> None:
         if checked is None:
-            self._at_work[name] = self._clock.now()
+            self._at_work[name] = time.monotonic()
         else:
             self._at_work.pop(name, None)
             self._done[name] = checked
 
     def _progress(self) -> str:
         """Say how far it is; only a cluster that takes long is named, so that a log gets few lines."""
-        now = self._clock.now()
+        now = time.monotonic()
         slow = [name for name, since in self._at_work.items() if now - since > _SLOW]
         done = f"{len(self._done)} of {plural(len(self._members), 'cluster')} checked"
         return f"{done}; {few(slow)} {'take' if len(slow) > 1 else 'takes'} long" if slow else done
 
     def _left(self, member: Member, why: str) -> Checked:
         since = self._at_work.get(member.name)
-        how = "it had not begun" if since is None else f"{self._clock.now() - since:.1f} s after it had begun"
+        how = "it had not begun" if since is None else f"{time.monotonic() - since:.1f} s after it had begun"
         found = Finding(UNFINISHED, member.name, Severity.UNKNOWN, f"not checked: {why}, {how}")
         return Checked(member.name, str(member.source), Report(member.name, (found,)), None)
 
@@ -154,9 +154,9 @@ class _Run:
             except IndexError:
                 return
             self._news.put((member.name, None))
-            begun = self._clock.now()
+            begun = time.monotonic()
             report = _report(member, self._opened)
-            seconds = self._clock.now() - begun
+            seconds = time.monotonic() - begun
             self._news.put((member.name, Checked(member.name, str(member.source), report, seconds)))
 
 
