@@ -158,13 +158,12 @@ def _count(evidence: Mapping[str, object], things: Collection[str]) -> int:
 
 def _gone(one: Checked, before: Mapping[Key, Known]) -> tuple[Known, ...]:
     """Return which problems of the earlier run are none any more."""
-    if not one.verified:
-        return ()
     now: dict[Key, Severity] = {}
     for found in one.report.findings:
         key = (found.check, found.subject)
         now[key] = max(found.severity, now.get(key, Severity.OK))
-    # A check that is not made any more (a node that left the inventory) proves nothing while others are unknown.
+    # A check that is not made any more (a node that left the inventory) proves nothing while others are unknown, as
+    # where the cluster was not verified.
     left_out = Severity.UNKNOWN if Severity.UNKNOWN in now.values() else Severity.OK
     return tuple(
         known

@@ -14,6 +14,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kafab.checks.junit import Suite, junit_of
 from kafab.checks.smoke import (
@@ -31,7 +33,6 @@ from kafab.cluster.metadata import Metadata
 from kafab.errors import Failed, Locked, UsageError
 from kafab.events import Event, Waiting, silent
 from kafab.findings import Finding, Report, Severity
-from kafab.inventory import fleet
 from kafab.inventory.fleet import Member
 from kafab.model import Cluster, Endpoint
 from kafab.ops.check.smoke import Limits, Smoked, alone, smoke
@@ -43,13 +44,11 @@ from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
-from tests.fab import CHECKOUT
 from tests.worlds import running_hosts
 
 OK, WARN, UNKNOWN, CRIT = Severity.OK, Severity.WARN, Severity.UNKNOWN, Severity.CRIT
 CASES = Path(__file__).resolve().parents[1] / "cases" / "smoke" / "compared.yaml"
 AT = "2026-01-02 03:04:05 UTC"
-EXAMPLE = CHECKOUT / "inventory" / "examples" / "three.yaml"
 _FREED = 20  # seconds for threads that are let go
 
 
@@ -83,6 +82,22 @@ def test_run_beside_an_earlier_one(case: str) -> None:
     parts = [[one.check for one in part.get("c", ())] for part in (found.new, found.known, found.gone)]
     wanted = [told.get(key, []) for key in ("new", "known", "gone")]
     assert (parts, exit_code([now], found)) == (wanted, told["exit"])
+
+
+_SOME = st.tuples(
+    st.sampled_from(["process", "features", UNUSABLE]),
+    st.sampled_from(["n1", "n2"]),
+    st.sampled_from([one.name for one in Severity]),
+    st.sampled_from([{}, {"count": 2, "names": ["a-0"]}, {"count": 1, "names": ["b-0"]}]),
+)
+
+
+@given(st.lists(_SOME, max_size=6, unique_by=lambda found: found[:2]))
+def test_run_beside_itself_has_nothing_new_and_nothing_gone(findings: list[tuple[Any, ...]]) -> None:
+    """Whatever was found, the same found again is known, and the run does not fail."""
+    one = checked("c", *findings)
+    found = compare([one], baseline(earlier(one)))
+    assert (found.new, found.gone, exit_code([one], found)) == ({}, {}, 0)
 
 
 def test_cluster_that_is_not_in_this_run_is_told() -> None:
@@ -162,6 +177,8 @@ class Worlds:
     broken: dict[str, Exception] = field(default_factory=dict)
     open: int = 0
     most: int = 0
+    names: list[str] = field(default_factory=list)
+    """Those that were opened."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def member(self, name: str) -> Member:
@@ -175,6 +192,7 @@ class Worlds:
             raise error
         with self._lock:
             self.open += 1
+            self.names.append(cluster.name)
             self.most = max(self.most, self.open)
         try:
             kafka = FakeKafka(cluster)
@@ -281,7 +299,7 @@ def test_no_cluster_begins_behind_the_deadline(worlds: Worlds) -> None:
     while any(thread.name == "kafab-smoke" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert worlds.most == 1
+    assert worlds.names == ["a"]
 
 
 def test_interrupt_returns_what_was_found(worlds: Worlds) -> None:
@@ -337,72 +355,6 @@ def test_folder_for_the_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None
     with pytest.raises(Failed, match="cannot be made") as failed, alone(file, [], "ann"):
         pass
     assert "KAFAB_HOME" in str(failed.value.hint)
-
-
-# Which inventories
-
-
-def _inventory(folder: Path, name: str) -> Path:
-    file = folder / name
-    file.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
-    return file
-
-
-def test_folder_gives_its_inventories(tmp_path: Path) -> None:
-    """Both endings are taken, and what is broken; other YAML is passed over, folders and hidden files are not looked at."""
-    for name in ("b.yaml", "a.yml", ".hidden.yaml", "notes.txt"):
-        _inventory(tmp_path, name)
-    (tmp_path / "access.yaml").write_text("users: {}\n")
-    (tmp_path / "play.yml").write_text("- hosts: all\n")
-    (tmp_path / "empty.yaml").touch()
-    (tmp_path / "broken.yaml").write_text("{")
-    (tmp_path / "gone.yaml").symlink_to("nowhere")
-    (tmp_path / "deeper.yaml").mkdir()
-    found = fleet.files([str(tmp_path)], {}, tmp_path)
-    names = ([path.name for path in part] for part in (found.inventories, found.passed_over))
-    assert tuple(names) == (
-        ["a.yml", "b.yaml", "broken.yaml", "empty.yaml", "gone.yaml"],
-        ["access.yaml", "play.yml"],
-    )
-
-
-def test_inventory_that_is_named_twice_is_taken_once(tmp_path: Path) -> None:
-    """By its folder, by its path and through a link it is the same one."""
-    file = _inventory(tmp_path, "a.yaml")
-    (tmp_path / "link.yaml").symlink_to("a.yaml")
-    found = fleet.files([str(tmp_path), "./a.yaml"], {}, tmp_path)
-    assert (found.inventories, len(found.again)) == ((file,), 2)
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        ([], "no inventory was named"),
-        (["./empty"], "there is no inventory in"),
-        (["./none"], "there is no file"),
-    ],
-)
-def test_words_without_an_inventory_are_refused(tmp_path: Path, words: list[str], told: str) -> None:
-    """Nothing to check is never healthy."""
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=told):
-        fleet.files(words, {"KAFAB_HOME": str(tmp_path)}, tmp_path)
-
-
-def test_clusters_of_one_name_are_told_apart(tmp_path: Path) -> None:
-    """Two files of the same name have their paths behind it, and one alone has not."""
-    paths = []
-    for name in ("east", "west"):
-        (tmp_path / name).mkdir()
-        paths.append(_inventory(tmp_path / name, "prod.yaml"))
-    found = fleet.members([*paths, _inventory(tmp_path, "test.yaml")])
-    assert [one.name for one in found] == [f"prod ({paths[0]})", f"prod ({paths[1]})", "test"]
-
-
-def test_same_brokers_under_two_names_are_told(tmp_path: Path) -> None:
-    """A copied inventory whose addresses nobody changed is noticed."""
-    found = fleet.members([_inventory(tmp_path, "a.yaml"), _inventory(tmp_path, "b.yaml")])
-    assert fleet.same_nodes(found) == (("a", "b"),)
 
 
 # What is shown
