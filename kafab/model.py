@@ -170,6 +170,10 @@ class Node:
     jmx_port: int | None = None
     jmx_bind: str | None = None
     """The address that JMX listens on; None: on every interface."""
+    metrics_port: int | None = None
+    """The port of Prometheus' agent for JMX in its process; None: it has no agent."""
+    metrics_bind: str | None = None
+    """The address that the agent listens on; None: on every interface."""
     data_mounted: bool = False
     """True where its data folders must not lie on the root file system: a disk that is not mounted stops a deploy."""
     jvm: tuple[str, ...] = ()
@@ -285,6 +289,7 @@ class Node:
             "quorum": self.quorum_port,
             "election": self.election_port,
             "jmx": self.jmx_port,
+            "metrics": self.metrics_port,
         }
         return {use: port for use, port in known.items() if port is not None}
 
@@ -318,6 +323,29 @@ class Security:
 
 
 @dataclass(frozen=True)
+class AgentFile:
+    """Prometheus' agent for JMX (jmx_prometheus_javaagent), as one jar."""
+
+    sha256: str
+    """Hex; it is the agent's identity here and on every host."""
+    file: Path | None = None
+    """Where the user has it on this machine; None: kafab gets its own version of it."""
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder beside the releases on a host."""
+        return f"{AGENT}-{self.sha256[:12]}"
+
+    @property
+    def jar(self) -> PurePosixPath:
+        """Where it lies below the folder of releases on a host."""
+        return PurePosixPath(self.folder, f"{AGENT}.jar")
+
+
+AGENT = "jmx_prometheus_javaagent"
+
+
+@dataclass(frozen=True)
 class Cluster:
     """One inventory file: its hosts and nodes, in the order of the file, and what they share."""
 
@@ -338,6 +366,8 @@ class Cluster:
     """The service account of every host under systemd."""
     security: Security | None = None
     """None: there is no authorizer, whatever protocols the listeners have."""
+    agent: AgentFile | None = None
+    """What the nodes with a port for metrics run in their processes; None: nobody observes them."""
     protocol: str | None = None
     """The inter.broker.protocol.version that brokers of ZooKeeper mode are held at while they are upgraded; None: their release's own."""
     lab: bool = False

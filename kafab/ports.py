@@ -39,13 +39,13 @@ from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.hosts.ways import Passage
 from kafab.listeners import Protocol as ListenerProtocol
 from kafab.login import IN_THE_CLEAR, Identity, Login
-from kafab.model import Endpoint, Node
+from kafab.model import AgentFile, Endpoint, Node
 from kafab.records.reading import Found, Progress, Reading, ReadOrder
 from kafab.records.settings import Client, ConsumerSettings, ProducerSettings
 from kafab.records.writing import Acked, Order, Written
 from kafab.references import Reference
 from kafab.releases.archive import Content
-from kafab.releases.names import Artifact, ReleaseName
+from kafab.releases.names import Agent, Artifact, ReleaseName
 from kafab.unknown import Unknown
 
 
@@ -569,10 +569,16 @@ class Store(Protocol):
         Raises Failed naming each source with its reason; the hint says how to hand a file over by hand.
         """
 
+    def agent(self, wanted: AgentFile, emit: Emit) -> Agent:
+        """Return Prometheus' agent for JMX, from where the user has it, from the store, or from Maven.
+
+        Raises Failed with the reason, and where the jar has another digest.
+        """
+
     def add(self, file: Path, name: ReleaseName | None, sha512: str | None, emit: Emit) -> Artifact:
         """Check a file (digest, hostile members, content) and keep it. Raises Failed with the reason."""
 
-    def verify(self, artifact: Artifact) -> str | None:
+    def verify(self, artifact: Artifact | Agent) -> str | None:
         """Compute the artifact's digest again; None if it is what it was, else what is wrong."""
 
     def contents(self, artifact: Artifact) -> Sequence[Content] | Unknown:

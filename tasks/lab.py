@@ -17,6 +17,7 @@ JSON = "Print one JSON document."
         "controllers": "combined (in the brokers' processes) or isolated KRaft controllers; combined if it is left out.",
         "quorum": "dynamic or static KRaft quorum; dynamic if it is left out.",
         "secure": "TLS between the nodes, a name and a password for clients, an authorizer; its certificates are made, too.",
+        "observe": "Prometheus' agent for JMX in each node, which shows its metrics on loopback.",
         "name": NAME,
         "kind": "local (an sshd on loopback a host), docker (a container with systemd a host) or vagrant (a virtual machine a host); local if it is left out.",
     }
@@ -29,6 +30,7 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
     controllers: str | None = None,
     quorum: str | None = None,
     secure: bool = False,
+    observe: bool = False,
     name: str | None = None,
     kind: str | None = None,
 ) -> None:
@@ -48,6 +50,7 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
         choice("controllers", Controllers, controllers),
         choice("quorum", VoterSource, quorum),
         secure or None,
+        observe or None,
     )
     chosen = CHAIN.lab if name is None else name
     lab = open_lab(chosen, CHAIN.console().emit, choice("kind", Kind, kind))

@@ -28,7 +28,7 @@ from kafab.config.security import (
 )
 from kafab.model import Cluster, Node, Role, Supervisor
 from kafab.releases.names import FIRST_LOG4J2
-from kafab.shell.layout import DIGEST_KEY, LAUNCH, MANIFEST, RECORD, SERVER_PROPERTIES, ZOO_CFG
+from kafab.shell.layout import DIGEST_KEY, LAUNCH, MANIFEST, METRICS, RECORD, SERVER_PROPERTIES, ZOO_CFG
 from kafab.shell.library import library
 
 if TYPE_CHECKING:
@@ -119,10 +119,13 @@ def node_files(
     # Under systemd root keeps the record, so that the service cannot forge it.
     record = (RECORD,) if node.host.supervisor is Supervisor.SYSTEMD else ()
     tools = of_tools(cluster, node)
+    agent = cluster.agent if node.metrics_port else None
     launch_values: dict[str, object] = {
         "lab": cluster.lab,
         "main_class": MAIN_CLASS[node.role],
         "main_file": main,
+        "agent": node.host.paths.releases / agent.jar if agent else None,
+        "metrics": METRICS,
         "logging": f"log4j2.configurationFile=$config/{logging}"
         if log4j2
         else f"log4j.configuration=file:$config/{logging}",
@@ -131,6 +134,7 @@ def node_files(
                 *(main, LAUNCH, logging, *record),
                 *(store_names(cluster.version) if needs_certificate(cluster, node) else ()),
                 *((TOOL_PROPERTIES,) if tools else ()),
+                *((METRICS,) if agent else ()),
                 *([DIGEST_KEY] if holds_secret(properties) else []),
             )
         ),
@@ -147,6 +151,10 @@ def node_files(
         known = stores if isinstance(stores, Stores) else UNKNOWN_STORES
         texts |= dict(zip(held, (known.key.value, known.trusted), strict=True))
     encoded = held == PKCS12
+    if agent:
+        texts[METRICS] = fill(
+            f"metrics-{'zookeeper' if node.role is Role.ZOOKEEPER else 'kafka'}.yaml.j2", node=node
+        )
     if tools:
         texts[TOOL_PROPERTIES] = format_properties(tools)
     for name in record:

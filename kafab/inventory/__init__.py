@@ -15,6 +15,7 @@ from kafab.errors import UsageError
 from kafab.inventory import (
     listeners,
     modes,
+    observing,
     places,
     propertychecks,
     regrets,
@@ -94,7 +95,8 @@ def _cluster(
         for host, section in named.values.items()
     )
     shared = {Role.ZOOKEEPER: zookeeper, Role.CONTROLLER: controller, Role.BROKER: kafka}
-    nodes = tuple(placed for host in hosts for placed in _nodes(host, shared))
+    jmx = observing.jmx(top)
+    nodes = tuple(placed for host in hosts for placed in _nodes(host, shared, jmx))
     if sum(placed.node.role is Role.ZOOKEEPER for placed in nodes) == 1:
         nodes = tuple(_alone(placed) for placed in nodes)
     draft = Draft(named, hosts, nodes, shared)
@@ -103,6 +105,7 @@ def _cluster(
     sandbox.check(draft, top, problems)
     listeners.check(draft, problems)
     modes.check(draft, top, problems)
+    observing.check(draft, top, problems)
     if kafka.get("version") is None:
         return None
     cluster = Cluster(
@@ -117,6 +120,7 @@ def _cluster(
         supervisor=Supervisor(top.get("supervisor")),
         user=_service_user(top),
         security=security.of(top.get("security")),
+        agent=observing.agent(jmx, path.absolute().parent),
         lab=top.get("lab"),
         source=path,
         accepted=dict(top.get("accept").values) if top.get("accept") else {},
@@ -162,7 +166,7 @@ def _layered(own: Section | None, shared: Section | None) -> dict[str, Any]:
     return {**(shared.values if shared else {}), **(own.values if own else {})}
 
 
-def _nodes(host: PlacedHost, shared: Mapping[Role, Section]) -> list[PlacedNode]:
+def _nodes(host: PlacedHost, shared: Mapping[Role, Section], jmx: Section | None) -> list[PlacedNode]:
     """Return a host's nodes in the order of their roles; a controller with a broker's id is part of that broker."""
     sections: dict[Role, tuple[Section, ...]] = {role: host.section.get(str(role)) or () for role in shared}
     brokers = {own.get("id"): own for own in sections[Role.BROKER]}
@@ -171,7 +175,7 @@ def _nodes(host: PlacedHost, shared: Mapping[Role, Section]) -> list[PlacedNode]
     found = []
     for role, owns in (sections | {Role.CONTROLLER: isolated}).items():
         for own in owns:
-            placed = _node(host, role, own, shared, numbered=len(owns) > 1)
+            placed = _node(host, role, own, shared, jmx, numbered=len(owns) > 1)
             if role is Role.BROKER and own.get("id") in combined:
                 placed = _combined(placed, host, combined[own.get("id")], shared[Role.CONTROLLER])
             found.append(placed)
@@ -189,7 +193,13 @@ def _combined(broker: PlacedNode, host: PlacedHost, own: Section, controllers: S
 
 
 def _node(
-    placed: PlacedHost, role: Role, own: Section, shared: Mapping[Role, Section], *, numbered: bool
+    placed: PlacedHost,
+    role: Role,
+    own: Section,
+    shared: Mapping[Role, Section],
+    jmx: Section | None,
+    *,
+    numbered: bool,
 ) -> PlacedNode:
     host, cluster = placed.host, shared[role]
     layers = listeners.Layers(host, own, placed.section, cluster)
@@ -213,6 +223,8 @@ def _node(
         election_port=value("election_port"),
         jmx_port=value("jmx_port"),
         jmx_bind=layers.jmx_bind,
+        metrics_port=observing.port(jmx, own, role),
+        metrics_bind=observing.bind(jmx, layers),
         data_mounted=value("data_mounted"),
         jvm=value("jvm"),
         properties=properties,

@@ -7,7 +7,16 @@ from kafab.inventory.sections import Section
 from kafab.model import Role, Version
 from kafab.problems import Problems
 
-_OF_THE_PROCESS = ("data", "data_mounted", "heap", "jvm", "jmx_port", "jmx_bind", "properties")
+_OF_THE_PROCESS = (
+    "data",
+    "data_mounted",
+    "heap",
+    "jvm",
+    "jmx_port",
+    "jmx_bind",
+    "metrics_port",
+    "properties",
+)
 
 
 def check(draft: Draft, top: Section, problems: Problems) -> None:

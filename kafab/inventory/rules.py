@@ -36,7 +36,12 @@ class PlacedNode:
         """Return where one of its ports was given."""
         if use in self.port_places:
             return self.port_places[use]
-        keys = {"quorum": "quorum_port", "election": "election_port", "jmx": "jmx_port"}
+        keys = {
+            "quorum": "quorum_port",
+            "election": "election_port",
+            "jmx": "jmx_port",
+            "metrics": "metrics_port",
+        }
         section = self.controller if use == "controller" and self.controller else self.section
         return section.at(keys.get(use, "port"))
 

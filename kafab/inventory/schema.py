@@ -13,7 +13,8 @@ from kafab.inventory.access import ACCESS, ACL, QUOTA, TOPIC, USER, InOrElsewher
 from kafab.inventory.kinds import Address, Choice, Flag, Integer, Json, Kind, ListOf, Text
 from kafab.inventory.sections import Key, Keys, Named, Properties, Short
 from kafab.listeners import Protocol, Use
-from kafab.model import MAX_ID, Paths, Reach, Role, Supervisor, VoterSource
+from kafab.model import AGENT, MAX_ID, Paths, Reach, Role, Supervisor, VoterSource
+from kafab.releases.names import AGENT_VERSION
 
 _MERGE = "merge keys are not read; expected shared values once under kafka:, zookeeper:, controller:, ssh: or paths:"
 
@@ -22,6 +23,9 @@ _EVERYWHERE = "every interface; the advertised address if that is loopback"
 BIND_DOC = (
     "address to listen on; the word `address` stands for the host's own, 0.0.0.0 and [::] for every interface"
 )
+METRICS_KEYS = {Role.BROKER: "port", Role.CONTROLLER: "controller_port", Role.ZOOKEEPER: "zookeeper_port"}
+METRICS_PORTS = {Role.BROKER: 7071, Role.CONTROLLER: 7072, Role.ZOOKEEPER: 7073}
+"""One each, as the nodes of a host have one address."""
 QUORUM = tuple(str(kind) for kind in VoterSource)
 PORT = Integer("a port", 1, 65535)
 BROKER_ID = Integer("a broker id", 0, MAX_ID)
@@ -297,6 +301,37 @@ SECURITY = Keys(
     refused={"<<": _MERGE},
 )
 
+JMX = Keys(
+    "observe.jmx",
+    (
+        Key("port", PORT, "port for metrics of each broker", METRICS_PORTS[Role.BROKER]),
+        Key(
+            *("controller_port", PORT, "that of each isolated controller", METRICS_PORTS[Role.CONTROLLER]),
+        ),
+        Key(
+            *("zookeeper_port", PORT, "that of each ZooKeeper server", METRICS_PORTS[Role.ZOOKEEPER]),
+        ),
+        Key("bind", BIND, "address that it listens on; metrics ask for no login", inherits="bind"),
+        Key(
+            *("agent", FILE, "another version of the agent, a jar on this machine; with sha256"),
+            inherits=f"{AGENT} {AGENT_VERSION}",
+        ),
+        Key("sha256", Text("a sha256", texts.sha256, texts.SHA256), "digest of that jar, 64 hex digits"),
+    ),
+    refused={"<<": _MERGE},
+)
+
+OBSERVE = Keys(
+    "observe",
+    (
+        Key(
+            *("jmx", JMX),
+            "Prometheus' agent for JMX in the process of each node; `jmx: {}` takes all defaults",
+        ),
+    ),
+    refused={"<<": _MERGE},
+)
+
 _OF_CLUSTER = {Role.ZOOKEEPER: "zookeeper", Role.CONTROLLER: "controller", Role.BROKER: "kafka"}
 
 
@@ -335,6 +370,7 @@ def _node(role: Role, number: Integer) -> tuple[Key, Keys]:
             *("jmx_bind", BIND, "address that its JMX listens on"),
             inherits="kafka.jmx_bind, bind" if role is Role.BROKER else "bind",
         ),
+        Key("metrics_port", PORT, "its port for metrics", inherits=f"observe.jmx.{METRICS_KEYS[role]}"),
         Key("advertised", ADDRESS, "name or address that others reach it at", inherits="the host's address"),
         Key("bind", BIND, "address that it listens on", inherits=f"hosts.NAME.bind, {of_cluster}.bind"),
         Key("properties", Properties(role), f"properties of its own, over {of_cluster}.properties"),
@@ -398,6 +434,7 @@ INVENTORY = Keys(
         Key("controller", CONTROLLER, "what all KRaft controllers share"),
         Key("kraft", KRAFT, "the KRaft quorum"),
         Key("security", SECURITY, "who may do what, and who kafab is; without it there is no authorizer"),
+        Key("observe", OBSERVE, "metrics for Prometheus; without it no node has an agent"),
         Key("ssh", SSH, "how hosts are logged in to"),
         Key("paths", _paths(of_host=False), "root folders on a host"),
         JAVA,
@@ -445,6 +482,8 @@ def _markdown() -> Iterator[str]:
         "kraft": KRAFT,
         "security": SECURITY,
         "security.between_brokers": BETWEEN_BROKERS,
+        "observe": OBSERVE,
+        "observe.jmx": JMX,
         "ssh": SSH,
         "paths": _paths(of_host=False),
         "access": ACCESS,

@@ -36,6 +36,7 @@ LISTENER = r"[A-Z][A-Z0-9_-]{0,62}"
 CLUSTER_ID = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}"
 
 # Java splits super.users at semicolons, and a principal in it at its first colon.
+SHA256 = r"[0-9a-fA-F]{64}"
 PRINCIPAL = r"[A-Za-z][A-Za-z0-9]*:[^;\x00-\x1f]{1,500}"
 DISTINGUISHED_NAME = r"[A-Za-z0-9.]+=[^;\x00-\x1f]{1,500}"
 
@@ -230,6 +231,11 @@ def distinguished_name(text: str) -> str:
     if not re.fullmatch(DISTINGUISHED_NAME, text):
         raise ValueError("expected a subject like CN=kafka1,OU=ops,O=Example, without a semicolon")
     return text
+
+
+def sha256(text: str) -> str:
+    """Read a digest of 64 hex digits, in lower case."""
+    return _matching(SHA256, text.lower(), "expected 64 hex digits, as sha256sum prints them")
 
 
 def sasl_user(text: str) -> str:

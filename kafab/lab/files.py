@@ -9,7 +9,7 @@ from kafab.config.security import FIRST_SECURE_ZOOKEEPER
 from kafab.lab.shape import Controllers, Shape
 from kafab.model import Mode, Version
 
-PORTS_PER_HOST = 6
+PORTS_PER_HOST = 8
 """In this order: sshd, ZooKeeper's client (or the controller's), quorum and election ports, the broker's listener, and in a
 secure lab the one of its clients."""
 
@@ -100,20 +100,22 @@ def processes(shape: Shape) -> dict[str, object]:
             **(_SHARE_PROPERTIES if shape.mode is Mode.KRAFT and shape.version >= SHARE_GROUPS else {}),
         },
     }
-    security: dict[str, object] = {"security": {"authorizer": True}} if shape.secure else {}
+    more: dict[str, object] = {"security": {"authorizer": True}} if shape.secure else {}
+    if shape.observe:
+        more["observe"] = {"jmx": {}}
     if shape.secure:
         kafka["listeners"] = LISTENERS
     if shape.mode is Mode.ZOOKEEPER:
         encrypted = {"protocol": "SSL"} if shape.secure and shape.version >= FIRST_SECURE_ZOOKEEPER else {}
         zookeeper = {"heap": "64m", "chroot": "/kafka", "jvm": list(_JVM), **encrypted}
-        return {"kafka": kafka, "zookeeper": zookeeper, **security}
+        return {"kafka": kafka, "zookeeper": zookeeper, **more}
     own = {"heap": "128m", "jvm": list(_JVM)} if shape.controllers is Controllers.ISOLATED else {}
     controller = own | ({"protocol": "SSL"} if shape.secure else {})
     return {
         "kafka": kafka,
         **({"controller": controller} if controller else {}),
         "kraft": {"quorum": str(shape.quorum)},
-        **security,
+        **more,
     }
 
 
@@ -166,13 +168,18 @@ _SHARE_PROPERTIES = {
 
 
 def _host(host: LabHost, shape: Shape) -> dict[str, object]:
-    sshd, client, quorum, election, broker, clients = range(host.port, host.port + PORTS_PER_HOST)
+    sshd, client, quorum, election, broker, clients, *metrics = range(host.port, host.port + PORTS_PER_HOST)
     secure: dict[str, object] = {"listeners": {"INTERNAL": {"port": broker}, "CLIENTS": {"port": clients}}}
     ports: dict[str, dict[str, object]] = {
         "zookeeper": {"port": client, "quorum_port": quorum, "election_port": election},
         "controller": {"port": client},
         "broker": secure if shape.secure else {"port": broker},
     }
+    if shape.observe:
+        of_broker, of_voter = metrics
+        ports["broker"]["metrics_port"] = of_broker
+        for role in ("zookeeper", *(["controller"] if shape.controllers is Controllers.ISOLATED else [])):
+            ports[role]["metrics_port"] = of_voter
     folders = {"releases": "opt", "config": "etc", "data": "data", "logs": "log", "run": "run"}
     return {
         "address": ADDRESS,

@@ -32,6 +32,7 @@ class Wish:
     controllers: Controllers | None = None
     quorum: VoterSource | None = None
     secure: bool | None = None
+    observe: bool | None = None
 
     def unlike(self, shape: "Shape") -> list[str]:
         """Return what is otherwise in a lab that is there, in words."""
@@ -45,7 +46,7 @@ class Wish:
 
 
 ANY = Wish()
-_NOTHING = {"secure": "off"}
+_NOTHING = {"secure": "off", "observe": "off"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Shape:
     quorum: VoterSource | None = None
     secure: bool = False
     """TLS between the nodes, logins for clients, an authorizer."""
+    observe: bool = False
+    """Prometheus' agent for JMX in each node."""
 
     @classmethod
     def of(cls, wish: Wish) -> "Shape":
@@ -76,9 +79,9 @@ class Shape:
                 raise UsageError(
                     "found --controllers or --quorum with --mode zookeeper; expected --mode kraft"
                 )
-            return cls(hosts, version, mode, secure=bool(wish.secure))
+            return cls(hosts, version, mode, secure=bool(wish.secure), observe=bool(wish.observe))
         controllers, quorum = wish.controllers or Controllers.COMBINED, wish.quorum or VoterSource.DYNAMIC
-        return cls(hosts, version, mode, controllers, quorum, bool(wish.secure))
+        return cls(hosts, version, mode, controllers, quorum, bool(wish.secure), bool(wish.observe))
 
     @property
     def document(self) -> dict[str, object]:
@@ -94,6 +97,7 @@ class Shape:
             "quorum": VoterSource,
             "version": Version.parse,
             "secure": bool,
+            "observe": bool,
         }
         known = {"mode": Mode.ZOOKEEPER, **document}
         values: dict[str, Any] = {

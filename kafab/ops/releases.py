@@ -11,7 +11,7 @@ from kafab.model import Cluster, Version
 from kafab.ops.world import World
 from kafab.ports import Store
 from kafab.releases import unpacked
-from kafab.releases.names import BY_HAND, Artifact, release_for
+from kafab.releases.names import BY_HAND, Agent, Artifact, release_for
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,16 @@ def verify(store: Store) -> tuple[Verdict, ...]:
     return tuple(Verdict(artifact, store.verify(artifact)) for artifact in store.all())
 
 
-def refuse_damaged(store: Store, artifacts: Iterable[Artifact]) -> None:
+def refuse_damaged(store: Store, artifacts: Iterable[Artifact | Agent]) -> None:
     """Compute the digests of what is about to be sent. Raises Failed for what is not what it was: every host would refuse it."""
     for artifact in artifacts:
-        found = Verdict(artifact, store.verify(artifact))
-        if found.fault:
+        if fault := store.verify(artifact):
+            remedy = (
+                Verdict(artifact, fault).remedy if isinstance(artifact, Artifact) else f"rm '{artifact.file}'"
+            )
             raise Failed(
-                f"the stored release {artifact.file} is damaged: {found.fault}; nothing was sent",
-                hint=f"to get it anew: {found.remedy}",
+                f"the stored {artifact.what} {artifact.file} is damaged: {fault}; nothing was sent",
+                hint=f"to get it anew: {remedy}",
             )
 
 

@@ -17,7 +17,7 @@ from kafab.errors import Unreachable, Unsafe
 from kafab.hosts import held, profile, sharing
 from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Host, Node
 from kafab.plans.persisted import guard_persisted
 from kafab.plans.protocols import guard_protocols
 from kafab.plans.quorum_guard import guard_formed
@@ -39,6 +39,7 @@ from kafab.plans.steps import (
 )
 from kafab.plans.storage import format_steps
 from kafab.plans.voters import asks_others, guard_majority
+from kafab.releases.names import Agent, Artifact
 from kafab.shell.layout import MANIFEST
 from kafab.unknown import Unknown
 from kafab.words import plural
@@ -158,6 +159,7 @@ def diff(
     guard_protocols(desired, facts)
     stages = (
         Stage("release", tuple(_release_steps(desired, hosts))),
+        Stage("agent", tuple(_agent_steps(desired, hosts))),
         Stage("configuration", tuple(_configuration_steps(desired, hosts, accepted))),
         Stage("storage", tuple(_storage_steps(desired, hosts, elsewhere or {}))),
     )
@@ -192,14 +194,26 @@ def _facts(wanted: DesiredNode, hosts: dict[str, HostFacts]) -> NodeFacts:
 
 
 def _release_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[InstallRelease]:
-    if desired.artifact is None:
-        return
-    for name in desired.host_names:
-        if desired.artifact.folder not in hosts[name].releases:
-            # A part as long as the whole, or longer, was never checked: begin again.
-            part = hosts[name].parts.get(desired.artifact.sha256, 0)
-            offset = part if part < desired.artifact.size else 0
-            yield InstallRelease(name, desired.cluster.host(name).paths.releases, desired.artifact, offset)
+    if desired.artifact is not None:
+        for name in desired.host_names:
+            yield from _install(desired.artifact, desired.cluster.host(name), hosts[name])
+
+
+def _agent_steps(desired: Desired, hosts: dict[str, HostFacts]) -> Iterator[InstallRelease]:
+    """Bring the agent to each host that has a node with a port for metrics."""
+    if desired.agent is not None:
+        observed = {wanted.node.host.name for wanted in desired.nodes if wanted.node.metrics_port}
+        for name in desired.host_names:
+            if name in observed:
+                yield from _install(desired.agent, desired.cluster.host(name), hosts[name])
+
+
+def _install(artifact: Artifact | Agent, host: Host, facts: HostFacts) -> Iterator[InstallRelease]:
+    if artifact.folder not in facts.releases:
+        # A part as long as the whole, or longer, was never checked: begin again.
+        part = facts.parts.get(artifact.sha256, 0)
+        offset = part if part < artifact.size else 0
+        yield InstallRelease(host.name, host.paths.releases, artifact, offset)
 
 
 def _configuration_steps(

@@ -16,7 +16,7 @@ from kafab.hosts import profile
 from kafab.hosts.belonging import belonging
 from kafab.hosts.facts import HostFacts, NodeFacts, NodesFacts
 from kafab.hosts.remains import HostRemains, Place, drop_in, roots, template
-from kafab.model import Cluster, Host, Node, Role, Supervisor
+from kafab.model import AGENT, Cluster, Host, Node, Role, Supervisor
 from kafab.plans.plan import by_hand, guard_identities
 from kafab.plans.removing import (
     PLAIN,
@@ -56,6 +56,8 @@ from kafab.words import plural
 
 RELEASE = re.compile(r"kafka_\d\.\d{1,2}-\d{1,3}\.\d{1,3}\.\d{1,3}-[0-9a-f]{12}", re.ASCII)
 """The name of a release's folder; see `releases.Artifact.folder`."""
+AGENTS = re.compile(rf"{AGENT}-[0-9a-f]{{12}}", re.ASCII)
+"""The name of the folder of Prometheus' agent; see `model.AgentFile.folder`."""
 MARKS = {Role.ZOOKEEPER: MYID, Role.CONTROLLER: META_PROPERTIES, Role.BROKER: META_PROPERTIES}
 
 
@@ -299,7 +301,13 @@ class _OneHost:
         links = {name: leads for name, leads in self.there.links.items() if root / name not in self.gone}
         users = {leads: f"{root / name} leads to it" for name, leads in links.items() if leads}
         users |= dict.fromkeys(self.there.used, "a process runs from it")
-        for name in sorted(filter(RELEASE.fullmatch, names)):
+        if links:  # another node may be about to start with it
+            users |= {
+                name: "another node may use it"
+                for name in names
+                if AGENTS.fullmatch(name) and name not in users
+            }
+        for name in sorted(filter(_sent, names)):
             if name in users:
                 self._keep(root / name, users[name])
             else:
@@ -310,7 +318,7 @@ class _OneHost:
             self._add(RemoveUploads(self.host.name, root / INCOMING))
             self.gone.add(root / INCOMING)
         for name in sorted(self._names(root / INCOMING)) if links else ():
-            if RELEASE.fullmatch(name.removesuffix(GONE)):
+            if _sent(name.removesuffix(GONE)):
                 self._add(RemoveUploads(self.host.name, root / INCOMING / name))
 
     def _units(self) -> None:
@@ -402,3 +410,8 @@ def _placed(wanted: DesiredNode, facts: NodeFacts, names: frozenset[str]) -> lis
     # The key, and the record of what the data directories have held, go with the node, whatever becomes of the data.
     found += sorted({HELD, HELD + NEW, DIGEST_KEY, DIGEST_KEY + NEW} & names)
     return [*(name for name in found if name != MANIFEST), *([MANIFEST] if MANIFEST in names else [])]
+
+
+def _sent(name: str) -> bool:
+    """Tell whether it is the name of a folder that a deploy sends to a host: of a release, or of an agent."""
+    return (RELEASE.fullmatch(name) or AGENTS.fullmatch(name)) is not None

@@ -22,7 +22,7 @@ from kafab.errors import UsageError
 from kafab.hosts.facts import HostFacts, NodesFacts, node_directories
 from kafab.hosts.profile import profile_file
 from kafab.model import Cluster, Node, Role
-from kafab.releases.names import Artifact
+from kafab.releases.names import Agent, Artifact
 from kafab.shell.layout import MYID
 from kafab.unknown import Unknown
 
@@ -71,6 +71,8 @@ class Desired:
     cluster: Cluster
     nodes: tuple[DesiredNode, ...]
     artifact: Artifact | None
+    agent: Agent | None = None
+    """What nodes with a port for metrics run in their processes; without it only their files can be compared."""
 
     def at(self, cluster: Cluster) -> "Desired":
         """Return what the same nodes, with the same secrets, are to be in another state of the cluster."""
@@ -93,6 +95,8 @@ def desire(
     artifact: Artifact | None,
     secrets: Resolved | None = None,
     stores: Mapping[Node, Stores] | None = None,
+    *,
+    agent: Agent | None = None,
 ) -> Desired:
     """Render what these nodes of the cluster should be. Raises UsageError for a secret that Kafka would read as another one.
 
@@ -101,7 +105,7 @@ def desire(
     """
     given = stores or {}
     wanted = (_wanted(cluster, node, secrets or {}, given.get(node, UNKNOWN_STORES)) for node in nodes)
-    return Desired(cluster, tuple(wanted), artifact)
+    return Desired(cluster, tuple(wanted), artifact, agent)
 
 
 def _wanted(cluster: Cluster, node: Node, secrets: Resolved, stores: Stores) -> DesiredNode:

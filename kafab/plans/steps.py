@@ -25,17 +25,17 @@ from kafab.plans.removing import (
     StayStopped,
     details,
 )
-from kafab.releases.names import Artifact
+from kafab.releases.names import Agent, Artifact
 from kafab.shell.layout import MANIFEST
 
 
 @dataclass(frozen=True)
 class InstallRelease:
-    """Stream an artifact to a host, check it there and unpack it beside what runs."""
+    """Stream an artifact, a release or an agent, to a host, check it there and unpack it beside what runs."""
 
     host: str
     root: PurePosixPath
-    artifact: Artifact
+    artifact: Artifact | Agent
     offset: int = 0
     """Bytes that an interrupted upload has left there."""
 
@@ -46,7 +46,7 @@ class InstallRelease:
 
     def __str__(self) -> str:
         resumed = f", {self.offset / 1e6:.0f} MB of it there already" if self.offset else ""
-        return f"install release {self.artifact.folder} ({self.artifact.size / 1e6:.0f} MB{resumed})"
+        return f"install {self.artifact.what} {self.artifact.folder} ({self.artifact.size / 1e6:.0f} MB{resumed})"
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
-from kafab.model import Version
+from kafab.model import AGENT, AgentFile, Version
 
 FIRST_LOG4J2 = Version(4, 0, 0)
 """From here on Kafka logs through Log4j 2 (KIP-653)."""
@@ -47,11 +48,35 @@ class Artifact:
     size: int
     source: str = field(compare=False)
     """Where it came from, for people: ``archive``, ``maven``, ``added by hand``."""
+    what: ClassVar = "release"
+    """What it is, for people."""
 
     @property
     def folder(self) -> str:
         """The folder name on a host: two builds of one version never share it."""
         return f"{self.name}-{self.sha256[:12]}"
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Prometheus' agent for JMX as one jar on this machine, sent to hosts as a release is."""
+
+    file: Path = field(compare=False)
+    sha256: str
+    size: int
+    name: ClassVar = AGENT
+    """The folder that the jar is put into; of an `Artifact` the one in the archive."""
+    what: ClassVar = "agent"
+
+    @property
+    def folder(self) -> str:
+        """The folder name on a host."""
+        return AgentFile(self.sha256).folder
+
+
+AGENT_VERSION = "1.0.1"
+AGENT_SHA256 = "7d61f737fd661610ccc14aea79764faa1ea94a340cbc8f0029b3d2edea3d80c1"
+"""Of the jar that Maven Central has as that version."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +89,9 @@ class Coordinates:
 
     def __str__(self) -> str:
         return f"{self.group}:{self.artifact}:{self.version}"
+
+
+AGENT_COORDINATES = Coordinates("io.prometheus.jmx", AGENT, AGENT_VERSION)
 
 
 def version_of(folder: str | None) -> Version | None:

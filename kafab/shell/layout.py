@@ -63,6 +63,8 @@ LAUNCH: Final = "launch"
 RECORD: Final = "record"
 SERVER_PROPERTIES: Final = "server.properties"
 ZOO_CFG: Final = "zoo.cfg"
+METRICS: Final = "metrics.yaml"
+"""What Prometheus' agent shows of the node."""
 
 # In a node's log folder
 SERVER_LOG: Final = "server.log"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from kafab.errors import Failed
 from kafab.events import Emit
-from kafab.model import Cluster
+from kafab.model import AgentFile, Cluster
 from kafab.ports import Store
 from kafab.releases.archive import Content
-from kafab.releases.names import Artifact, ReleaseName, release_for
+from kafab.releases.names import Agent, Artifact, ReleaseName, release_for
 from kafab.unknown import Unknown
 
 SHA256 = "ab" * 32
@@ -48,6 +48,12 @@ class FakeStore:
             raise Failed(f"no source has {name}")
         return found
 
+    def agent(self, wanted: AgentFile, emit: Emit) -> Agent:  # noqa: ARG002  # the port's signature; nothing is fetched
+        """Return the jar that the user has; kafab's own is of one byte."""
+        return Agent(
+            wanted.file or Path("agent.jar"), wanted.sha256, wanted.file.stat().st_size if wanted.file else 1
+        )
+
     def add(self, file: Path, name: ReleaseName | None, sha512: str | None, emit: Emit) -> Artifact:  # noqa: ARG002  # the port's signature; no byte is read
         """Keep a file under its name. Raises Failed without a name: no byte of it is read."""
         if name is None:
@@ -55,9 +61,9 @@ class FakeStore:
         self.artifacts[name] = Artifact(name, file, SHA256, 1, "added by hand")
         return self.artifacts[name]
 
-    def verify(self, artifact: Artifact) -> str | None:
+    def verify(self, artifact: Artifact | Agent) -> str | None:
         """Return what is wrong with it."""
-        return self.faults.get(artifact.name)
+        return self.faults.get(artifact.name) if isinstance(artifact, Artifact) else None
 
     def contents(self, artifact: Artifact) -> Sequence[Content] | Unknown:
         """Return what it holds: one jar, whose digest is the artifact's; Unknown where something is wrong with it."""

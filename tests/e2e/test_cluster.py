@@ -27,6 +27,7 @@ from tests.drill_checks import check_drills_hold
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_markers_are_no_records, check_what_kafka_answers
 from tests.labs import LocalLab
+from tests.metrics_checks import check_metrics
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
     check_that_clients_stay,
@@ -85,7 +86,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     fab = Fab(home)
     made = Lab(fab)
     try:
-        fab.must("lab.up", "--version", request.param)
+        fab.must("lab.up", "--version", request.param, "--observe")
         document = yaml.safe_load(made.inventory.read_text())
         document["kafka"]["properties"]["zookeeper.session.timeout.ms"] = SESSION_MS
         give_two_listeners(document)
@@ -102,6 +103,11 @@ def test_started_cluster_verifies(lab: Lab) -> None:
     probe = next(f for f in document["findings"] if f["check"] == "replication.probe")["evidence"]
     severities = {finding["severity"] for finding in document["findings"]}
     assert (severities, probe["lost"], probe["duplicates"]) == ({"OK"}, 0, 0)
+
+
+def test_nodes_show_their_metrics(lab: Lab) -> None:
+    """Each broker and ZooKeeper server shows what dashboards and alerts need of it."""
+    check_metrics(lab)
 
 
 @pytest.mark.parametrize("name", ["INTERNAL", "EXTERNAL"])

@@ -23,6 +23,7 @@ from tests.drill_checks import (
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_what_kafka_answers
 from tests.labs import LocalLab
+from tests.metrics_checks import check_metrics
 from tests.set_online import check_that_a_property_is_set_online, shown
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
@@ -90,7 +91,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     fab = Fab(home)
     made = Lab(fab)
     try:
-        fab.must("lab.up", "--version", "4.3.1", *ISOLATED)
+        fab.must("lab.up", "--version", "4.3.1", *ISOLATED, "--observe")
         document = yaml.safe_load(made.inventory.read_text())
         give_two_listeners(document)
         document["kafka"]["properties"] |= QUICK
@@ -131,6 +132,12 @@ def test_smoke_tells_a_dead_cluster_from_those_that_are_well(lab: Lab, tmp_path:
     (tmp_path / "known.json").write_text(done.out)
     again = lab.fab.must("smoke", str(tmp_path), "--only-new", str(tmp_path / "known.json"))
     assert "0 new problems" in again.out
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_nodes_show_their_metrics(lab: Lab) -> None:
+    """Each broker and isolated controller shows what dashboards and alerts need of it."""
+    check_metrics(lab)
 
 
 @pytest.mark.xdist_group("kraft lab")

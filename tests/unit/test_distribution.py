@@ -95,6 +95,7 @@ def with_modes(tmp_path: Path, modes: dict[str, int]) -> tuple[InstallRelease, b
             member.mode, member.type = mode, tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
             tar.addfile(member)
     data = buffer.getvalue()
+    assert isinstance(step.artifact, Artifact)
     artifact = replace(step.artifact, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
     return replace(step, artifact=artifact), data
 

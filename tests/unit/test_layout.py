@@ -28,6 +28,7 @@ FOREIGN = frozenset(
             "leader-epoch-checkpoint",
             "partition.metadata",
             "kafka_",
+            "jmx_prometheus_javaagent-",
             ".ssh",
             "authorized_keys",
         ),

@@ -7,6 +7,7 @@ from kafab.errors import UsageError
 from kafab.model import Version
 from kafab.ops import releases as verbs
 from kafab.releases.names import (
+    Agent,
     Artifact,
     ReleaseName,
     archive_path,
@@ -132,7 +133,7 @@ class _BrokenStore(ReleaseStore):
             Artifact(name, self._folder / sha / f"{name}.tgz", sha, 10, "archive") for sha in ("aa", "bb")
         ]
 
-    def verify(self, artifact: Artifact) -> str | None:
+    def verify(self, artifact: Artifact | Agent) -> str | None:
         return "its sha256 is another" if artifact.sha256 == "bb" else None
 
 

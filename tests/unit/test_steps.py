@@ -18,7 +18,7 @@ from kafab.config.render import RenderedFile
 from kafab.model import Endpoint, Version
 from kafab.plans.plan import Plan, Stage
 from kafab.plans.steps import COUNTED, InstallRelease, MakeDirectory, Step, WriteFile, document
-from kafab.releases.names import Artifact, ReleaseName
+from kafab.releases.names import Agent, Artifact, ReleaseName
 from kafab.shell.layout import MANIFEST
 
 KINDS: tuple[Any, ...] = get_args(Step)
@@ -36,7 +36,7 @@ BASIC: Mapping[Any, st.SearchStrategy[Any]] = {
 
 
 @functools.cache
-def values(kind: Any) -> st.SearchStrategy[Any]:
+def values(kind: Any) -> st.SearchStrategy[Any]:  # noqa: PLR0911  # one return a kind
     """Return values of an annotation; a type that is new in a step fails here, and gets a line above."""
     if kind in BASIC:
         return BASIC[kind]
@@ -48,6 +48,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         )
     if kind == str | None:
         return st.none() | NAMES
+    if kind == Artifact | Agent:
+        return values(Artifact) | values(Agent)
     if kind == tuple[str, ...]:
         return st.lists(NAMES, max_size=3).map(tuple)
     if kind == tuple[PurePosixPath, ...]:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from kafab.adapters.store.tarballs import assemble
 from kafab.errors import Failed
 from kafab.events import Emit, Note, Waiting
 from kafab.releases.archive import Refused
-from kafab.releases.names import ReleaseName, maven_artifacts
+from kafab.releases.names import Coordinates, ReleaseName, maven_artifacts
 from kafab.words import plural
 
 
@@ -30,16 +31,19 @@ class MavenClient:
     def __init__(self, *, limit: timedelta = timedelta(minutes=10)) -> None:
         self._limit = limit
 
+    def copy(self, wanted: Coordinates, into: Path, emit: Emit) -> Path:
+        """Let Maven bring one jar into a folder below ``into`` and return its path. Raises Failed."""
+        work = self._work(into, (wanted,))
+        emit(Note(self.name, str(wanted)))
+        self._run(work, emit)
+        return work / "libs" / f"{wanted.artifact}-{wanted.version}.jar"
+
     def get(self, release: ReleaseName, into: Path, emit: Emit) -> Path:
         """Let Maven bring the jars and put them together. Raises Failed; see ``Source.get``."""
-        program = shutil.which("mvn")
-        if program is None:
-            raise Failed("no mvn on the PATH")
-        work = into / "maven"
-        work.mkdir()
-        (work / "pom.xml").write_text(_pom(release), encoding="utf-8")
-        emit(Note(self.name, f"{release} from {', '.join(map(str, maven_artifacts(release)))}"))
-        self._run([program, *_GOAL], work, emit)
+        wanted = maven_artifacts(release)
+        work = self._work(into, wanted)
+        emit(Note(self.name, f"{release} from {', '.join(map(str, wanted))}"))
+        self._run(work, emit)
         archive = into / f"{release}.tar"
         try:
             assemble(list((work / "libs").iterdir()), release, archive)
@@ -47,7 +51,17 @@ class MavenClient:
             raise Failed(f"mvn ended well, but {fault}") from fault
         return archive
 
-    def _run(self, command: list[str], work: Path, emit: Emit) -> None:
+    def _work(self, into: Path, wanted: Sequence[Coordinates]) -> Path:
+        work = into / "maven"
+        work.mkdir()
+        (work / "pom.xml").write_text(_pom(wanted), encoding="utf-8")
+        return work
+
+    def _run(self, work: Path, emit: Emit) -> None:
+        program = shutil.which("mvn")
+        if program is None:
+            raise Failed("no mvn on the PATH")
+        command = [program, *_GOAL]
         log = work / "mvn.log"
         started = time.monotonic()
         # A session of its own: Ctrl-C reaches us alone, and we end the whole of it.
@@ -81,12 +95,12 @@ _POM = """\
 """
 
 
-def _pom(release: ReleaseName) -> str:
+def _pom(wanted: Sequence[Coordinates]) -> str:
     return _POM.format(
         dependencies="\n".join(
             f"    <dependency><groupId>{item.group}</groupId><artifactId>{item.artifact}</artifactId>"
             f"<version>{item.version}</version></dependency>"
-            for item in maven_artifacts(release)
+            for item in wanted
         )
     )
 

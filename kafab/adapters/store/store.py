@@ -20,10 +20,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kafab.adapters.store import agents
 from kafab.errors import Failed, UsageError
 from kafab.events import Emit, Note, Waiting, silent
+from kafab.model import AgentFile
 from kafab.releases.archive import MAX_BYTES, Content, Refused, container
-from kafab.releases.names import APACHE_ARCHIVE, BY_HAND, Artifact, ReleaseName, by_hand, parse_sha512
+from kafab.releases.names import APACHE_ARCHIVE, BY_HAND, Agent, Artifact, ReleaseName, by_hand, parse_sha512
 from kafab.unknown import Unknown
 
 if TYPE_CHECKING:  # a deploy with nothing to do must not pay for urllib and tarfile
@@ -71,6 +73,15 @@ class ReleaseStore:
         with self._writing(), self._lock(name, emit):
             return self.find(name) or self._fetched(name, emit)
 
+    def agent(self, wanted: AgentFile, emit: Emit) -> Agent:
+        """Return Prometheus' agent for JMX; see ``Store.agent``."""
+        if wanted.file:
+            return agents.own(wanted, wanted.file)
+        if found := agents.kept(wanted, self._folder):
+            return found
+        with self._writing(), self._staging() as staging:
+            return agents.fetched(wanted, self._folder, staging, emit)
+
     def add(self, file: Path, name: ReleaseName | None, sha512: str | None, emit: Emit) -> Artifact:
         """Check a file and keep a copy of it; see ``Store.add``. The newest of one release is the one in use.
 
@@ -95,11 +106,11 @@ class ReleaseStore:
             except Refused as reason:
                 raise Failed(f"{file}: {reason}", hint=_refused_hint(sha512)) from reason
 
-    def verify(self, artifact: Artifact) -> str | None:
+    def verify(self, artifact: Artifact | Agent) -> str | None:
         """Compute the artifact's digest again; None if it is what it was, else what is wrong."""
         from kafab.adapters.store.tarballs import digests
 
-        if artifact.source == _UNREADABLE:
+        if isinstance(artifact, Artifact) and artifact.source == _UNREADABLE:
             return f"its {_RECORD} cannot be read"
         try:
             found = digests(artifact.file, silent)

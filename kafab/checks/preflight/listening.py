@@ -58,6 +58,8 @@ def _everywhere(node: Node) -> Iterator[tuple[str, int]]:
         yield from ((use, port) for use, port in node.ports.items() if use in ("quorum", "election"))
     if node.jmx_port is not None and node.jmx_bind is None:
         yield "jmx", node.jmx_port
+    if node.metrics_port is not None and node.metrics_bind is None:
+        yield "metrics", node.metrics_port
 
 
 def judge_listening(cluster: Cluster) -> Finding:
@@ -73,7 +75,7 @@ def judge_listening(cluster: Cluster) -> Finding:
             counts[use] = counts.get(use, 0) + 1
     each = ", ".join(f"{_described(use)} {port} on {count}" for (use, port), count in counts.items())
     nodes = f"{len(found)} of {len(cluster.nodes)} nodes"
-    hint = "bind: of a host, a node or a listener, and jmx_bind:, choose an address (`bind: address`, the host's own)"
+    hint = "bind: of a host, a node or a listener, jmx_bind: and observe.jmx.bind: choose an address (`bind: address`, the host's own)"
     return Finding(
         *(CHECK, cluster.name, Severity.OK, f"{nodes} listen on every interface: {each}"),
         {"everywhere": found},
@@ -82,4 +84,4 @@ def judge_listening(cluster: Cluster) -> Finding:
 
 
 def _described(use: str) -> str:
-    return "jmx (without a password)" if use == "jmx" else use
+    return f"{use} (without a password)" if use in ("jmx", "metrics") else use

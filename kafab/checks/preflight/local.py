@@ -98,7 +98,10 @@ def probe(host: Host, nodes: Sequence[Node], names: Sequence[str]) -> Script:
 def chosen(node: Node) -> Mapping[str, str]:
     """Return the addresses that a node is to listen on where the inventory chooses some: use of the port -> address."""
     binds = {node.use(listener): listener.bind for listener in node.listeners}
-    binds |= {"jmx": node.jmx_bind if node.jmx_port else None}
+    binds |= {
+        "jmx": node.jmx_bind if node.jmx_port else None,
+        "metrics": node.metrics_bind if node.metrics_port else None,
+    }
     return {use: bind for use, bind in binds.items() if bind and not (is_wildcard(bind) or is_loopback(bind))}
 
 

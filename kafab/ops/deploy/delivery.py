@@ -105,7 +105,7 @@ class _Delivery:
         outcomes |= self._sent(again)
         for step, way in ways.items():
             if way is upload and _code(outcomes[step.host]) == 0:
-                self._emit(Note(step.host, f"release {step.artifact.folder} installed"))
+                self._emit(Note(step.host, f"{step.artifact.what} {step.artifact.folder} installed"))
         return outcomes
 
     def _sent(self, uploads: Mapping[str, Upload]) -> dict[str, Outcome]:
@@ -124,7 +124,11 @@ class _Delivery:
         """Let each seed unpack its own while its neighbours pull, wave by wave; return outcomes, and who got nothing."""
         scripts = {seed.host: unpack(way.seed, seed) for way, seed in seeds}
         to_come = {seed: list(waves(way.others)) for way, seed in seeds}
-        folders = {step.host: step.artifact.folder for way, _ in seeds for step in (way.seed, *way.others)}
+        folders = {
+            step.host: f"{step.artifact.what} {step.artifact.folder}"
+            for way, _ in seeds
+            for step in (way.seed, *way.others)
+        }
         givers: dict[str, str] = {}
         outcomes: dict[str, Outcome] = {}
         refused: _Refused = []
@@ -132,7 +136,7 @@ class _Delivery:
         def told(host: str, outcome: Outcome) -> None:
             if _code(outcome) == 0:
                 giver = f", from {givers[host]}" if host in givers else ""
-                self._emit(Note(host, f"release {folders[host]} installed{giver}"))
+                self._emit(Note(host, f"{folders[host]} installed{giver}"))
 
         while scripts or any(to_come.values()):
             pulling = {seed: left.pop(0) for seed, left in to_come.items() if left}

@@ -7,7 +7,7 @@ started from, and is listed as restart pending.
 import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kafab.checks.preflight.folders import HELD
 from kafab.errors import KafabError, Unreachable, Unsafe
@@ -61,12 +61,16 @@ def make_plan(
     ``anew`` lets ZooKeeper servers that lost their data begin with an empty ensemble; ``accepted`` are the nodes whose data
     directories may lack what they have held. ``upgrading``: the plan is an upgrade's own, which another version does not speak against.
     """
-    nodes = limited(cluster, limit)
-    artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
-    desired = desire(
-        cluster, nodes, artifact, read_secrets(cluster, nodes, world), read_stores(cluster, nodes, world)
-    )
+    desired = _wanted(cluster, limited(cluster, limit), world)
     return _compare(desired, world, anew=anew, accepted=accepted, first=True, upgrading=upgrading)
+
+
+def _wanted(cluster: Cluster, nodes: Collection[Node], world: World) -> Desired:
+    """Return what these nodes are to be, with all that is sent to their hosts. Raises Failed where that cannot be had."""
+    artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
+    agent = world.store.agent(cluster.agent, world.emit) if cluster.agent else None
+    secrets, stores = read_secrets(cluster, nodes, world), read_stores(cluster, nodes, world)
+    return desire(cluster, nodes, artifact, secrets, stores, agent=agent)
 
 
 ASKS_OTHERS = (storage.asks_others, voters.asks_others, quorum_guard.asks_others)
@@ -119,11 +123,7 @@ def bring(cluster: Cluster, nodes: Collection[Node], world: World) -> None:
 
     Raises Failed or OutcomeUnknown with the fate of each host.
     """
-    artifact = world.store.fetch(release_for(cluster.version, cluster.scala), world.emit)
-    desired = desire(
-        cluster, nodes, artifact, read_secrets(cluster, nodes, world), read_stores(cluster, nodes, world)
-    )
-    _, plan = _compare(desired, world, upgrading=True)
+    _, plan = _compare(_wanted(cluster, nodes, world), world, upgrading=True)
     raise_unless_done("switch", execute(plan, cluster, world.fleet, world.emit), hint=AGAIN)
 
 
@@ -196,7 +196,7 @@ def _look_again(
     for host, fact in answered.items():
         nodes = tuple(wanted for wanted in desired.nodes if wanted.node.host.name == host)
         try:
-            part = Desired(desired.cluster, nodes, desired.artifact)
+            part = replace(desired, nodes=nodes)
             left = diff(part, {host: fact}, anew=True, accepted=accepted)
         except KafabError:
             continue

@@ -124,7 +124,7 @@ def serve(step: InstallRelease, public_key: str) -> Script:
 
 def _script(step: InstallRelease, call: Cmd, limit: timedelta = timedelta()) -> Script:
     artifact = step.artifact
-    flags = "-xzf" if artifact.file.suffix in {".tgz", ".gz"} else "-xf"
+    flags = {".tgz": "-xzf", ".gz": "-xzf", ".jar": "jar"}.get(artifact.file.suffix, "-xf")
     about = Cmd(
         "about", step.root, artifact.folder, str(artifact.name), artifact.sha256, artifact.size, flags
     )

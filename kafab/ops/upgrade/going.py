@@ -47,7 +47,7 @@ from kafab.upgrading.record import Direction, Upgrade
 from kafab.upgrading.routes import judge, judge_mode
 from kafab.words import few
 
-STAGE = "release"
+STAGES = ("release", "agent")
 T = TypeVar("T")
 
 
@@ -72,12 +72,12 @@ class Staged:
     @property
     def releases(self) -> Plan:
         """What is brought to the hosts before anything stops."""
-        return replace(self.plan, stages=tuple(stage for stage in self.plan.stages if stage.name == STAGE))
+        return replace(self.plan, stages=tuple(stage for stage in self.plan.stages if stage.name in STAGES))
 
     @property
     def switches(self) -> tuple[Step, ...]:
         """What changes between a node's stop and its start."""
-        return tuple(step for stage in self.plan.stages if stage.name != STAGE for step in stage.steps)
+        return tuple(step for stage in self.plan.stages if stage.name not in STAGES for step in stage.steps)
 
 
 @dataclass(frozen=True)

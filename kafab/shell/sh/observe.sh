@@ -22,7 +22,7 @@ java_at() {
 }
 releases() {
   [ ! -d "$1" ] || echo "folder $1"
-  for found in "$1"/kafka_*; do
+  for found in "$1"/kafka_* "$1"/jmx_prometheus_javaagent-*; do
     [ ! -d "$found" ] || echo "release ${found##*/}"
   done
   for found in "$1"/.incoming/*.part; do

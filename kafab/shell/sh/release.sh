@@ -14,10 +14,11 @@ unpack() {  # ARCHIVE, which is checked: its release in place, in one rename
   # Closed to all others until the modes are ours: root's tar would keep the archive's, a file for all to write, too.
   (umask 077; mkdir -p -- "$work/new")
   # A full disk is a line for each file that is left, and each says the same: the first is enough.
-  said=$(tar "$flags" "$1" -o -C "$work/new" 2>&1 < /dev/null) ||
-    give_up "${said:+${said%%"$newline"*}$newline}could not unpack it"
+  if [ "$flags" = jar ]; then said=$(mkdir -- "$work/new/$top" && cat -- "$1" 2>&1 > "$work/new/$top/$top.jar"); else
+    said=$(tar "$flags" "$1" -o -C "$work/new" 2>&1 < /dev/null)
+  fi || give_up "${said:+${said%%"$newline"*}$newline}could not unpack it"
   chmod -R u=rwX,go=rX,ug-s,-t -- "$work/new" || give_up "could not set its modes"
-  [ -d "$work/new/$top/libs" ] || give_up "it has no $top/libs"
+  [ "$flags" = jar ] || [ -d "$work/new/$top/libs" ] || give_up "it has no $top/libs"
   [ -d "$root/$folder" ] || mv -T -- "$work/new/$top" "$root/$folder" || [ -d "$root/$folder" ] ||
     give_up "could not put it in place"
   rm -rf -- "$work" "$part"

@@ -39,7 +39,7 @@ releases() {  # ROOT: its links, and the releases that processes were started fr
     told "leads $target" "${entry##*/}"
   done
   # grep first: a shell reads a pipe byte by byte, and the class path of one JVM has thousands
-  cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -F -- "$root/kafka_" | while IFS= read -r word; do
+  cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -F -e "$root/kafka_" -e "$root/jmx_prometheus_javaagent-" | while IFS= read -r word; do
     word=${word#*"$root"/}
     told used "${word%%/*}"
   done
