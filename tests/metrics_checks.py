@@ -9,7 +9,14 @@ from tests.labs import LocalLab
 
 FEW = 400
 """Series of a node at most, with a cluster that does nothing; Java's own are about 80."""
-ALL = ("jmx_scrape_error", "jvm_memory_used_bytes", "process_cpu_seconds_total", "process_open_fds")
+ALL = (
+    "jmx_scrape_error",
+    "jvm_memory_used_bytes",
+    "process_cpu_seconds_total",
+    "process_max_fds",
+    "process_open_fds",
+    "process_start_time_seconds",
+)
 BROKER = (
     "kafka_log_logmanager_logdirectoryoffline",
     "kafka_log_logmanager_offlinelogdirectorycount",
@@ -50,8 +57,11 @@ OF_KRAFT_CONTROLLER = (
     "kafka_server_raft_state",
     "kafka_server_raft_current_leader",
     "kafka_server_raft_high_watermark",
+    "kafka_server_raft_log_end_offset",
+    "kafka_controller_controllerstats_uncleanleaderelections_total",
 )
 OF_KRAFT_BROKER = (
+    "kafka_server_raft_state",
     "kafka_server_broker_metadata_last_applied_record_lag_ms",
     "kafka_server_broker_metadata_metadata_apply_error_count",
 )

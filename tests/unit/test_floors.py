@@ -53,6 +53,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.access.*",
             "kafab.ports",
             "kafab.upgrading.*",
+            "kafab.metrics.*",
             "kafab.plans.*",
             "kafab.checks.*",
             "kafab.rolling.*",

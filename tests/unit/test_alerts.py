@@ -1,0 +1,171 @@
+"""What Prometheus is given: targets, a configuration, and alerts that are proven in both directions by promtool."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kafab.errors import UsageError
+from kafab.metrics import prometheus
+from kafab.metrics.alerts import ALERTS, Alert
+from kafab.model import AgentFile, Cluster
+from kafab.ops.author.metrics import render
+from tests.conftest import cannot_run, cluster_in
+
+ROOT = Path(__file__).resolve().parents[2]
+ONE_EACH = pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+
+
+@pytest.fixture
+def promtool() -> str:
+    """Return the program."""
+    found = shutil.which("promtool")
+    if found is None:
+        cannot_run(
+            "no promtool on this machine; on Debian, as root: apt-get install prometheus (scripts/bootstrap --test does)"
+        )
+    return found
+
+
+def told(folder: Path, promtool: str, alerts: Sequence[Alert]) -> tuple[int, str]:
+    """Run the tests of these alerts; return the exit code of promtool and what it said."""
+    (folder / "rules.yml").write_text(prometheus.rules(alerts))
+    (folder / "tests.yml").write_text(prometheus.rule_tests("rules.yml", alerts))
+    done = subprocess.run(
+        [promtool, "test", "rules", "tests.yml"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def observed(folder: Path, controllers: str = "") -> Cluster:
+    """Return a cluster of three hosts whose nodes show metrics."""
+    cluster = cluster_in(folder, hosts=3, controllers=controllers)
+    nodes = tuple(
+        replace(node, metrics_port=port, metrics_bind="127.0.0.1")
+        for port, node in enumerate(cluster.nodes, 7071)
+    )
+    return replace(cluster, nodes=nodes, agent=AgentFile("0" * 64))
+
+
+def test_each_alert_fires_and_is_silent(tmp_path: Path, promtool: str) -> None:
+    """Promtool finds each alert firing for its fault, and silent in a restart or a cluster that is well."""
+    code, said = told(tmp_path, promtool, ALERTS)
+    assert code == 0, said
+
+
+@ONE_EACH
+def test_alert_that_cannot_fire_is_found(alert: Alert, tmp_path: Path, promtool: str) -> None:
+    """The test of an alert whose expression is never so is red: it would have found a dead alert."""
+    code, said = told(tmp_path, promtool, [replace(alert, expr=f"({alert.expr}) and on () (vector(1) > 1)")])
+    assert code == 1, said
+
+
+@pytest.mark.parametrize("alert", [alert for alert in ALERTS if alert.wait], ids=lambda alert: alert.name)
+def test_alert_that_does_not_wait_is_found(alert: Alert, tmp_path: Path, promtool: str) -> None:
+    """The test of an alert that is always so is red: it would have found one that fires at every restart."""
+    code, said = told(tmp_path, promtool, [replace(alert, expr="vector(1)", wait=0)])
+    assert code == 1, said
+
+
+@ONE_EACH
+def test_alert_tells_a_person_what_to_do(alert: Alert) -> None:
+    """Each says what it means, where to look, what to do and what not, and names a command that kafab has."""
+    from tasks import namespace
+
+    words = alert.command.split()
+    assert (words[0], words[1] in namespace.task_names) == ("fab", True)
+    assert all(text.endswith(".") for text in (alert.means, alert.look, alert.do, alert.dont))
+
+
+def test_metrics_of_alerts_are_shown_by_nodes() -> None:
+    """No alert asks for a metric that the tests of running clusters do not look for, so none is dead for want of one."""
+    from tests import metrics_checks as checks
+
+    shown = {
+        *checks.ALL,
+        *checks.BROKER,
+        *checks.WITH_ZOOKEEPER,
+        *checks.OF_KRAFT_CONTROLLER,
+        *checks.OF_KRAFT_BROKER,
+        *checks.ZOOKEEPER,
+    }
+    asked = {
+        name.partition("{")[0] for alert in ALERTS for name in (*alert.fires.series, *alert.silent.series)
+    }
+    assert asked - shown == {"up"}  # Prometheus' own
+
+
+@pytest.mark.parametrize(
+    ("controllers", "roles"),
+    [("", {"zookeeper", "broker"}), ("combined", {"combined"}), ("isolated", {"controller", "broker"})],
+)
+def test_targets_have_a_node_each(controllers: str, roles: set[str], tmp_path: Path) -> None:
+    """Each node is asked at its own port, under its name and role."""
+    cluster = observed(tmp_path, controllers)
+    groups = json.loads(prometheus.targets(cluster))
+    assert {group["labels"]["node"]: group["targets"] for group in groups} == {
+        node.name: [f"127.0.0.1:{node.metrics_port}"] for node in cluster.nodes
+    }
+    assert (
+        {group["labels"]["role"] for group in groups},
+        {group["labels"]["cluster"] for group in groups},
+    ) == (roles, {"small"})
+
+
+def test_rack_is_a_label_where_there_is_one(tmp_path: Path) -> None:
+    """A rack is written as it is, quotes and all; a host without one has no such label."""
+    cluster = observed(tmp_path)
+    hosts = {
+        node.host.name: replace(node.host, rack='a"<&') for node in cluster.nodes if node.host.name == "node1"
+    }
+    nodes = tuple(replace(node, host=hosts.get(node.host.name, node.host)) for node in cluster.nodes)
+    racks = {
+        group["labels"]["node"]: group["labels"].get("rack")
+        for group in json.loads(prometheus.targets(replace(cluster, nodes=nodes)))
+    }
+    assert (racks["node1/broker"], racks["node2/broker"]) == ('a"<&', None)
+
+
+def test_prometheus_takes_the_configuration(tmp_path: Path, promtool: str) -> None:
+    """What is written is a configuration that Prometheus starts with, in a folder with a space in its name."""
+    out = tmp_path / "for prometheus"
+    render(observed(tmp_path), out)
+    done = subprocess.run(
+        [promtool, "check", "config", str(out / "prometheus.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_second_rendering_changes_nothing(tmp_path: Path) -> None:
+    """Files that are as they should be are left alone: Prometheus would read them again."""
+    cluster = observed(tmp_path)
+    first, second = (set(render(cluster, tmp_path / "out").values()) for _ in range(2))
+    assert (first, second) == ({True}, {False})
+
+
+def test_cluster_that_nobody_observes_is_refused(tmp_path: Path) -> None:
+    """Without a port for metrics there is nothing to ask, and what to add is told."""
+    with pytest.raises(UsageError) as caught:
+        render(cluster_in(tmp_path), tmp_path / "out")
+    assert ("observe" in str(caught.value.hint), (tmp_path / "out").exists()) == (True, False)
+
+
+def test_rules_are_the_same_for_every_cluster(tmp_path: Path) -> None:
+    """Two clusters in one folder share the rules and have their own targets."""
+    for name in ("one", "two"):
+        render(replace(observed(tmp_path), name=name), tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out" / "targets").iterdir()) == ["one.json", "two.json"]
+    names = [
+        rule["alert"]
+        for group in yaml.safe_load((tmp_path / "out/rules/kafab.yml").read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    assert names == [alert.name for alert in ALERTS]
