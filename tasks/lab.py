@@ -17,7 +17,7 @@ JSON = "Print one JSON document."
         "controllers": "combined (in the brokers' processes) or isolated KRaft controllers; combined if it is left out.",
         "quorum": "dynamic or static KRaft quorum; dynamic if it is left out.",
         "secure": "TLS between the nodes, a name and a password for clients, an authorizer; its certificates are made, too.",
-        "observe": "Prometheus' agent for JMX in each node, which shows its metrics on loopback.",
+        "observe": "Prometheus' agent for JMX in each node, and a Prometheus of the lab that reads them and has kafab's alerts.",
         "name": NAME,
         "kind": "local (an sshd on loopback a host), docker (a container with systemd a host) or vagrant (a virtual machine a host); local if it is left out.",
     }
@@ -36,7 +36,9 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
 ) -> None:
     """Make hosts on this machine and their inventory; later tasks use it."""
     from kafab.config.security import needs_certificate
+    from kafab.events import Note
     from kafab.lab.kinds import Kind
+    from kafab.lab.local import LocalLab
     from kafab.lab.shape import Controllers, Wish
     from kafab.model import Mode, VoterSource
     from kafab.wiring import open_lab
@@ -57,6 +59,10 @@ def up(  # noqa: PLR0917  # Invoke makes a flag of each
     lab.up(wish)
     CHAIN.made = chosen
     CHAIN.select(str(lab.inventory))
+    if CHAIN.session().cluster.agent and isinstance(lab, LocalLab):
+        url = lab.watch(CHAIN.session().cluster)
+        nobody = "nodes show metrics, and there is no prometheus on this machine to keep them (on Debian: apt-get install prometheus)"
+        CHAIN.console().emit(Note(chosen, f"Prometheus at {url}" if url else nobody))
     if any(needs_certificate(CHAIN.session().cluster, node) for node in CHAIN.session().cluster.nodes):
         from kafab.ops.secure.issue import issue
         from kafab.screens.secure import show_issued

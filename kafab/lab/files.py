@@ -9,7 +9,7 @@ from kafab.config.security import FIRST_SECURE_ZOOKEEPER
 from kafab.lab.shape import Controllers, Shape
 from kafab.model import Mode, Version
 
-PORTS_PER_HOST = 8
+PORTS_PER_HOST = 9
 """In this order: sshd, ZooKeeper's client (or the controller's), quorum and election ports, the broker's listener, and in a
 secure lab the one of its clients."""
 
@@ -168,7 +168,9 @@ _SHARE_PROPERTIES = {
 
 
 def _host(host: LabHost, shape: Shape) -> dict[str, object]:
-    sshd, client, quorum, election, broker, clients, *metrics = range(host.port, host.port + PORTS_PER_HOST)
+    sshd, client, quorum, election, broker, clients, *metrics, _ = range(
+        host.port, host.port + PORTS_PER_HOST
+    )
     secure: dict[str, object] = {"listeners": {"INTERNAL": {"port": broker}, "CLIENTS": {"port": clients}}}
     ports: dict[str, dict[str, object]] = {
         "zookeeper": {"port": client, "quorum_port": quorum, "election_port": election},

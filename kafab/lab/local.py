@@ -20,6 +20,8 @@ from kafab.lab.kinds import Kind
 from kafab.lab.machine import PortTaken, Process
 from kafab.lab.named import NamedLab, write
 from kafab.lab.shape import ANY, Shape, Wish
+from kafab.model import Cluster
+from kafab.ops.author.metrics import render
 from kafab.words import plural
 
 MAX_HOSTS = 50
@@ -28,6 +30,7 @@ FIRST_PORT, SLOT, SLOTS = 20000, 100, 120
 TRIES = 3
 """Labs that come up at one moment can choose the same ports: the one whose sshd is late takes others."""
 PATIENCE = timedelta(seconds=30)
+_PROMETHEUS = "prometheus"
 _KILLED = timedelta(seconds=5)
 
 
@@ -84,6 +87,28 @@ class LocalLab(NamedLab):
                     self._remove()
                     raise
             return True
+
+    def watch(self, cluster: Cluster) -> str | None:
+        """Let a Prometheus of the lab's own read the metrics of its nodes; return its URL, None where there is no Prometheus here.
+
+        One that runs already reads what is written anew by itself.
+        """
+        folder = self.folder / _PROMETHEUS
+        render(cluster, folder)
+        port = _port(self._hosts()[0]) + PORTS_PER_HOST - 1
+        url = f"http://{ADDRESS}:{port}"
+        if _started(folder, self._machine.processes()):
+            return url
+        words = [
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={ADDRESS}:{port}",
+        ]
+        process = self._machine.start(_PROMETHEUS, words, folder / "prometheus.log")
+        if process is None:
+            return None
+        (folder / "process").write_text(f"{process.pid} {process.start}\n")
+        return url
 
     def status(self) -> tuple[HostStatus, ...]:
         """Return the hosts of the lab in their order; none where it is not up."""
@@ -186,6 +211,7 @@ class LocalLab(NamedLab):
         self._end("ZooKeeper", lambda now: _nodes(folders, now, lambda name: name.startswith(quorum)))
         # A start that was killed before it wrote the run record; the folder in its class path tells whose it is.
         self._end("unrecorded nodes", lambda now: [each for each in now if self._is_ours(each)])
+        self._end(_PROMETHEUS, lambda now: _watchers(self.folder / _PROMETHEUS, now))
         sshds = self._machine.processes()
         listeners = [found for folder in folders if (found := _sshd(folder, sshds))]
         ours = {each.pid: each.start for each in _with_descendants(listeners, sshds)}
@@ -249,6 +275,17 @@ def _sshd(folder: Path, processes: Sequence[Process]) -> Process | None:
         if [process.pid] == pid_file and str(folder / "sshd_config") in process.command:
             return process
     return None
+
+
+def _started(folder: Path, processes: Sequence[Process]) -> Process | None:
+    """Return the Prometheus of a folder by its record."""
+    record = _numbers(folder / "process")
+    return next((process for process in processes if [process.pid, process.start] == record), None)
+
+
+def _watchers(folder: Path, processes: Sequence[Process]) -> list[Process]:
+    """Return what reads the configuration in that folder, also where lab.up was killed before it wrote a record."""
+    return [process for process in processes if f"--config.file={folder}/" in process.command]
 
 
 def _records(folder: Path) -> Iterator[Path]:

@@ -44,6 +44,9 @@ class Machine(Protocol):
     def start_sshd(self, config: Path, log: Path, pid_file: Path) -> Process:
         """Start an sshd and return when it listens. Raises Failed with the last lines of its log, PortTaken for its port."""
 
+    def start(self, program: str, words: Sequence[str], log: Path) -> Process | None:
+        """Start a program that outlives us, its output in ``log``; None where it is not on the PATH. Raises Failed where it ends at once."""
+
     def processes(self) -> Sequence[Process]:
         """Return what runs now, as far as this user may see; what has ended and was not collected yet is left out."""
 

@@ -44,23 +44,23 @@ def _address(node: Node) -> str:
     return node.metrics_bind or node.peer_listener.advertised
 
 
-def job(folder: str) -> dict[str, Any]:
-    """Return the job that reads all targets below a folder."""
+def job(folder: str, step: int = STEP) -> dict[str, Any]:
+    """Return the job that reads all targets below a folder, every ``step`` seconds."""
     return {
         "job_name": JOB,
-        "scrape_interval": f"{STEP}s",
-        "scrape_timeout": "10s",
+        "scrape_interval": f"{step}s",
+        "scrape_timeout": f"{min(step, 10)}s",
         "file_sd_configs": [{"files": [f"{folder}/targets/*.json"]}],
     }
 
 
-def configuration(folder: str) -> str:
+def configuration(folder: str, step: int = STEP) -> str:
     """Return a whole configuration of Prometheus, for one that watches nothing else."""
     return _HEAD + _text(
         {
-            "global": {"evaluation_interval": f"{STEP}s"},
+            "global": {"evaluation_interval": f"{step}s"},
             "rule_files": [f"{folder}/rules/*.yml"],
-            "scrape_configs": [job(folder)],
+            "scrape_configs": [job(folder, step)],
         }
     )
 

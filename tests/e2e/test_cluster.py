@@ -28,6 +28,7 @@ from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_markers_are_no_records, check_what_kafka_answers
 from tests.labs import LocalLab
 from tests.metrics_checks import check_metrics
+from tests.prometheus_checks import until, watching
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
     check_that_clients_stay,
@@ -108,6 +109,18 @@ def test_started_cluster_verifies(lab: Lab) -> None:
 def test_nodes_show_their_metrics(lab: Lab) -> None:
     """Each broker and ZooKeeper server shows what dashboards and alerts need of it."""
     check_metrics(lab)
+
+
+@pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
+def test_killed_broker_fires_its_alert(lab: Lab, tmp_path: Path) -> None:
+    """A Prometheus that waits a twelfth of the time warns of the broker that was killed, by its name, and is silent when it is back."""
+    with watching(lab.cluster, tmp_path, hurry=12) as watcher:
+        before = watcher.firing()
+        os.kill(lab.pid("node2/broker"), signal.SIGKILL)
+        until(lambda: ("KafkaBrokerDown", "node2/broker") in watcher.firing())
+        lab.fab.must("start")
+        until(lambda: watcher.firing() == before)
+    assert before == set()
 
 
 @pytest.mark.parametrize("name", ["INTERNAL", "EXTERNAL"])

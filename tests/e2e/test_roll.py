@@ -21,6 +21,7 @@ from tests.disturbances import configure, frozen, heard, produce, topic, zookeep
 from tests.fab import Fab
 from tests.labs import LocalLab
 from tests.plain_client import plain_client
+from tests.prometheus_checks import of_lab, until
 from tests.set_online import check_that_a_property_is_set_online
 
 pytestmark = pytest.mark.e2e
@@ -83,7 +84,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     home = tmp_path_factory.mktemp("home")
     fab = Fab(home)
     try:
-        fab.must("lab.up", *SHAPES[request.param], "deploy", "start")
+        fab.must("lab.up", *SHAPES[request.param], "--observe", "deploy", "start")
         fab.must("topics.create", "orders", "--partitions", "6", "--replication-factor", "3")
         yield Lab(fab)
     finally:
@@ -113,6 +114,10 @@ class Undisturbed:
     document: dict[str, Any]
     began: dict[str, int]
     client: dict[str, Any]
+    fired: frozenset[str]
+    """The alerts that fired meanwhile in the Prometheus of the lab."""
+    watched: int
+    """How many nodes it reads at the end."""
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +125,13 @@ def undisturbed(lab: Lab) -> Undisturbed:
     """Roll everything once, with a canary and a plain client beside it."""
     before = lab.beginnings()
     with plain_client(lab.cluster.bootstrap, "orders") as client:
+        begun = time.monotonic()
         done = lab.fab.must("restart", "--json")
-        return Undisturbed(done.document, replaced(before, lab.beginnings()), client.end())
+        watcher = of_lab(lab.fab.must("lab.up").err.splitlines())
+        until(lambda: watcher.up() == len(lab.cluster.nodes))
+        fired = watcher.fired(int(time.monotonic() - begun) + 1)
+        began = replaced(before, lab.beginnings())
+        return Undisturbed(done.document, began, client.end(), frozenset(fired), watcher.up())
 
 
 def test_each_process_is_replaced_once(lab: Lab, undisturbed: Undisturbed) -> None:
@@ -148,6 +158,11 @@ def test_plain_client_loses_nothing(undisturbed: Undisturbed) -> None:
         0,
         {},
     ), found
+
+
+def test_alerts_are_silent(lab: Lab, undisturbed: Undisturbed) -> None:
+    """A Prometheus that reads every node finds nothing to warn of while each of them is restarted."""
+    assert (undisturbed.fired, undisturbed.watched) == (frozenset(), len(lab.cluster.nodes))
 
 
 def test_cluster_is_whole_after_the_last_node(undisturbed: Undisturbed) -> None:

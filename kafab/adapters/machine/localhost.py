@@ -91,6 +91,25 @@ class Localhost:
         kind = PortTaken if "already in use" in said else Failed
         raise kind(f"sshd with {config} did not come up within {SSHD_SECONDS:g} s: {said}")
 
+    def start(self, program: str, words: Sequence[str], log: Path) -> Process | None:
+        """Start it in a session of its own: Ctrl-C is for us alone."""
+        if shutil.which(program) is None:
+            return None
+        text = 'nohup "$@" >> "$0" 2>&1 < /dev/null & echo "$!"'
+        done = subprocess.run(  # noqa: S603  # words of kafab's own, and a folder
+            ["/bin/sh", "-c", text, str(log), program, *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            check=True,
+        )
+        process = _process(int(done.stdout))
+        if process is None:
+            raise Failed(
+                f"{program} ended at once: {log.read_text(encoding='utf-8', errors='replace')[-500:]}"
+            )
+        return process
+
     def processes(self) -> Sequence[Process]:
         """Read /proc."""
         pids = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal()]
