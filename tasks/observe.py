@@ -15,7 +15,7 @@ from .chain import CHAIN
     }
 )
 def render(_context: Context, out: str, json: bool = False) -> None:
-    """Write where Prometheus asks the cluster's nodes, what it warns of, and tests of that."""
+    """Write where Prometheus asks the cluster's nodes, what it warns of, tests of that, and dashboards for Grafana."""
     from kafab.ops.author import metrics
 
     cluster, console = CHAIN.session().cluster, CHAIN.console(json=json)

@@ -14,6 +14,7 @@ from typing import Any
 
 from kafab.metrics import prometheus
 from kafab.metrics.alerts import ALERTS
+from kafab.metrics.dashboards import BOARDS
 from kafab.model import Cluster
 from kafab.ops.author.metrics import render
 from tests.conftest import cannot_run
@@ -49,6 +50,23 @@ class Prometheus:
     def up(self) -> int:
         """Return how many nodes it reads."""
         return len(self.asked('up{job="kafab"} == 1'))
+
+
+def check_panels(watcher: Prometheus, cluster: Cluster) -> None:
+    """Each panel of each dashboard has data, but for those of the other mode."""
+    other = "zookeeper" if cluster.kraft else "kraft"
+    empty = [
+        f"{board.name}: {panel.title}"
+        for board in BOARDS
+        for panel in board.panels
+        if panel.mode != other and not watcher.asked(_filled(panel.expr, cluster))
+    ]
+    assert empty == []
+
+
+def _filled(expr: str, cluster: Cluster) -> str:
+    """Put in what Grafana does."""
+    return expr.replace("$cluster", cluster.name).replace("$node", ".*").replace("$__rate_interval", "30s")
 
 
 @contextmanager

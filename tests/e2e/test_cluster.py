@@ -28,7 +28,7 @@ from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_markers_are_no_records, check_what_kafka_answers
 from tests.labs import LocalLab
 from tests.metrics_checks import check_metrics
-from tests.prometheus_checks import until, watching
+from tests.prometheus_checks import check_panels, until, watching
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
     check_that_clients_stay,
@@ -109,6 +109,13 @@ def test_started_cluster_verifies(lab: Lab) -> None:
 def test_nodes_show_their_metrics(lab: Lab) -> None:
     """Each broker and ZooKeeper server shows what dashboards and alerts need of it."""
     check_metrics(lab)
+
+
+def test_every_panel_has_data(lab: Lab, tmp_path: Path) -> None:
+    """What a dashboard asks a Prometheus of this cluster it gets an answer to, also where nothing has happened yet."""
+    with watching(lab.cluster, tmp_path, hurry=12) as watcher:
+        until(lambda: bool(watcher.asked("rate(process_cpu_seconds_total[30s])")))
+        check_panels(watcher, lab.cluster)
 
 
 @pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)

@@ -1,6 +1,7 @@
 """What Prometheus is given: targets, a configuration, and alerts that are proven in both directions by promtool."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import yaml
 from kafab.errors import UsageError
 from kafab.metrics import prometheus
 from kafab.metrics.alerts import ALERTS, Alert
+from kafab.metrics.dashboards import BOARDS, Board, document
 from kafab.model import AgentFile, Cluster
 from kafab.ops.author.metrics import render
 from tests.conftest import cannot_run, cluster_in
@@ -169,3 +171,25 @@ def test_rules_are_the_same_for_every_cluster(tmp_path: Path) -> None:
         for rule in group["rules"]
     ]
     assert names == [alert.name for alert in ALERTS]
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_dashboard_has_its_panels_side_by_side(board: Board) -> None:
+    """Every panel of the table is in Grafana's JSON with its query, none covers another, and only variables that it has are asked for."""
+    document_ = json.loads(document(board))
+    panels = document_["panels"]
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
+    asked = {name for panel in board.panels for name in re.findall(r"\$(\w+)", panel.expr)}
+    known = {variable["name"] for variable in document_["templating"]["list"]} | {"__rate_interval"}
+    assert ([panel["targets"][0]["expr"] for panel in panels], len(places)) == (
+        [panel.expr for panel in board.panels],
+        len(panels),
+    )
+    assert asked <= known
+
+
+def test_titles_are_there_once() -> None:
+    """A title is the name of one panel of its dashboard."""
+    assert [
+        board.name for board in BOARDS if len({panel.title for panel in board.panels}) < len(board.panels)
+    ] == []

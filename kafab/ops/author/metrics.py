@@ -4,11 +4,12 @@ from pathlib import Path
 
 from kafab.errors import Failed, UsageError
 from kafab.metrics import prometheus
+from kafab.metrics.dashboards import BOARDS, document
 from kafab.model import Cluster
 
 
 def render(cluster: Cluster, out: Path) -> dict[Path, bool]:
-    """Write the targets of a cluster, the rules, their tests and a configuration below ``out``.
+    """Write the targets of a cluster, the rules, their tests, a configuration and dashboards below ``out``.
 
     Returns each file and whether it is another one now. Several clusters can share a folder: only the file of targets is a cluster's own.
     Raises UsageError where no node shows metrics, Failed where the folder cannot be written.
@@ -24,6 +25,7 @@ def render(cluster: Cluster, out: Path) -> dict[Path, bool]:
         folder / "rules" / "kafab.yml": prometheus.rules(),
         folder / "tests" / "kafab.yml": prometheus.rule_tests("../rules/kafab.yml"),
         folder / "prometheus.yml": prometheus.configuration(str(folder)),
+        **{folder / "dashboards" / f"{board.name}.json": document(board) for board in BOARDS},
     }
     try:
         return {file: _written(file, text) for file, text in texts.items()}
