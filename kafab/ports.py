@@ -39,7 +39,7 @@ from kafab.groups.values import At, Commit, Ends, Group, Listed, Listing
 from kafab.hosts.ways import Passage
 from kafab.listeners import Protocol as ListenerProtocol
 from kafab.login import IN_THE_CLEAR, Identity, Login
-from kafab.model import AgentFile, Endpoint, Node
+from kafab.model import AgentFile, Endpoint, Node, Version
 from kafab.records.reading import Found, Progress, Reading, ReadOrder
 from kafab.records.settings import Client, ConsumerSettings, ProducerSettings
 from kafab.records.writing import Acked, Order, Written
@@ -517,8 +517,8 @@ class Secrets(Protocol):
 class Certificates(Protocol):
     """The cluster's certificates and keys on this machine; each is judged before it is used."""
 
-    def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
-        """Return what these nodes show, and whom they trust. Raises Failed with every defect."""
+    def stores(self, nodes: Iterable[Node], version: Version) -> Mapping[Node, Stores]:
+        """Return what these nodes show, and whom they trust, as Kafka of that version reads it. Raises Failed with every defect."""
 
     def findings(
         self, nodes: Iterable[Node], clocks: Mapping[str, datetime] | None = None

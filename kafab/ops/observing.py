@@ -73,7 +73,7 @@ def read_secrets(cluster: Cluster, nodes: Iterable[Node], world: World) -> Resol
 def read_stores(cluster: Cluster, nodes: Iterable[Node], world: World) -> dict[Node, Stores]:
     """Return what those of these nodes show that have certificates. Raises a KafabError where one has a defect."""
     asked = [node for node in nodes if needs_certificate(cluster, node)]
-    return dict(world.certificates.stores(asked)) if asked else {}
+    return dict(world.certificates.stores(asked, cluster.version)) if asked else {}
 
 
 def _read(reference: Reference, world: World, *, lines: bool) -> Secret | KafabError:

@@ -8,7 +8,7 @@ from kafab.command import Secret
 from kafab.config.render import Stores
 from kafab.findings import Finding, Severity
 from kafab.login import Identity
-from kafab.model import Node
+from kafab.model import Node, Version
 
 
 class FakeCertificates:
@@ -18,7 +18,7 @@ class FakeCertificates:
         self.serial = serial
         self.clocks: dict[str, datetime] = {}
 
-    def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
+    def stores(self, nodes: Iterable[Node], version: Version) -> Mapping[Node, Stores]:  # noqa: ARG002  # the port's signature; one text for all
         """Return texts that name the node."""
         return {
             node: Stores(Secret(f"the key of {node.name}, {self.serial}\n"), "the CA\n") for node in nodes

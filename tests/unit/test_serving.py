@@ -11,7 +11,7 @@ from kafab.command import Secret
 from kafab.errors import Failed
 from kafab.findings import Severity
 from kafab.inventory import load
-from kafab.model import Cluster, Security
+from kafab.model import Cluster, Security, Version
 from kafab.ops.secure.issue import issue
 from kafab.ops.secure.serving import ShelfCertificates
 from kafab.ops.secure.shelf import Shelf
@@ -49,17 +49,27 @@ def shelf(cluster: Cluster, tmp_path: Path) -> Shelf:
 
 def test_each_node_gets_its_own_key_and_the_ca(cluster: Cluster, shelf: Shelf) -> None:
     """A key store has the node's key, its certificate, and nothing of another node's."""
-    stores = ShelfCertificates(cluster, shelf).stores(cluster.nodes)
+    stores = ShelfCertificates(cluster, shelf).stores(cluster.nodes, cluster.version)
     kept = shelf.folder / "nodes" / "node1" / "broker"
     key, certificate = ((kept / name).read_text() for name in ("node.key", "node.crt"))
     assert stores[cluster.nodes[0]].key == Secret(key + certificate)
     assert {one.trusted for one in stores.values()} == {shelf.authority_file.read_text()}
 
 
+@pytest.mark.parametrize(("version", "encoded"), [("2.4.1", True), ("3.9.2", False), ("4.3.1", False)])
+def test_stores_are_what_that_kafka_reads(
+    version: str, encoded: bool, cluster: Cluster, shelf: Shelf
+) -> None:
+    """An upgrade across Kafka 3.0 asks for stores of another kind than the running version has: PKCS12 before, PEM from then on."""
+    stores = ShelfCertificates(cluster, shelf).stores(cluster.nodes, Version.parse(version))
+    key = stores[cluster.nodes[0]].key.value
+    assert ("BEGIN PRIVATE KEY" in key, key.startswith("MII")) == (not encoded, encoded)
+
+
 def test_missing_certificate_is_told_with_the_command(cluster: Cluster, tmp_path: Path) -> None:
     """Before the first secure.issue a deploy says what to type."""
     with pytest.raises(Failed, match="has listeners with TLS") as caught:
-        ShelfCertificates(cluster, Shelf(tmp_path / "empty")).stores(cluster.nodes)
+        ShelfCertificates(cluster, Shelf(tmp_path / "empty")).stores(cluster.nodes, cluster.version)
     assert "fab secure.issue" in (caught.value.hint or "")
 
 
@@ -71,7 +81,7 @@ def test_every_defect_is_told_at_once(cluster: Cluster, shelf: Shelf) -> None:
         (first / name).write_bytes(two)
         (second / name).write_bytes(one)
     with pytest.raises(Failed, match="nothing was changed") as caught:
-        ShelfCertificates(cluster, shelf).stores(cluster.nodes)
+        ShelfCertificates(cluster, shelf).stores(cluster.nodes, cluster.version)
     assert [name in caught.value.message for name in ("node1/broker:", "node2/broker:", "node3/broker:")] == [
         True,
         True,
@@ -84,7 +94,7 @@ def test_subject_that_is_no_super_user_is_refused(cluster: Cluster, shelf: Shelf
     other = replace(cluster, security=Security(nodes=("CN=kafka1,O=Ex",)))
     said = "its subject is CN=kafka-node,O=prod; expected CN=kafka1,O=Ex, or security.nodes in the inventory"
     with pytest.raises(Failed, match=re.escape(said)):
-        ShelfCertificates(other, shelf).stores(other.nodes)
+        ShelfCertificates(other, shelf).stores(other.nodes, other.version)
 
 
 def test_kafab_has_an_identity(cluster: Cluster, shelf: Shelf) -> None:

@@ -9,7 +9,7 @@ from kafab.config.security import PKCS12_PASSWORD, node_subjects, operator_subje
 from kafab.errors import Failed
 from kafab.findings import Finding, Severity
 from kafab.login import Identity
-from kafab.model import Cluster, Node
+from kafab.model import Cluster, Node, Version
 from kafab.ops.secure.shelf import Shelf
 from kafab.pki import files
 from kafab.pki.java import key_store, trust_store
@@ -30,8 +30,8 @@ class ShelfCertificates:
         self._cluster = cluster
         self._shelf = shelf
 
-    def stores(self, nodes: Iterable[Node]) -> Mapping[Node, Stores]:
-        """Judge and read what these nodes show."""
+    def stores(self, nodes: Iterable[Node], version: Version) -> Mapping[Node, Stores]:
+        """Judge and read what these nodes show; in an upgrade the version is another one than the cluster's."""
         authority = self._authority()
         trusted = files.pem(authority.certificates).decode()
         found = {node: self._shelf.found(want(self._cluster, node)) for node in nodes}
@@ -45,7 +45,7 @@ class ShelfCertificates:
         if faults:
             told = few([f"\n  {fault}" for fault in faults], 10)
             raise Failed(f"nothing was changed; certificates with a defect:{told}", hint=_ALL)
-        if reads_pem(self._cluster.version):
+        if reads_pem(version):
             return {node: Stores(_key_store(one), trusted) for node, one in found.items()}
         of_all = self._shelf.encoded(
             "ca.p12", trusted, lambda: trust_store(authority.certificates, Secret(PKCS12_PASSWORD))
