@@ -16,6 +16,8 @@ JSON = "Print one JSON document."
 YES = "Go ahead without asking."
 UNSAFE = "Stop even what the rest of the cluster needs."
 NEW_ENSEMBLE = "Let ZooKeeper servers that lost their data begin with nothing; the value is the cluster's name, typed again."
+PREVIOUS = "Put back what ran before, in the place of what the inventory asks for; see docs/rolling.md."
+OLDER = "With --previous: what ran before that."
 ACCEPT_EMPTY = (
     "Nodes whose disks are really new, comma-separated: their folders may lack the data that they have held."
 )
@@ -50,6 +52,8 @@ def on(
         "detailed_exitcode": "Exit with 10 when changes are pending.",
         "new_ensemble": NEW_ENSEMBLE,
         "accept_empty": ACCEPT_EMPTY,
+        "previous": PREVIOUS,
+        "older": OLDER,
     }
 )
 def plan(
@@ -59,6 +63,9 @@ def plan(
     detailed_exitcode: bool = False,
     new_ensemble: str | None = None,
     accept_empty: str | None = None,
+    *,
+    previous: bool = False,
+    older: bool = False,
 ) -> int:
     """Show what deploy would change: files as a diff, secrets masked. Changes nothing."""
     from kafab.ops.deploy.deploy import make_plan
@@ -67,7 +74,12 @@ def plan(
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
     anew, accepted = _anew(cluster, new_ensemble), _accepted(cluster, accept_empty)
-    _, found = make_plan(cluster, limit, session, anew=anew, accepted=accepted)
+    if _previous(previous, older, anew or accepted):
+        from kafab.ops.deploy.previous import make_previous
+
+        found = make_previous(cluster, limit, session, older=older).plan
+    else:
+        _, found = make_plan(cluster, limit, session, anew=anew, accepted=accepted)
     show_plan(console, cluster, found)
     return 10 if found and detailed_exitcode else 0
 
@@ -79,6 +91,8 @@ def plan(
         "skip_preflight": "Deploy also where preflight says that it will fail.",
         "new_ensemble": NEW_ENSEMBLE,
         "accept_empty": ACCEPT_EMPTY,
+        "previous": PREVIOUS,
+        "older": OLDER,
     }
 )
 def deploy(
@@ -88,14 +102,25 @@ def deploy(
     skip_preflight: bool = False,
     new_ensemble: str | None = None,
     accept_empty: str | None = None,
+    *,
+    previous: bool = False,
+    older: bool = False,
 ) -> None:
-    """Put release and configuration on the hosts. Starts and restarts nothing."""
+    """Put release and configuration on the hosts. Starts and restarts nothing.
+
+    With --previous it puts back what ran before, from what each host has kept; `restart --pending` rolls to it.
+    """
     from kafab.ops.deploy.deploy import deploy as run
     from kafab.screens.cluster import show_deployed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
     anew, accepted = _anew(cluster, new_ensemble), _accepted(cluster, accept_empty)
+    if _previous(previous, older, anew or accepted or skip_preflight):
+        from kafab.ops.deploy.previous import deploy_previous
+
+        show_deployed(console, deploy_previous(cluster, limit, session, older=older).deployed.plan)
+        return
     done = run(cluster, limit, session, check=not skip_preflight, anew=anew, accepted=accepted)
     done.raise_unless_done()
     show_deployed(console, done.plan)
@@ -172,6 +197,20 @@ def logs(_context: Context, node: str, lines: str = "50", follow: bool = False) 
             console.stream(run.follow(found, wanted, session.fleet))
     else:
         run.last_lines(found, wanted, session.fleet, console.piecewise())
+
+
+def _previous(previous: bool, older: bool, others: object) -> bool:
+    """Tell whether what ran before was asked for. Raises UsageError for flags that do not go together."""
+    from kafab.errors import UsageError
+
+    if older and not previous:
+        raise UsageError("found --older alone; expected it with --previous")
+    if previous and others:
+        raise UsageError(
+            "found --previous with --new-ensemble, --accept-empty or --skip-preflight; expected it without: "
+            "what ran before is put back over the data that are there"
+        )
+    return previous
 
 
 def _anew(cluster: "Cluster", name: str | None) -> bool:

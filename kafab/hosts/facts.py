@@ -35,6 +35,8 @@ class Process:
     asked: bool = False
     """kafab asked it to stop: if it is gone, that is why."""
     uptime: timedelta | None = None
+    start: int = 0
+    """Its start time in ticks since the boot: with the pid it names this very process."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,34 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """What a node was started from before, kept on its host; see `plans.generations`."""
+
+    number: int
+    """The newest has the highest."""
+    release: str
+    configuration: str
+    """Digest of the configuration that its process recorded."""
+    units: str
+    """Digest of the unit files that stood beside it."""
+    kept: int
+    """Since when, in seconds since 1970, by the host's clock."""
+    files: Mapping[str, FileFact] = field(default_factory=dict)
+    """File name -> fact, where they were asked for."""
+    unit_files: Mapping[str, FileFact] = field(default_factory=dict)
+    """Name of a unit file -> fact, where they were asked for."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The generations that a node had to go back to, newest first, when a process ran that may still do."""
+
+    pid: int
+    start: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     """One node on its host. Paths that do not exist are absent from the mappings."""
 
@@ -127,6 +157,10 @@ class NodeFacts:
     """Data directory -> what it has held, by the record; empty where there is none."""
     filled: frozenset[PurePosixPath] = frozenset()
     """Directories of the record, in the inventory or not, that hold partitions or a server's transactions now."""
+
+    generations: tuple[Generation, ...] = ()
+    """What it was started from before, newest first."""
+    aim: Aim | None = None
 
     @property
     def key(self) -> str | None:

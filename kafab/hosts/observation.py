@@ -16,11 +16,13 @@ from pathlib import PurePosixPath
 from kafab.command import Cmd, Outcome, Raw, Script
 from kafab.config.properties import parse_properties
 from kafab.config.render import RenderedFile
-from kafab.config.units import unit_paths
+from kafab.config.units import UNITS, unit_paths
 from kafab.hosts import sights
 from kafab.hosts.facts import (
+    Aim,
     FileFact,
     FileSystem,
+    Generation,
     Held,
     HostFacts,
     Identity,
@@ -33,7 +35,18 @@ from kafab.hosts.profile import PROFILE
 from kafab.hosts.quorum_files import formed
 from kafab.model import Host, Node, Role, Supervisor
 from kafab.shell.frame import asking, whole
-from kafab.shell.layout import HELD, MANIFEST, META_PROPERTIES, METADATA, MYID, PROCESS, VERSION_2
+from kafab.shell.layout import (
+    BEFORE,
+    DIGEST_KEY,
+    HELD,
+    MANIFEST,
+    META_PROPERTIES,
+    METADATA,
+    MYID,
+    OF_UNIT,
+    PROCESS,
+    VERSION_2,
+)
 from kafab.shell.library import compose
 from kafab.unknown import Unknown
 
@@ -47,11 +60,21 @@ _MARKS = ("plain", "readable", "settled", "marks", "sights")
 
 
 def observation(
-    host: Host, nodes: Mapping[Node, Sequence[RenderedFile]], upgrade: PurePosixPath | None = None
+    host: Host,
+    nodes: Mapping[Node, Sequence[RenderedFile]],
+    upgrade: PurePosixPath | None = None,
+    *,
+    earlier: bool = False,
 ) -> Script:
-    """Return the script that observes these nodes of one host, given the files each should have, and an upgrade's record."""
+    """Return the script that observes these nodes of one host, given the files each should have, and an upgrade's record.
+
+    ``earlier`` asks for the texts of all files there, and of those that were kept from before.
+    """
     wanted = "\n".join(f"{file.sha256}  {file.path}" for files in nodes.values() for file in files)
     paths = [file.path for files in nodes.values() for file in files]
+    # A part of the digest of what a process was started from, whatever the inventory asks for by now.
+    paths += [node.config / DIGEST_KEY for node in nodes]
+    paths = list(dict.fromkeys(paths))
     data = [path for node in nodes for path in node.data_folders]
     libraries, calls = ["plain", "alive", "lies", "observe"], list[Cmd]()
     if host.supervisor is Supervisor.SYSTEMD:
@@ -76,6 +99,8 @@ def observation(
         calls.append(Cmd("upgrade", upgrade))
     if paths:
         calls.append(Cmd("files", *paths))
+    if earlier:
+        calls += [Cmd("texts", node.config) for node in nodes]
     return asking(libraries, *calls, timeout=TIMEOUT, given={"wanted": wanted})
 
 
@@ -85,6 +110,7 @@ def _node(node: Node) -> list[Cmd]:
     calls = [Cmd("node", node.instance, node.current, node.run, node.config / MANIFEST, *unit)]
     # Under systemd `node` itself says whether the run folder is there: it has to be root's.
     calls += [Cmd("folder", path) for path in node_directories(node) if not systemd or path != node.run]
+    calls.append(Cmd("earlier", node.config))
     calls += [Cmd("held", node.config / HELD), *(Cmd("place", path) for path in node.data_folders)]
     return [*calls, Cmd("unit", node.unit)] if systemd else calls
 
@@ -149,6 +175,9 @@ def _hidden(lines: Sequence[str]) -> str:
     return f"no file, or a link, which kafab does not follow: {', '.join(odd)}" if odd else ""
 
 
+_GENERATION = re.compile(r"(\d{1,9}) (\S+) (\S+) (\S+) (\d{1,12})", re.ASCII)
+"""Number, release, digest of the configuration, digest of the units, time."""
+_AIM = re.compile(r"(\d{1,10}) (\d{1,20})((?: \d{1,9}){1,2})", re.ASCII)
 _SIGHTS = frozenset({"sight", "real", "launcher", "strange"})
 
 
@@ -204,6 +233,8 @@ class _Reader:
         self.boot: str | None = None
         self.inodes: dict[PurePosixPath, str] = {}
         self.upgrade = ""
+        self.generations: dict[str, list[Generation]] = {}
+        self.aims: dict[str, Aim] = {}
         self.enabled: set[str] = set()
         self.unit_states: dict[str, str] = {}
         self.unit_files: dict[str, list[PurePosixPath]] = {}
@@ -262,6 +293,17 @@ class _Reader:
 
     def _upgrade(self, value: str) -> None:
         self.upgrade = value
+
+    def _earlier(self, value: str) -> None:
+        # What says nothing that can be read is none; the next one takes its place.
+        if found := _GENERATION.fullmatch(value):
+            number, release, configuration, units, kept = found.groups()
+            generation = Generation(int(number), release, configuration, units, int(kept))
+            self.generations.setdefault(self.node, []).append(generation)
+
+    def _aim(self, value: str) -> None:
+        if found := _AIM.fullmatch(value):
+            self.aims[self.node] = Aim(int(found[1]), int(found[2]), tuple(map(int, found[3].split())))
 
     def _inode(self, value: str) -> None:
         inode, path = value.split(" ", 1)
@@ -348,7 +390,7 @@ class _Reader:
 
     def facts(self, node: Node) -> NodeFacts:
         files = {path.name: self.file(path) for path in self.digests if path.parent == node.config}
-        units = {path: self.file(path) for path in self.digests if path.name.endswith((".service", ".conf"))}
+        units = {path: self.file(path) for path in self.digests if UNITS in path.parents}
         identities = {path: self.myids[path] for path in node.data if path in self.myids}
         identities |= {
             path: replace(_identity("\n".join(self.metas[path])), joined=path in self.joined)
@@ -378,7 +420,21 @@ class _Reader:
             held=self.held.get(node.instance, {}),
             sights=seen,
             strange=strange,
+            generations=tuple(
+                self.generation(node, one)
+                for one in sorted(self.generations.get(node.instance, ()), key=lambda one: -one.number)
+            ),
+            aim=self.aims.get(node.instance),
         )
+
+    def generation(self, node: Node, found: Generation) -> Generation:
+        """Return it with the files that the answer has of it."""
+        folder = node.config / BEFORE / str(found.number)
+        files, units = (
+            {path.name: self.file(path) for path in self.digests if path.parent == place}
+            for place in (folder, folder / OF_UNIT)
+        )
+        return replace(found, files=files, unit_files=units)
 
     def file(self, path: PurePosixPath) -> FileFact:
         mode, owner = self.modes.get(path, ("?", "?"))
@@ -389,7 +445,7 @@ def _process(value: str) -> Process:
     pid, start, release, digest, state, up, *asked = value.split()
     alive = state == "alive"
     uptime = timedelta(seconds=max(0.0, float(up) - int(start) / TICKS_A_SECOND)) if alive else None
-    return Process(int(pid), release, digest, alive=alive, asked=bool(asked), uptime=uptime)
+    return Process(int(pid), release, digest, alive=alive, asked=bool(asked), uptime=uptime, start=int(start))
 
 
 def _identity(text: str) -> Identity:

@@ -20,13 +20,19 @@ from kafab.shell.layout import UPGRADE
 from kafab.words import plural
 
 
-def observe(desired: Desired, fleet: Fleet) -> Observed:
-    """Ask every host that has one of the nodes; hosts that did not answer are Unknown."""
+def observe(desired: Desired, fleet: Fleet, *, earlier: bool = False) -> Observed:
+    """Ask every host that has one of the nodes; hosts that did not answer are Unknown.
+
+    ``earlier`` asks for what the nodes were started from before, too: `NodeFacts.generations` has the texts then.
+    """
     cluster = desired.cluster
     files = {name: desired.files(name) for name in desired.host_names}
     scripts = {
         name: observation(
-            cluster.host(name), nodes, cluster.host(name).paths.run / f"{cluster.name}{UPGRADE}"
+            cluster.host(name),
+            nodes,
+            cluster.host(name).paths.run / f"{cluster.name}{UPGRADE}",
+            earlier=earlier,
         )
         for name, nodes in files.items()
     }

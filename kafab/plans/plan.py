@@ -18,6 +18,7 @@ from kafab.hosts import held, profile, sharing
 from kafab.hosts.belonging import HINT, belonging, id_key
 from kafab.hosts.facts import FileFact, HostFacts, NodeFacts, NodesFacts
 from kafab.model import Cluster, Host, Node
+from kafab.plans.generations import keep_step
 from kafab.plans.persisted import guard_persisted
 from kafab.plans.protocols import guard_protocols
 from kafab.plans.quorum_guard import guard_formed
@@ -46,6 +47,7 @@ from kafab.words import plural
 
 PENDING = "restart pending"
 DEPLOY_PENDING = "deploy pending"
+EDITED = "edited by hand"
 
 
 @dataclass(frozen=True)
@@ -224,15 +226,24 @@ def _configuration_steps(
         if user and not hosts[name].account:
             yield MakeAccount(name, user)
         written: set[PurePosixPath] = set()
+        keeping: list[Step] = []
+        steps: list[Step] = []
         for wanted in desired.nodes:
             if wanted.node.host.name == name:
-                yield from _node_steps(desired, wanted, _facts(wanted, hosts))
-                yield from _record_steps(wanted.node, _facts(wanted, hosts), accepted)
-                yield from _unit_steps(wanted, _facts(wanted, hosts), written)
-                yield from _profile_steps(desired.cluster, wanted, hosts[name].profile, written)
+                node, facts = wanted.node, _facts(wanted, hosts)
+                steps += node_steps(desired, wanted, facts)
+                if configuration_state(desired, wanted, facts) in (EDITED, DEPLOY_PENDING):
+                    keeping += filter(None, [keep_step(node, facts)])
+                steps += _record_steps(node, facts, accepted)
+                steps += unit_steps(wanted, facts, written)
+                steps += _profile_steps(desired.cluster, wanted, hosts[name].profile, written)
+        # Before all others: a node's unit is written with the first node of its role.
+        yield from keeping
+        yield from steps
 
 
-def _node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iterator[Step]:
+def node_steps(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> Iterator[Step]:
+    """Yield what makes a node's folders, its files and its link as they are wanted; the link last."""
     node = wanted.node
     for path in wanted.directories:
         if path not in facts.directories:
@@ -277,7 +288,7 @@ def _directory(node: Node, path: PurePosixPath) -> MakeDirectory:
     return replace(step, owner=f"{'root' if path == node.config else user}:{user}")
 
 
-def _unit_steps(wanted: DesiredNode, facts: NodeFacts, written: set[PurePosixPath]) -> Iterator[Step]:
+def unit_steps(wanted: DesiredNode, facts: NodeFacts, written: set[PurePosixPath]) -> Iterator[Step]:
     """Write the unit and the drop-in; ``written`` has the units that another node of the host brought already."""
     node = wanted.node
     changed = [file for file in wanted.units if differs(file, facts.units.get(file.path))]
@@ -359,7 +370,7 @@ def configuration_state(desired: Desired, wanted: DesiredNode, facts: NodeFacts)
     other = [file.path.name for file in wanted.files if differs(file, facts.files.get(file.path.name))]
     # A file that is as wanted was not edited, whatever an interrupted deploy left in the manifest.
     if any(by_hand(facts, name) for name in other):
-        return "edited by hand"
+        return EDITED
     changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
     if changed or not current_release:
         return DEPLOY_PENDING

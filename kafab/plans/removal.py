@@ -4,6 +4,8 @@ Invariant: only what kafab placed is removed, and only where that can be told. A
 beside it lists it, or, where a deploy was interrupted before it wrote one, when its content is what kafab would write.
 A release may be removed once no link and no process uses it. Data is removed only when that was asked for and the data's own
 mark says that it is this node's. No link is ever followed.
+
+The file is over 400 lines long because what goes from a host decides what stays there: one class follows it in order.
 """
 
 import re
@@ -24,6 +26,7 @@ from kafab.plans.removing import (
     RemoveData,
     RemoveFiles,
     RemoveFolder,
+    RemoveGenerations,
     RemoveInstance,
     RemoveLink,
     RemoveLogs,
@@ -36,6 +39,7 @@ from kafab.plans.removing import (
 from kafab.plans.state import Desired, DesiredNode
 from kafab.shell.layout import (
     ACCESS,
+    BEFORE,
     DIGEST_KEY,
     DROP_IN,
     GONE,
@@ -226,6 +230,10 @@ class _OneHost:
         edited = [name for name in ours if by_hand(facts, name)]
         note = f"{', '.join(edited)}: edited by hand" if edited else ""
         self._files(node.config, ours, note=note)
+        earlier = node.config / BEFORE
+        if BEFORE in self._names(node.config):
+            self._add(RemoveGenerations(self.host.name, earlier, self.host.user))
+            self.gone.add(earlier)
         for path in (node.current, node.current.with_name(node.current.name + NEW)):
             # Behind a root that is itself a link nothing is touched.
             if path.name in self.there.links and path.name in self._names(path.parent):
@@ -289,7 +297,7 @@ class _OneHost:
         if ours:
             self._add(RemoveFiles(self.host.name, folder, tuple(ours), note=note))
             self.gone |= {folder / name for name in ours}
-        for name in sorted(place.names - set(ours)):
+        for name in sorted(place.names - {*ours, BEFORE}):
             self._keep(folder / name, "not kafab's")
 
     def _releases(self) -> None:

@@ -95,6 +95,16 @@ class RemoveLogs(_Step):
 
 
 @dataclass(frozen=True)
+class RemoveGenerations(_Step):
+    """What a node was started from before, kept in its configuration folder."""
+
+    user: str | None
+    """The service account of the node; None: all is the login user's."""
+
+    title, what = "what ran before", "generations"
+
+
+@dataclass(frozen=True)
 class RemoveLink(_Step):
     """A node's link to its release."""
 
@@ -137,6 +147,7 @@ Removal: TypeAlias = (
     | RemoveFiles
     | RemoveRun
     | RemoveLogs
+    | RemoveGenerations
     | RemoveLink
     | RemoveRelease
     | RemoveUploads
@@ -179,7 +190,7 @@ def details(step: Removing) -> dict[str, object]:
             return {"path": str(step.path), "mark": step.mark, "id": step.id, "user": step.user}
         case RemoveFiles():
             return {"path": str(step.path), "names": list(step.names)}
-        case RemoveRun() | RemoveLogs():
+        case RemoveRun() | RemoveLogs() | RemoveGenerations():
             return {"path": str(step.path), "user": step.user}
         case RemoveLink() | RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder():
             return {"path": str(step.path)}

@@ -14,6 +14,7 @@ from kafab.plans.removing import (
     RemoveData,
     RemoveFiles,
     RemoveFolder,
+    RemoveGenerations,
     RemoveInstance,
     RemoveLink,
     RemoveLogs,
@@ -26,7 +27,7 @@ from kafab.plans.removing import (
     details,
 )
 from kafab.releases.names import Agent, Artifact
-from kafab.shell.layout import MANIFEST
+from kafab.shell.layout import BEFORE, MANIFEST
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class WriteFile:
     before: str | None = field(repr=False)
     edited: bool = False
     """Somebody changed it on the host since kafab last wrote it."""
+    source: PurePosixPath | None = None
+    """Where the host itself has it, in a generation that was kept; None: its text is sent."""
 
     @property
     def subject(self) -> str:
@@ -88,6 +91,8 @@ class WriteFile:
     def __str__(self) -> str:
         if self.file.path.name == MANIFEST:
             return f"record what was deployed in {self.file.path}"
+        if self.source is not None:
+            return f"put back {self.file.path}" + (" (edited by hand on the host)" if self.edited else "")
         if self.before is None:
             return f"write {self.file.path}"
         return f"change {self.file.path}" + (" (edited by hand on the host)" if self.edited else "")
@@ -124,6 +129,35 @@ class DropFile:
 
     def __str__(self) -> str:
         return f"remove {self.path}, which is not used any more"
+
+
+@dataclass(frozen=True)
+class KeepGeneration:
+    """Keep what a node's process was started from, before its files change, and note which generation it goes back to."""
+
+    host: str
+    node: str
+    config: PurePosixPath
+    number: int
+    """The number of the new generation; 0 where nothing is kept."""
+    about: str = ""
+    """What it says of itself: release, digest of the configuration, digest of the units."""
+    files: tuple[PurePosixPath, ...] = ()
+    units: tuple[PurePosixPath, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """The numbers of the generations that go."""
+    aim: str = ""
+    """The process that ran last, and the generations that it may go back to; empty where a deploy goes by the inventory."""
+
+    @property
+    def subject(self) -> str:
+        """What the step is about, for people."""
+        return self.node
+
+    def __str__(self) -> str:
+        if self.number:
+            return f"keep what it was started from as generation {self.number}"
+        return "note which generation it goes back to" if self.aim else "forget that it went back"
 
 
 @dataclass(frozen=True)
@@ -210,7 +244,9 @@ class FormatStorage:
         return f"format {' '.join(str(path) for path in self.directories)} for {whose}{how}"
 
 
-Configuring: TypeAlias = MakeAccount | MakeDirectory | WriteFile | FlipLink | UseUnit | FormatStorage
+Configuring: TypeAlias = (
+    MakeAccount | MakeDirectory | KeepGeneration | WriteFile | FlipLink | UseUnit | FormatStorage
+)
 """What a deploy's script does on its host; a release is streamed."""
 Scripted: TypeAlias = Configuring | DropFile | Removing
 Step: TypeAlias = InstallRelease | Scripted
@@ -224,12 +260,14 @@ COUNTED: Mapping[type, tuple[str, str]] = {
     DropFile: ("file to remove", "files to remove"),
     FlipLink: ("link", "links"),
     UseUnit: ("unit", "units"),
+    KeepGeneration: ("generation", "generations"),
     FormatStorage: ("node to format", "nodes to format"),
     StayStopped: ("stopped node", "stopped nodes"),
     RemoveInstance: ("instance", "instances"),
     RemoveData: ("data directory", "data directories"),
     RemoveFiles: ("folder's files", "folders' files"),
     RemoveRun: ("run folder", "run folders"),
+    RemoveGenerations: ("node's generations", "nodes' generations"),
     RemoveLogs: ("log folder", "log folders"),
     RemoveLink: ("link to remove", "links to remove"),
     RemoveRelease: ("release to remove", "releases to remove"),
@@ -268,6 +306,14 @@ def _details(step: Step) -> dict[str, object]:  # noqa: C901, PLR0911  # one ret
                 "owner": step.file.owner,
                 "edited": step.edited,
                 "diff": step.diff,
+                "source": None if step.source is None else str(step.source),
+            }
+        case KeepGeneration():
+            return {
+                "node": step.node,
+                "path": str(step.config / BEFORE),
+                "generation": step.number or None,
+                "dropped": list(step.dropped),
             }
         case DropFile():
             return {"node": step.node, "path": str(step.path)}
@@ -286,6 +332,8 @@ def _details(step: Step) -> dict[str, object]:  # noqa: C901, PLR0911  # one ret
         case StayStopped() | RemoveInstance() | RemoveData() | RemoveFiles() | RemoveRun() | RemoveLogs():
             return details(step)
         case RemoveLink() | RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder():
+            return details(step)
+        case RemoveGenerations():
             return details(step)
 
 
@@ -310,7 +358,13 @@ def _without_secrets(step: WriteFile) -> WriteFile:
     if step.file.path.name == MANIFEST:
         # What it says of a file follows from all of that file. What it said before may be of a file that held a secret.
         text, before = (_names(text) if step.file.secret else text), _names(before)
-    return replace(step, file=replace(step.file, text=text), before=None if step.before is None else before)
+    # Of a file that is put back the digest is known beside its text.
+    digest = "" if step.secret else step.file.digest
+    return replace(
+        step,
+        file=replace(step.file, text=text, digest=digest),
+        before=None if step.before is None else before,
+    )
 
 
 def _all_masked(text: str) -> str:

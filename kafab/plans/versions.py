@@ -58,6 +58,39 @@ def ways(upgrade: Upgrade) -> str:
     return f"`{upgrade.command}` goes on with it{back}; `fab upgrade.status` shows more"
 
 
+def guard_line(facts: NodesFacts, releases: Mapping[Node, str]) -> None:
+    """Refuse to put releases of another line than the nodes run in their places. Raises Unsafe with each node, and the way.
+
+    An older one does not read the data that the newer has written; a newer one is for an upgrade, which holds back what the
+    others would not understand.
+    """
+    others = {
+        node: (runs, version)
+        for node, release in releases.items()
+        if (runs := _wrote(facts[node])) and (version := version_of(release)) and runs.line != version.line
+    }
+    if not others:
+        return
+    lines = "\n  ".join(
+        f"{node.name}: {runs} now, {version} before" for node, (runs, version) in others.items()
+    )
+    older = any(version.line < runs.line for runs, version in others.values())
+    newest = max(version for _, version in others.values())
+    raise Unsafe(
+        f"another line of Kafka ran before, and "
+        f"{'does not read what the newer one has written' if older else 'nodes of both must understand each other'}:\n  {lines}",
+        hint="what else is to be as before goes into the inventory"
+        if older
+        else f"`fab upgrade --to {newest}` is the way",
+    )
+
+
+def _wrote(facts: NodeFacts) -> Version | None:
+    """Return the version that has last written a node's data, running or not; of a node without a record the one that it would be."""
+    recorded = version_of(facts.process.release) if facts.process else None
+    return recorded or version_of(facts.release)
+
+
 def _guard_older(cluster: Cluster, facts: NodesFacts) -> None:
     newer_ones = {
         node.name: version

@@ -78,6 +78,10 @@ def test_whole_life_in_one_command(words: tuple[str, ...], tmp_path: Path) -> No
 class Lab(LocalLab):
     """A lab of 4.3.1 with isolated controllers and a dynamic quorum, whose cluster runs when a test begins and ends."""
 
+    def started_with(self, name: str, flag: str) -> bool:
+        """Tell whether a node's process has this flag."""
+        return flag in Path(f"/proc/{self.pid(name)}/cmdline").read_text().split("\0")
+
     def ids(self) -> set[str]:
         """Return every cluster id that a node's data has."""
         files = [Path(path / "meta.properties") for node in self.cluster.nodes for path in node.data]
@@ -350,6 +354,25 @@ def test_roll_of_isolated_controllers_and_brokers_loses_nothing(lab: Lab) -> Non
         0,
         0,
     )
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_what_ran_before_is_put_back_and_rolled_to(lab: Lab) -> None:
+    """A broker that was restarted with another heap goes back to its own, by what its host has kept; no other is touched."""
+    document = yaml.safe_load(lab.inventory.read_text())
+    document["hosts"]["node1"]["broker"]["heap"] = "300m"
+    others = {name: pid for name, pid in lab.pids().items() if name != "node1/broker"}
+    before = lab.started_with("node1/broker", "-Xmx300m")
+    with lab.rewritten(yaml.safe_dump(document, sort_keys=False)):
+        lab.fab.must("deploy", "restart", "--pending", "--no-canary")
+        after = lab.started_with("node1/broker", "-Xmx300m")
+        planned = lab.fab.must("plan", "--previous").out
+        back = lab.fab.must("deploy", "--previous", "restart", "--pending", "--no-canary")
+    last = lab.started_with("node1/broker", "-Xmx300m")
+    assert (before, after, last, "-Xmx300m" in planned) == (False, True, False, True)
+    assert "`fab deploy` brings it there" in back.err, back.err
+    assert {name: pid for name, pid in lab.pids().items() if name != "node1/broker"} == others
+    assert "nothing to do" in lab.fab.must("deploy").out
 
 
 @pytest.mark.xdist_group("kraft lab")

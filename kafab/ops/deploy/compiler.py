@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import PurePath
 
-from kafab.command import Cmd, Raw, Script
+from kafab.command import Cmd, Raw, Script, Word
 from kafab.config.render import RenderedFile
 from kafab.plans.removing import (
     RemoveData,
     RemoveFiles,
     RemoveFolder,
+    RemoveGenerations,
     RemoveInstance,
     RemoveLink,
     RemoveLogs,
@@ -26,6 +27,7 @@ from kafab.plans.steps import (
     DropFile,
     FlipLink,
     FormatStorage,
+    KeepGeneration,
     MakeAccount,
     MakeDirectory,
     Scripted,
@@ -41,7 +43,7 @@ REMOVAL_TIMEOUT = timedelta(minutes=10)
 DATA_TIMEOUT = timedelta(hours=1)
 """Some file systems take minutes to let go of terabytes."""
 
-_CHANGING = ("rooted", "as_account", "put", "plain", "settled", "format", "steps")
+_CHANGING = ("rooted", "as_account", "put", "plain", "settled", "format", "generations", "steps")
 _REMOVING = ("plain", "alive", "rooted", "as_account", "removal")
 
 
@@ -69,16 +71,18 @@ def _part(step: Scripted) -> _Part:
             return _Part(_removal(step), _REMOVING, DATA_TIMEOUT)
         case StayStopped() | RemoveInstance() | RemoveFiles() | RemoveRun() | RemoveLogs() | RemoveLink():
             return _Part(_removal(step), _REMOVING, REMOVAL_TIMEOUT)
-        case RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder():
+        case RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder() | RemoveGenerations():
             return _Part(_removal(step), _REMOVING, REMOVAL_TIMEOUT)
         case MakeDirectory() | MakeAccount() | UseUnit() | FlipLink() | WriteFile() | FormatStorage():
+            return _Part(_change(step), _CHANGING, CHANGE_TIMEOUT)
+        case KeepGeneration():
             return _Part(_change(step), _CHANGING, CHANGE_TIMEOUT)
         case DropFile():
             call = Cmd("remove_files", step.path.parent, step.path.name)
             return _Part(call, _REMOVING, CHANGE_TIMEOUT)
 
 
-def _change(step: Configuring) -> Cmd:
+def _change(step: Configuring) -> Cmd:  # noqa: PLR0911  # an arm a kind
     match step:
         case MakeDirectory():
             return Cmd("folder", step.path, step.mode, step.owner or "")
@@ -88,6 +92,12 @@ def _change(step: Configuring) -> Cmd:
             return Cmd("enable", step.unit)
         case FlipLink():
             return Cmd("flip", step.path, step.target)
+        case KeepGeneration():
+            words: list[Word] = [step.config, step.number, step.about, step.aim, *step.files]
+            return Cmd("keep_generation", *words, "--", *step.units, "--", *step.dropped)
+        case WriteFile() if step.source is not None:
+            file = step.file
+            return Cmd("put_back", step.source, file.path, file.mode, file.sha256, file.owner or "")
         case WriteFile():
             return _put(step.file)
         case FormatStorage():
@@ -104,7 +114,7 @@ def _removal(step: Removing) -> Cmd:
             return Cmd("remove_data", step.path, step.mark, step.id, step.user or "", library("marked"))
         case RemoveFiles():
             return Cmd("remove_files", step.path, *step.names)
-        case RemoveRun() | RemoveLogs():
+        case RemoveRun() | RemoveLogs() | RemoveGenerations():
             return Cmd("remove_tree", step.path, step.user or "")
         case RemoveLink() | RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder():
             besides = step.besides if isinstance(step, RemoveFolder) else ()

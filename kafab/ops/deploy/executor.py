@@ -15,6 +15,7 @@ from kafab.plans.removing import (
     RemoveData,
     RemoveFiles,
     RemoveFolder,
+    RemoveGenerations,
     RemoveInstance,
     RemoveLink,
     RemoveLogs,
@@ -29,6 +30,7 @@ from kafab.plans.steps import (
     FlipLink,
     FormatStorage,
     InstallRelease,
+    KeepGeneration,
     MakeAccount,
     MakeDirectory,
     Scripted,
@@ -131,9 +133,9 @@ def _told(steps: Sequence[Scripted]) -> dict[str, str]:
 def _done(step: Scripted) -> list[str]:  # noqa: PLR0911  # an arm a kind
     match step:
         case WriteFile() if step.file.path.name != MANIFEST:
-            return [f"{'wrote' if step.before is None else 'changed'} {step.file.path.name}"]
-        case WriteFile() | MakeDirectory():
-            return []  # a manifest repeats the other files; folders are counted
+            return [f"{_wrote(step)} {step.file.path.name}"]
+        case WriteFile() | MakeDirectory() | KeepGeneration():
+            return []  # a manifest repeats the other files; folders are counted; what is kept changes nothing
         case DropFile():
             return [f"removed {step.path.name}"]
         case FlipLink():
@@ -146,5 +148,18 @@ def _done(step: Scripted) -> list[str]:  # noqa: PLR0911  # an arm a kind
             return [f"formatted for cluster {step.cluster_id}"]
         case StayStopped() | RemoveInstance() | RemoveData() | RemoveFiles() | RemoveRun() | RemoveLogs():
             return []  # what is removed is counted when all is done
-        case RemoveLink() | RemoveRelease() | RemoveUploads() | RemoveUnit() | RemoveFolder():
+        case (
+            RemoveLink()
+            | RemoveRelease()
+            | RemoveUploads()
+            | RemoveUnit()
+            | RemoveFolder()
+            | RemoveGenerations()
+        ):
             return []  # what is removed is counted when all is done
+
+
+def _wrote(step: WriteFile) -> str:
+    if step.source is not None:
+        return "put back"
+    return "wrote" if step.before is None else "changed"

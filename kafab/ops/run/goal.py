@@ -21,6 +21,7 @@ from kafab.ops.run.startable import guard_cluster_id, startable
 from kafab.ops.run.voters import guard_voters
 from kafab.ops.see import reports, see
 from kafab.ops.world import World
+from kafab.plans.generations import stale
 from kafab.plans.in_force import in_force
 from kafab.plans.plan import DEPLOY_PENDING, configuration_state, restart_pending
 from kafab.plans.state import Desired, as_found, desire, limited
@@ -78,7 +79,7 @@ class Asked:
 
     limit: str | None = None
     pending: bool = False
-    """Only nodes that run from another configuration or release than the inventory asks for."""
+    """Only nodes that run from another configuration or release than their hosts have for them now."""
     width: int = 1
     rack: bool = False
     spared: Spared = NOTHING_SPARED
@@ -166,7 +167,7 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     }
     chosen = facts
     if asked.pending:
-        pending = _pending(desired, facts, world)
+        pending = _pending(desired, facts, world, upgrade=bool(asked.upgrade))
         left = [node.name for node in facts] if asked.upgrade else begun.replaced if begun else ()
         chosen = {n: f for n, f in facts.items() if n in pending or (n.name in left and not f.running)}
     elif begun:
@@ -192,10 +193,17 @@ def prepare(cluster: Cluster, asked: Asked, world: World) -> Prepared:
     return Prepared(goal, expected, begun, over, warnings)
 
 
-def _pending(desired: Desired, facts: NodesFacts, world: World) -> set[Node]:
-    """Return the nodes that run from something else than the inventory asks for; not those that were set online alone."""
+def _pending(desired: Desired, facts: NodesFacts, world: World, *, upgrade: bool) -> set[Node]:
+    """Return the nodes that a start would have run from something else; not those that were set online alone.
+
+    What a start takes is what is on the host. In an upgrade it comes there with each node's turn, and the target decides.
+    """
     cluster = desired.cluster
-    wanted = {w.node: w for w in desired.nodes if restart_pending(desired, w, facts[w.node])}
+    wanted = {
+        w.node: w
+        for w in desired.nodes
+        if (restart_pending(desired, w, facts[w.node]) if upgrade else stale(facts[w.node]))
+    }
     asked = tuple(node for node in wanted if node in cluster.brokers)
     running = see(cluster, world, Ask(running=asked)).running if asked else {}
     online = {node for node in asked if in_force(desired, wanted[node], facts[node], running[node.id])}

@@ -87,6 +87,14 @@ node() {  # INSTANCE CURRENT RUN MANIFEST [UNIT]
   fi
   [ ! -r "$4" ] || while read -r line || [ -n "$line" ]; do echo "deployed $line"; done < "$4"
 }
+earlier() {  # CONFIG: what the node was started from before, by what each generation says of itself; see plans.generations
+  for about in "$1"/.before/[0-9]*/.about; do
+    plain "$about" || continue
+    at=${about%/.about}
+    ! read -r line < "$about" || printf 'earlier %s %s\n' "${at##*/}" "$line"
+  done
+  ! plain "$1/.before/.aim" || ! read -r line < "$1/.before/.aim" || printf 'aim %s\n' "$line"
+}
 held() {  # RECORD: what the directories have held, and which of them hold partitions now, by the names in them
   { plain "$1" && [ -r "$1" ]; } || return 0
   while read -r line; do
@@ -127,4 +135,8 @@ files() {
     esac
   done
   stat -c 'stat %a %U:%G %n' -- "$@" 2>/dev/null </dev/null || :
+}
+texts() {  # CONFIG: every file of a node and of its generations, with what it holds
+  wanted=
+  files "$1"/* "$1"/.deployed "$1"/.before/[0-9]*/* "$1"/.before/[0-9]*/.deployed "$1"/.before/[0-9]*/unit/*
 }
