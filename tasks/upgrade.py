@@ -11,6 +11,7 @@ from .cluster import JSON, LIMIT, YES
 from .rolling import asked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
 
     from kafab.inventory.rewriting import Edit
@@ -73,17 +74,8 @@ def go(
     from kafab.screens.upgrade import show_nothing
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    wanted = asked(
-        limit=limit,
-        pending=True,
-        width=width,
-        margin=isr_margin,
-        unavailable=accept_unavailable,
-        pause_limit=pause_limit,
-        gap_budget=gap_budget,
-        leaders=None,
-        canary=not no_canary,
-    )
+    flags = (width, isr_margin, accept_unavailable, pause_limit, gap_budget)
+    wanted = _asked(limit, flags, canary=not no_canary)
     wanted = replace(wanted, pause_after=_pause(pause_after), soak=_soak(soak, lab=session.cluster.lab))
     version = options.kafka_version(to, "to") or session.cluster.version
     guard_mode(session.cluster, version)
@@ -152,17 +144,8 @@ def rollback(
     from kafab.ops.upgrade.going import prepare_back
 
     session = CHAIN.session()
-    wanted = asked(
-        limit=limit,
-        pending=True,
-        width=width,
-        margin=isr_margin,
-        unavailable=accept_unavailable,
-        pause_limit=pause_limit,
-        gap_budget=gap_budget,
-        leaders=None,
-        canary=not no_canary,
-    )
+    flags = (width, isr_margin, accept_unavailable, pause_limit, gap_budget)
+    wanted = _asked(limit, flags, canary=not no_canary)
     begun = _begun(session)
     if begun is None:
         raise Unsafe(
@@ -201,17 +184,8 @@ def finalize(
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     name = session.cluster.name
-    wanted = asked(
-        limit=None,
-        pending=True,
-        width=width,
-        margin=isr_margin,
-        unavailable=accept_unavailable,
-        pause_limit=pause_limit,
-        gap_budget=gap_budget,
-        leaders=None,
-        canary=not no_canary,
-    )
+    flags = (width, isr_margin, accept_unavailable, pause_limit, gap_budget)
+    wanted = _asked(None, flags, canary=not no_canary)
     if confirm not in (None, name):
         raise UsageError(f"found --confirm {confirm}; expected the name of the cluster, {name}")
     begun = _begun(session)
@@ -227,6 +201,22 @@ def finalize(
         )
     return show_finalized(
         console, target, found, run(found, wanted, session), _edit(session.cluster, begun.after)
+    )
+
+
+def _asked(limit: str | None, flags: "Sequence[str | None]", *, canary: bool) -> "Asked":
+    """Return what is asked of the roll of an upgrade; ``flags`` are those of `_OF_THE_ROLL` with a value, in that order."""
+    width, margin, unavailable, pause_limit, gap_budget = flags
+    return asked(
+        limit=limit,
+        pending=True,
+        width=width,
+        margin=margin,
+        unavailable=unavailable,
+        pause_limit=pause_limit,
+        gap_budget=gap_budget,
+        leaders=None,
+        canary=canary,
     )
 
 
