@@ -8,6 +8,7 @@ from kafab.command import Outcome, Result, Script
 from kafab.events import Event
 from kafab.model import Cluster, Role
 from kafab.plans.state import Desired, desire
+from kafab.releases.names import release_for
 from kafab.shell.layout import UPGRADE
 from kafab.testing.canaries import FakeCanaries
 from kafab.testing.fleet import FakeClock, FakeFleet
@@ -56,6 +57,8 @@ class Cosmos:
     """Path of a configuration file -> its text now."""
     started: dict[str, str] = field(default_factory=dict)
     """Node -> the digest of the configuration that its process was started from, where that was another one."""
+    releases: dict[str, str] = field(default_factory=dict)
+    """Node -> the release that it runs, where that is another one than the cluster's."""
     quorum_state: str = ""
     """Text of quorum-state on each KRaft node."""
     pids: dict[str, int] = field(default_factory=dict)
@@ -185,17 +188,15 @@ class Cosmos:
             drop_ins=self.drop_ins,
             edits=self.edits,
             started=self.started,
+            releases=self.releases,
         )
         return fake.answer(host, desired)
 
     def _desired(self) -> Desired:
         """Return what the nodes should be: made anew for another cluster or release only, as it is most of an answer's time."""
-        if (
-            self._made is None
-            or self._made.cluster is not self.cluster
-            or self._made.artifact != self.store.only
-        ):
-            self._made = desire(self.cluster, self.cluster.nodes, self.store.only)
+        stored = self.store.find(release_for(self.cluster.version, self.cluster.scala))
+        if self._made is None or self._made.cluster is not self.cluster or self._made.artifact != stored:
+            self._made = desire(self.cluster, self.cluster.nodes, stored)
         return self._made
 
     def _state(self, name: str) -> State:

@@ -54,6 +54,8 @@ class FakeHost:
     """Text of quorum-state on KRaft nodes."""
     started: Mapping[str, str] = field(default_factory=dict)
     """Node name -> the digest of the configuration that its process was started from, where that was another one."""
+    releases: Mapping[str, str] = field(default_factory=dict)
+    """Node name -> the release of its link and its process, where that is another one than was deployed."""
     drop_ins: Mapping[str, str] = field(default_factory=dict)
     """Node name -> a file that is in effect for its unit, besides kafab's own."""
 
@@ -64,6 +66,7 @@ class FakeHost:
             lines.append(f"account {self.deployed.cluster.user}")
         if self.deployed.artifact:
             lines.append(f"release {self.deployed.artifact.folder}")
+        lines += [f"release {folder}" for folder in dict.fromkeys(self.releases.values())]
         before = {wanted.node.name: wanted for wanted in self.deployed.nodes if wanted.node.host.name == host}
         expected = {file.path: file.sha256 for wanted in asked.nodes for file in wanted.placed}
         for wanted in asked.nodes:
@@ -76,6 +79,7 @@ class FakeHost:
 
     def _node(self, wanted: DesiredNode) -> list[str]:
         node, release = wanted.node, self.deployed.artifact.folder if self.deployed.artifact else "none"
+        release = self.releases.get(node.name, release)
         lines = [f"link {release}"]
         state, up = self.states.get(node.name, self.state), START / 100 + UPTIME
         if state is not State.STOPPED:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import random
 import stat
 import subprocess
 import tarfile
@@ -27,18 +28,24 @@ OWN_KEY = "ssh-ed25519 AAAAown ann@desk"
 LENT_KEY = "ssh-ed25519 AAAAlent"
 
 
-def release(tmp_path: Path) -> tuple[InstallRelease, bytes]:
-    """Return the step that installs a tiny release below ``tmp_path/opt``, and the archive's bytes."""
+def release(
+    tmp_path: Path, *, jar: bytes = b"a jar" * 1000, packed: bool = False
+) -> tuple[InstallRelease, bytes]:
+    """Return the step that installs a tiny release below ``tmp_path/opt``, and the archive's bytes; ``packed`` by gzip."""
     name = ReleaseName(Version(3, 9, 2), "2.13")
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        content = b"a jar" * 1000
+    with tarfile.open(fileobj=buffer, mode="w:gz" if packed else "w") as tar:
+        content = jar
         member = tarfile.TarInfo(f"{name}/libs/kafka-clients-3.9.2.jar")
         member.size = len(content)
         tar.addfile(member, io.BytesIO(content))
     data = buffer.getvalue()
     artifact = Artifact(
-        name, tmp_path / f"{name}.tar", hashlib.sha256(data).hexdigest(), len(data), "added by hand"
+        name,
+        tmp_path / f"{name}{'.tgz' if packed else '.tar'}",
+        hashlib.sha256(data).hexdigest(),
+        len(data),
+        "added by hand",
     )
     return InstallRelease("node1", PurePosixPath(tmp_path / "opt"), artifact), data
 
@@ -69,6 +76,23 @@ def test_upload_goes_on_behind_the_part(tmp_path: Path, shell: Shell) -> None:
     shell(upload(step).script, data[:1000])
     rest = InstallRelease(step.host, step.root, step.artifact, offset=1000)
     assert (shell(upload(rest).script, data[1000:]).code, len(installed(tmp_path))) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("room", "word"), [(8, "could not write"), (32, "could not unpack it")], ids=["part", "unpacked"]
+)
+def test_full_disk_leaves_nothing(tmp_path: Path, shell: Shell, room: int, word: str) -> None:
+    """Where no more can be written, of the archive or of what is in it, its reason is told and nothing of it stays (fault 7)."""
+    step, data = release(tmp_path, jar=random.Random(1).randbytes(6000) + bytes(60000), packed=True)
+    old = tmp_path / "opt" / "kafka_2.13-3.9.1-0123456789ab" / "libs" / "a.jar"
+    old.parent.mkdir(parents=True)
+    old.write_text("jar")
+    script = upload(step).script
+    # No file may be longer than so many blocks of 512 bytes: a write fails as on a full disk.
+    limited = replace(script, text=f"trap '' XFSZ; ulimit -f {room}\n{script.text}")
+    result = shell(limited, data)
+    assert (result.code, word in result.err) == (1, True), result.err
+    assert installed(tmp_path) == [str(old.relative_to(tmp_path / "opt"))]
 
 
 def test_wrong_bytes_are_refused(tmp_path: Path, shell: Shell) -> None:

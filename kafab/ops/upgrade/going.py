@@ -32,6 +32,7 @@ from kafab.ops.world import World
 from kafab.plans.plan import Plan, known
 from kafab.plans.steps import InstallRelease, Step
 from kafab.plans.versions import reached, running
+from kafab.releases.names import release_for
 from kafab.unknown import Unknown
 from kafab.upgrading.holdings import Compared, compare
 from kafab.upgrading.levels import (
@@ -271,6 +272,8 @@ def staged(
 ) -> Staged:
     """Return what brings the nodes to the target. Raises Unsafe where the hosts are not ready for it, and what `prepare` raises."""
     asked = replace(asked, upgrade=upgrade.command)
+    # First: whether a host has room for a release is asked only of one that is here.
+    world.store.fetch(release_for(target.version, target.scala), world.emit)
     report = preflight(target, asked.limit, world, connections=False).report
     if blocked := blocking(report):
         lines = "\n  ".join(
