@@ -160,6 +160,7 @@ def rollback(
 @task(
     help={
         "confirm": "the cluster's name, typed: there is no way back from here; a lab needs none",
+        "quorum": "`dynamic` makes a static quorum of controllers dynamic, for good; it is left as it is unless this is given",
         **_OF_THE_ROLL,
         "json": JSON,
     }
@@ -168,6 +169,7 @@ def finalize(
     _context: Context,
     confirm: str | None = None,
     *,
+    quorum: str | None = None,
     width: str | None = None,
     isr_margin: str | None = None,
     accept_unavailable: str | None = None,
@@ -179,7 +181,7 @@ def finalize(
     """End an upgrade: have the cluster use what only the new version knows. From here on there is no way back."""
     from kafab.errors import UsageError
     from kafab.ops.upgrade.finalizing import finalize as run
-    from kafab.ops.upgrade.finalizing import prepare_final
+    from kafab.ops.upgrade.finalizing import prepare_final, prepare_quorum
     from kafab.screens.upgrade import show_finalized, show_nothing, tell_finalizing
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
@@ -188,20 +190,28 @@ def finalize(
     wanted = _asked(None, flags, canary=not no_canary)
     if confirm not in (None, name):
         raise UsageError(f"found --confirm {confirm}; expected the name of the cluster, {name}")
+    if quorum not in (None, "dynamic"):
+        raise UsageError(f"found --quorum {quorum}; expected dynamic: no quorum becomes static again")
     begun = _begun(session)
-    if begun is None:
+    if begun is None and not quorum:
         show_nothing(console, session.cluster, "no upgrade is under way")
         return 0
-    target = CHAIN.at(begun.after)
-    found = prepare_final(target, begun, wanted, session)
+    target = CHAIN.at(begun.after) if begun else session.cluster
+    found = (
+        prepare_final(target, begun, wanted, session, dynamic=bool(quorum))
+        if begun
+        else prepare_quorum(target, session)
+    )
+    if not begun and not found.levels:
+        show_nothing(console, session.cluster, "no upgrade is under way, and the quorum is dynamic already")
+        return 0
     tell_finalizing(console, found)
     if confirm is None and not session.cluster.lab:
         raise UsageError(
             "nothing was changed; what is shown above cannot be undone", hint=f"--confirm {name} does it"
         )
-    return show_finalized(
-        console, target, found, run(found, wanted, session), _edit(session.cluster, begun.after)
-    )
+    edit = _edit(session.cluster, begun.after) if begun else None
+    return show_finalized(console, target, found, run(found, wanted, session), edit)
 
 
 def _asked(limit: str | None, flags: "Sequence[str | None]", *, canary: bool) -> "Asked":

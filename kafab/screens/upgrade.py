@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from kafab.events import Note
 from kafab.inventory.rewriting import Edit
-from kafab.model import Cluster, Version
+from kafab.model import Cluster, Version, VoterSource
 from kafab.ops.rolling.roll import Rolled
-from kafab.ops.upgrade.finalizing import Finalizing
+from kafab.ops.upgrade.finalizing import KRAFT_VERSION, Finalizing
 from kafab.ops.upgrade.going import Staged, Upgraded
 from kafab.ops.upgrade.looking import NodeVersion, Sight
 from kafab.plans.steps import DropFile, FlipLink, InstallRelease, WriteFile
@@ -197,7 +197,10 @@ def tell_finalizing(console: Console, found: Finalizing) -> None:
         say(f"{name}: {found.before.get(name, 0)} becomes {level}")
     if not found.levels:
         say("no feature is to be raised")
-    say(_back(found.upgrade))
+    if KRAFT_VERSION in found.levels:
+        say("the quorum is dynamic then, for good")
+    if found.upgrade:
+        say(_back(found.upgrade))
 
 
 def show_finalized(
@@ -205,15 +208,22 @@ def show_finalized(
 ) -> int:
     """Write what was finalized; return the exit code."""
     lines = [rolled_text(console, cluster, rolled)] if found.roll else []
-    lines.append(
-        f"{cluster.name}: the upgrade from {found.upgrade.before} to {found.upgrade.after} is finalized"
-    )
+    upgrade = found.upgrade
+    if upgrade:
+        lines.append(f"{cluster.name}: the upgrade from {upgrade.before} to {upgrade.after} is finalized")
+    else:
+        lines.append(f"{cluster.name}: the quorum is dynamic")
     lines += _edit_lines(cluster, edit)
+    if KRAFT_VERSION in found.levels and cluster.voter_source is VoterSource.STATIC:
+        lines.append(
+            "the controllers find each other as before; with `quorum: dynamic` below kraft: in the inventory "
+            "`fab deploy restart --pending` has them do it by the metadata log"
+        )
     document = {
         "schema": "kafab.upgrade-finalized/1",
         "cluster": cluster.name,
-        "before": str(found.upgrade.before),
-        "after": str(found.upgrade.after),
+        "before": upgrade and str(upgrade.before),
+        "after": upgrade and str(upgrade.after),
         "levels": dict(found.levels),
         "roll": rolled_document(cluster, rolled) if found.roll else None,
     }

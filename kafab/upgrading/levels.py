@@ -17,7 +17,7 @@ Ranges: TypeAlias = Mapping[str, Range]
 """Feature -> levels."""
 PROTOCOL = "inter.broker.protocol.version"
 NOT_ASKED_FOR = frozenset({"kraft.version"})
-"""Features that no upgrade finalizes: `kraft.version` makes a static quorum dynamic for good (KIP-853)."""
+"""Features that an upgrade finalizes only where they are asked for by name: `kraft.version` makes a static quorum dynamic for good (KIP-853)."""
 
 
 def common(known: Iterable[Ranges]) -> dict[str, int]:

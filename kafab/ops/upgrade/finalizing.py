@@ -19,6 +19,7 @@ from kafab.ops.run.goal import Asked
 from kafab.ops.until import late, until
 from kafab.ops.upgrade.going import Staged, asked_at, facts_of, go, known_levels, staged
 from kafab.ops.world import World
+from kafab.plans.quorum_guard import UPGRADABLE
 from kafab.plans.versions import reached
 from kafab.rolling.readiness import Missing
 from kafab.unknown import Unknown
@@ -27,6 +28,9 @@ from kafab.upgrading.record import Direction, Upgrade
 from kafab.words import few, plural
 
 METADATA_VERSION = "metadata.version"
+KRAFT_VERSION = "kraft.version"
+DYNAMIC = 1
+"""The level of `kraft.version` from which on voters are in the metadata log (KIP-853)."""
 HEARD = timedelta(seconds=60)
 """How long the nodes may take to hear of a raised feature."""
 
@@ -35,9 +39,9 @@ HEARD = timedelta(seconds=60)
 class Finalizing:
     """What finalizing would do."""
 
-    upgrade: Upgrade
-    """The record, as it will be."""
-    begun: Upgrade
+    upgrade: Upgrade | None
+    """The record, as it will be; None where no upgrade is under way, and the quorum alone is made dynamic."""
+    begun: Upgrade | None
     target: Cluster
     before: Mapping[str, int] = field(default_factory=dict)
     """In KRaft mode the finalized level of each feature now."""
@@ -47,10 +51,12 @@ class Finalizing:
     """In ZooKeeper mode the roll without the old protocol."""
 
 
-def prepare_final(cluster: Cluster, begun: Upgrade, asked: Asked, world: World) -> Finalizing:
+def prepare_final(
+    cluster: Cluster, begun: Upgrade, asked: Asked, world: World, *, dynamic: bool = False
+) -> Finalizing:
     """Look at everything and tell what finalizing would do; ``cluster`` is the inventory with the new version. Changes nothing.
 
-    Raises Unsafe where a node does not run the new release, or where Kafka would refuse; NotTold where a node does not answer.
+    ``dynamic`` makes a static quorum dynamic as well. Raises Unsafe where a node does not run the new release, or where Kafka would refuse; NotTold where a node does not answer.
     """
     facts = facts_of(cluster, world)
     if begun.direction is Direction.BACK or len(reached(facts, begun.after)) < len(facts):
@@ -60,9 +66,58 @@ def prepare_final(cluster: Cluster, begun: Upgrade, asked: Asked, world: World) 
             hint=f"`{begun.command}` goes on with it",
         )
     upgrade = replace(begun, direction=Direction.FINAL, serial=begun.serial + 1)
+    if dynamic:
+        _guard_quorum(cluster)
     if not cluster.kraft:
         roll = staged(upgrade, begun, cluster, facts, asked, world=world)
         return Finalizing(upgrade, begun, cluster, roll=roll)
+    finalized, highest = _levels(cluster, world)
+    levels = raised(finalized, highest)
+    ordered = {
+        name: levels[name] for name in sorted(levels, key=lambda name: (name != METADATA_VERSION, name))
+    }
+    if dynamic:
+        ordered |= _quorum(finalized, highest)
+    if ordered:
+        _judged(ordered, world)
+    return Finalizing(upgrade, begun, cluster, finalized, ordered)
+
+
+def prepare_quorum(cluster: Cluster, world: World) -> Finalizing:
+    """Look, and tell what would make a static quorum dynamic where no upgrade is under way. Changes nothing.
+
+    Raises Unsafe where there is no such quorum, or where its release cannot; NotTold where a node does not answer.
+    """
+    _guard_quorum(cluster)
+    finalized, highest = _levels(cluster, world)
+    if levels := _quorum(finalized, highest):
+        _judged(levels, world)
+    return Finalizing(None, None, cluster, finalized, levels)
+
+
+def _guard_quorum(cluster: Cluster) -> None:
+    if not cluster.kraft:
+        raise Unsafe(f"{cluster.name} has no quorum of controllers: it is in ZooKeeper mode")
+    if cluster.version < UPGRADABLE:
+        raise Unsafe(
+            f"Kafka {cluster.version} cannot make a static quorum dynamic",
+            hint=f"`fab upgrade --to VERSION`, with {UPGRADABLE} or newer, comes first",
+        )
+
+
+def _quorum(finalized: Mapping[str, int], highest: Mapping[str, int]) -> dict[str, int]:
+    """Return the level that makes the quorum dynamic; none where it is. Raises Unsafe where a node does not know it."""
+    if finalized.get(KRAFT_VERSION, 0) >= DYNAMIC:
+        return {}
+    if highest.get(KRAFT_VERSION, 0) < DYNAMIC:
+        raise Unsafe(
+            f"a node does not know {KRAFT_VERSION} {DYNAMIC}", hint="`fab upgrade.status` shows which"
+        )
+    return {KRAFT_VERSION: DYNAMIC}
+
+
+def _levels(cluster: Cluster, world: World) -> tuple[Mapping[str, int], dict[str, int]]:
+    """Return what is finalized, and the highest level of each feature that all nodes know. Raises NotTold."""
     ranges = known_levels(cluster.nodes, world)
     known = [said for said in ranges.values() if not isinstance(said, Unknown)]
     if silent := {name: said.reason for name, said in ranges.items() if isinstance(said, Unknown)}:
@@ -73,13 +128,7 @@ def prepare_final(cluster: Cluster, begun: Upgrade, asked: Asked, world: World) 
     finalized = world.controllers.features()
     if isinstance(finalized, Unknown):
         raise NotTold(f"which features are finalized is not known: {finalized.reason}")
-    levels = raised(finalized, common(known))
-    ordered = {
-        name: levels[name] for name in sorted(levels, key=lambda name: (name != METADATA_VERSION, name))
-    }
-    if ordered:
-        _judged(ordered, world)
-    return Finalizing(upgrade, begun, cluster, finalized, ordered)
+    return finalized, common(known)
 
 
 def _judged(levels: Mapping[str, int], world: World) -> None:
@@ -108,10 +157,12 @@ def finalize(found: Finalizing, asked: Asked, world: World) -> Rolled:
                 "another operator has gone on with the upgrade meanwhile", hint="the same command looks again"
             )
         held.run.figures |= found.levels
-        upgrades.write(found.target, found.upgrade, world)
+        if found.upgrade:
+            upgrades.write(found.target, found.upgrade, world)
         for name, level in found.levels.items():
             _raise_one(found.target, name, level, world)
-        upgrades.forget(found.target, world)
+        if found.upgrade:
+            upgrades.forget(found.target, world)
     return Rolled()
 
 
