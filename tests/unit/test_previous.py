@@ -17,6 +17,7 @@ from kafab.model import Cluster, Node, Version
 from kafab.ops import upgrades
 from kafab.ops.deploy.compiler import compile_steps
 from kafab.ops.deploy.deploy import make_plan
+from kafab.ops.deploy.online import apply
 from kafab.ops.deploy.previous import deploy_previous, make_previous
 from kafab.ops.observing import observe
 from kafab.ops.run.goal import Asked, prepare
@@ -131,6 +132,17 @@ def test_plan_shows_the_difference_and_changes_nothing(host: Host1) -> None:
     diff = "".join(step.diff for step in found.steps if isinstance(step, WriteFile))
     assert ("+  -Xms1g -Xmx1g" in diff, "-  -Xms2g -Xmx2g" in diff, host.has()) == (True, True, "2g")
     assert host.back().digest == found.digest
+
+
+def test_property_that_is_set_online_needs_no_restart_for_it(host: Host1) -> None:
+    """`config.apply` writes the file as a deploy does, which keeps what ran: that is no more than a change of properties."""
+    world = host.world
+    nodes = (
+        replace(node, properties={"num.io.threads": "16"}) if node == host.broker else node
+        for node in host.cluster.nodes
+    )
+    done = apply(replace(host.cluster, nodes=tuple(nodes)), None, world)
+    assert (done.set, host.kept()) == ({"node1/broker": {"num.io.threads": "16"}}, ["1g"])
 
 
 def test_idle_deploy_keeps_nothing(host: Host1) -> None:

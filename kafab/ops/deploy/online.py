@@ -17,7 +17,7 @@ from kafab.ops.world import World
 from kafab.plans.in_force import IDS
 from kafab.plans.plan import Plan
 from kafab.plans.state import limited
-from kafab.plans.steps import WriteFile
+from kafab.plans.steps import KeepGeneration, WriteFile
 from kafab.plans.updates import updates
 from kafab.shell.layout import MANIFEST
 from kafab.unknown import Unknown
@@ -82,6 +82,8 @@ def _refuse_more(cluster: Cluster, brokers: Sequence[Node], plan: Plan) -> None:
     """Refuse what is more than a change of properties of a broker that was deployed before."""
     plain = {node.config / name for node in brokers for name in (MAIN_FILE[node.role], MANIFEST)}
     for step in plan.steps:
+        if isinstance(step, KeepGeneration):
+            continue
         if not isinstance(step, WriteFile) or step.before is None or step.file.path not in plain:
             raise Unsafe(
                 f"nothing was changed: {cluster.name} differs in more than properties: {step.subject}: {step}",
