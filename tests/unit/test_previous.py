@@ -4,11 +4,14 @@ import re
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
+from invoke.collection import Collection
 
+import tasks.cluster
 from kafab.command import Outcome, Script
 from kafab.errors import Failed, OutcomeUnknown, Unsafe
 from kafab.events import Note
@@ -31,9 +34,11 @@ from kafab.testing.fleet import Fault, Faulty
 from kafab.testing.secrets import FakeSecrets
 from kafab.unknown import Unknown
 from kafab.upgrading.record import Upgrade
+from tests.command_line import on_fakes
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos
 from tests.deployed import Lab, Shell, one_release
+from tests.fab import Done
 
 REFERENCE = "${env:KEY}"
 OLD, NEW = Version(3, 9, 2), Version(4, 3, 1)
@@ -451,6 +456,41 @@ def test_release_that_never_ran_has_written_nothing(small: Cluster) -> None:
     guard_line(
         {broker: NodeFacts(release=f"kafka_2.13-{NEW}-0123456789ab", process=ran)}, {broker: ran.release}
     )
+
+
+@pytest.fixture
+def typed(
+    host: Host1, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """What runs a line of `plan` or `deploy` on the host."""
+
+    def run(*words: str) -> Done:
+        tree = Collection()
+        for one in (tasks.cluster.plan, tasks.cluster.deploy):
+            tree.add_task(one)
+        code = on_fakes(monkeypatch, host.cluster, host.world, tree)(*words)
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("deploy", "--older"), 2, "found --older alone; expected it with --previous"),
+        (("plan", "--previous", "--accept-empty", "node1/broker"), 2, "expected it without"),
+        (("deploy", "--previous", "--skip-preflight"), 2, "expected it without"),
+        (("plan", "--previous", "--detailed-exitcode"), 10, "node1/broker: put back"),
+        (("deploy", "--previous"), 0, "deployed to node1"),
+        (("deploy", "--previous", "--older"), 1, "nothing is kept of what ran before that"),
+    ],
+)
+def test_flags(typed: Callable[..., Done], host: Host1, words: tuple[str, ...], code: int, said: str) -> None:
+    """As they are typed: what goes together, what is shown, and the exit code."""
+    host.ran("2g")
+    done = typed(*words)
+    assert (done.code, said in done.out + done.err) == (code, True), done
 
 
 def test_destroy_takes_the_generations(host: Host1) -> None:

@@ -48,9 +48,8 @@ def make_previous(
     guard_held(cluster, facts, (), world)
     found = previous(desired, hosts, older=older)
     if not found.back_to:
-        which = "before what ran before" if older else "before"
         raise Failed(
-            f"{few([node.name for node in found.without])}: nothing is kept of what ran {which}",
+            f"{few([node.name for node in found.without])}: nothing is kept of what ran before{' that' * older}",
             hint="a deploy keeps what it replaces, where that has run; what is to be as it was goes into the inventory",
         )
     for node in found.without if first else ():
