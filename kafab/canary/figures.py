@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from kafab.canary import course as courses
+from kafab.canary.course import Course
+
 CONFLUENT = "confluent"
 """librdkafka, as `kafab.records.settings.Client` calls it."""
 
@@ -62,10 +65,13 @@ class Figures:
     """True once the producer is flushed and the topic was read from its beginning: `Counts.lost` and what is beside it are final."""
     client: str = CONFLUENT
     """The library that writes and reads: kafka-python where brokers are reached through SSH."""
+    course: Course | None = None
+    """How the acknowledgements came in time; None where that was not told yet."""
 
 
 def document(found: Figures) -> dict[str, object]:
     """Return the figures as a JSON document, ``kafab.canary-figures/1``; seconds and milliseconds are in the names."""
+    told: dict[str, object] = {} if found.course is None else {"course": courses.document(found.course)}
     return {
         "schema": "kafab.canary-figures/1",
         "topic": found.topic,
@@ -79,6 +85,7 @@ def document(found: Figures) -> dict[str, object]:
             {"partition": number, "broker": leader, **_counts(counts)}
             for number, (leader, counts) in enumerate(zip(found.leaders, found.partitions, strict=True))
         ],
+        **told,
     }
 
 
@@ -95,6 +102,7 @@ def from_document(read: Mapping[str, Any]) -> Figures:
         None if takeover is None else timedelta(seconds=takeover),
         bool(read["counted"]),
         str(read.get("client", CONFLUENT)),
+        courses.from_document(read["course"]) if "course" in read else None,
     )
 
 

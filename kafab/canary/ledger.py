@@ -15,14 +15,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from kafab.canary.course import SILENT_FROM, Acknowledgements, Course, Silences, Steps, course
 from kafab.canary.figures import Counts, Figures
 from kafab.canary.tallies import Latencies, Spans
 
 
 class Written:
-    """One partition as its producer sees it. Records have numbers from 0 on, which are sent in order."""
+    """One partition as its producer sees it. Records have numbers from 0 on, which are sent in order.
 
-    def __init__(self) -> None:
+    ``steps`` is the course of all partitions, of which each acknowledgement is a part.
+    """
+
+    def __init__(self, steps: Steps[Acknowledgements] | None = None) -> None:
+        self._steps = steps
+        self._silences = Silences()
         self.acked = Spans()
         self.latencies = Latencies()
         self._sent = 0
@@ -57,6 +63,9 @@ class Written:
         if self.acked and self._answered is not None:
             self._longest_gap = max(self._longest_gap, now - self._answered)
             self.latencies.take(latency)
+            self._silences.take(self._answered, now)
+            if self._steps and (step := self._steps.at(now)):
+                step.take(latency)
         self._answered, self._only_refused = now, False
         self.acked.add(number)
         if offset >= 0:
@@ -81,12 +90,19 @@ class Written:
         """The offset behind the last one that was acknowledged."""
         return self._last_offset + 1
 
+    def silences(self, now: float) -> list[tuple[float, float]]:
+        """Return the longest silences behind the first acknowledgement, one that goes on among them, as pairs of moments."""
+        last = self._answered
+        going_on = [(last, now)] if self.acked and last is not None and self._open_gap(now) else []
+        return [*self._silences.longest, *going_on]
+
+    def _open_gap(self, now: float) -> float:
+        silent = self._only_refused or self._sent > len(self.acked) + self._refused.total()
+        return now - self._answered if silent and self._answered is not None else 0.0
+
     def counts(self, now: float) -> Counts:
         """Return the figures of this moment."""
-        acked = len(self.acked)
-        under_way = self._sent > acked + self._refused.total()
-        silent = under_way or self._only_refused
-        open_gap = now - self._answered if silent and self._answered is not None else 0.0
+        acked, open_gap = len(self.acked), self._open_gap(now)
         return Counts(
             self._sent,
             acked,
@@ -190,6 +206,14 @@ def figures(
         every,
         group.takeover(now),
     )
+
+
+def course_of(
+    steps: Steps[Acknowledgements], written: Sequence[Written], *, now: float, every: timedelta
+) -> Course:
+    """Return how the acknowledgements of all partitions came in time; the pace of the records is no silence."""
+    shortest = max(SILENT_FROM, 3 * every.total_seconds())
+    return course(steps, [partition.silences(now) for partition in written], shortest)
 
 
 def counted(

@@ -1,6 +1,7 @@
 """A canary's figures as a table, and as a document."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kafab.canary.figures import CONFLUENT, Counts, Figures, document
 from kafab.canary.verdict import Verdict, judge, kinds
@@ -33,7 +34,7 @@ def canary_document(cluster: Cluster, found: Figures, absent: Sequence[Node]) ->
     """Return the figures with their verdict as ``kafab.canary/1``."""
     verdict = judge(found, alone=True)
     return {
-        **document(found),
+        **document(replace(found, course=None)),
         "schema": "kafab.canary/1",
         "cluster": cluster.name,
         "verdict": str(verdict.severity),

@@ -106,6 +106,8 @@ class CanaryProcess:
                 self._said.append(line.decode(errors="replace").strip())
                 continue
             with self._lock:
+                if found.course is None and self._figures:
+                    found = replace(found, course=self._figures.course)
                 self._figures, self._at = found, time.monotonic()
         self._process.wait()
 

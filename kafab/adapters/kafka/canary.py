@@ -27,12 +27,15 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from kafab import login
 from kafab.adapters.kafka import logins
 from kafab.adapters.kafka.clients import TopicChanges, offset_of
+from kafab.canary.course import Acknowledgements, Steps
 from kafab.canary.figures import CONFLUENT, Figures, document
-from kafab.canary.ledger import Group, Read, Written, counted, figures
+from kafab.canary.ledger import Group, Read, Written, counted, course_of, figures
 from kafab.errors import Failed
 from kafab.ports import Perch
 
 TELL_EVERY = 0.25
+TELL_COURSE_EVERY = 5.0
+"""Seconds between two tellings of the whole course, so that little is missing where the canary is not heard out."""
 COMMIT_EVERY_MS = 250
 DELIVERY_LIMIT_MS = 120_000
 """delivery.timeout.ms: the default of Java's producer. Until then a record is sent again and again."""
@@ -437,7 +440,8 @@ def main(clients: Clients | None = None) -> None:
     orders = Orders()
     signal.signal(signal.SIGTERM, orders.finish)
     perch = orders.perch()
-    written = [Written() for _ in perch.leaders]
+    steps = Steps(Acknowledgements, time.monotonic())
+    written = [Written(steps) for _ in perch.leaders]
     made = clients or Clients(Writer, Follower, Reader, _remove)
     writer, follower = made.writer(perch, written), made.follower(perch)
     began = time.monotonic()
@@ -454,21 +458,29 @@ def main(clients: Clients | None = None) -> None:
         )
         return replace(found, client=made.name)
 
+    def with_course() -> Figures:
+        return replace(now(), course=course_of(steps, written, now=time.monotonic(), every=perch.every))
+
+    told = began
     try:
         while not orders.ended.is_set() and not writer.ready:
             writer.begin(time.monotonic() + TELL_EVERY)
-            began = time.monotonic()
+            began = steps.began = time.monotonic()
             tell(now())
         while not orders.ended.is_set():
             writer.write(time.monotonic() + TELL_EVERY)
-            tell(now())
+            if time.monotonic() - told < TELL_COURSE_EVERY:
+                tell(now())
+            else:
+                tell(with_course())
+                told = time.monotonic()
         if orders.orphaned:
             return
         deadline = time.monotonic() + FLUSH_LIMIT
         while now().total.in_flight and time.monotonic() < deadline:
             writer.flush(TELL_EVERY)
             tell(now())
-        final = now()
+        final = with_course()
     finally:
         if orders.orphaned:
             writer.close()

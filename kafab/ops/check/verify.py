@@ -6,6 +6,7 @@ an election). A cluster with faults is verified to the end: every finding is tol
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from kafab.checks import brokers, certificates, configs, controllers, ensemble, listeners, walls
@@ -30,6 +31,14 @@ SETTLED = timedelta(seconds=10)
 AGAIN_EVERY = 0.5
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What was seen of a cluster, and what was found."""
+
+    report: Report
+    seen: Seen
+
+
 def verify(
     cluster: Cluster,
     world: World,
@@ -39,7 +48,20 @@ def verify(
     deep: bool = False,
     now: datetime | None = None,
 ) -> Report:
-    """Return every finding about the cluster, those about its processes first.
+    """Return what `check` finds."""
+    return check(cluster, world, probe=probe, election=election, deep=deep, now=now).report
+
+
+def check(
+    cluster: Cluster,
+    world: World,
+    *,
+    probe: bool = True,
+    election: bool = False,
+    deep: bool = False,
+    now: datetime | None = None,
+) -> Checked:
+    """Return every finding about the cluster, those about its processes first, and what they were judged from.
 
     ``probe`` writes to a topic of its own and removes it again; ``election`` moves the controller. Without both the
     cluster is only read. ``deep`` also compares the releases on the hosts with their archives. ``now`` dates the probe topic. Raises nothing for a cluster's fault.
@@ -62,7 +84,8 @@ def verify(
     if election:
         move = controller_election.election if cluster.kraft else ensemble_election.election
         findings.append(move(cluster, live, world))
-    return Report(cluster.name, with_causes(cluster, findings, seen, _partitions(cluster, seen)))
+    found = with_causes(cluster, findings, seen, partitions_view(cluster, seen))
+    return Checked(Report(cluster.name, found), seen)
 
 
 def tried_walls(cluster: Cluster, world: World) -> tuple[Finding, ...]:
@@ -75,17 +98,17 @@ def tried_walls(cluster: Cluster, world: World) -> tuple[Finding, ...]:
     return walls.judge_walls(cluster, doors, world.walls.knock(doors, protocols))
 
 
-def settled(cluster: Cluster, world: World) -> Report:
+def settled(cluster: Cluster, world: World) -> Checked:
     """Return the findings of a cluster after a change, once nothing is broken, or as they are after some seconds.
 
     Brokers answer from copies of the metadata that follow a moment later. The cluster is only read.
     """
     begun = world.clock.now()
-    while (report := verify(cluster, world, probe=False)).exit_code:
+    while (found := check(cluster, world, probe=False)).report.exit_code:
         if world.clock.now() - begun >= SETTLED.total_seconds():
             break
         world.clock.sleep(AGAIN_EVERY)
-    return report
+    return found
 
 
 def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
@@ -96,7 +119,7 @@ def judge(cluster: Cluster, seen: Seen, at: datetime) -> tuple[Finding, ...]:
         *listeners.judge_listeners(cluster, seen.listeners, seen.views),
         *brokers.judge_log_dirs(cluster, seen.log_dirs),
         *configs.judge_dynamic(cluster, seen.running),
-        *brokers.judge_partitions(cluster, _partitions(cluster, seen), seen.configs),
+        *brokers.judge_partitions(cluster, partitions_view(cluster, seen), seen.configs),
         probes.judge_leftovers(cluster, view, at),
     )
 
@@ -105,7 +128,7 @@ def _view(cluster: Cluster, seen: Seen) -> Metadata | Unknown:
     return brokers.choose_view(_first_to_be_right(cluster, seen), seen.views)
 
 
-def _partitions(cluster: Cluster, seen: Seen) -> Metadata | Unknown:
+def partitions_view(cluster: Cluster, seen: Seen) -> Metadata | Unknown:
     """Return the view of the partitions that are judged: all but those of kafab's own topics."""
     return brokers.without(_view(cluster, seen), is_own)
 

@@ -78,3 +78,9 @@ class Companion:
         if self._canary is None:
             return None, ()
         return self._canary.finish(), self._canary.absent
+
+    def last(self) -> tuple[Figures | None, tuple[Node, ...]]:
+        """Return its last figures, which nobody has counted, also after its end; and the brokers that were absent."""
+        if self._canary is None:
+            return None, ()
+        return self._canary.figures(), self._canary.absent

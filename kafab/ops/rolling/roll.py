@@ -16,7 +16,7 @@ from kafab.findings import Report
 from kafab.interruption import Deferred, deferred, interruptible
 from kafab.model import Cluster, Node, Role
 from kafab.ops.canary import gist
-from kafab.ops.check.verify import settled
+from kafab.ops.check.verify import Checked, settled
 from kafab.ops.held import keep
 from kafab.ops.leaders import Restored, elect
 from kafab.ops.lock import Held, operating
@@ -35,6 +35,7 @@ from kafab.ops.run.startable import idle_ones, startable
 from kafab.ops.see import see
 from kafab.ops.until import late, until
 from kafab.ops.world import World
+from kafab.rolling.course import Looks, Phase, RollCourse, Spans
 from kafab.rolling.decide import Await, Blocked, Done, Move, Start, Stop, decide, questions
 from kafab.rolling.readiness import Missing, silent
 from kafab.words import few
@@ -66,14 +67,21 @@ class Rolled:
     """From the first move to the last."""
     before: tuple[str, ...] = ()
     """Nodes that an earlier run of the same roll has finished."""
-    report: Report | None = None
-    """What the check after the last node has found."""
+    checked: Checked | None = None
+    """What the check after the last node has seen and found."""
     leaders: Restored | None = None
     """The preferred leaders that were elected back; None where that was not asked for."""
     canary: Figures | None = None
     """What the canary beside it has measured; None where there was none."""
     absent: tuple[Node, ...] = ()
     """Brokers that were not there when the canary began."""
+    course: RollCourse | None = None
+    """What became of each node when; None where nothing was to be done."""
+
+    @property
+    def report(self) -> Report | None:
+        """What the check after the last node has found."""
+        return self.checked.report if self.checked else None
 
 
 Switch: TypeAlias = Callable[[Sequence[Node]], object]
@@ -81,11 +89,17 @@ Switch: TypeAlias = Callable[[Sequence[Node]], object]
 
 
 def roll(
-    cluster: Cluster, asked: Asked, found: Prepared, world: World, *, switch: Switch | None = None
+    cluster: Cluster,
+    asked: Asked,
+    found: Prepared,
+    world: World,
+    *,
+    switch: Switch | None = None,
+    rolled: Rolled | None = None,
 ) -> Rolled:
     """Replace the process of each node while the cluster goes on serving; return what was done, node by node.
 
-    ``found`` is what `prepare` has told of it.
+    ``found`` is what `prepare` has told of it. ``rolled`` is filled meanwhile: after an error it has what was done until then.
 
     Raises what `prepare` raises, Unsafe where no wait helps, Failed where a node does not come back or nothing gets better
     for the pause limit, Interrupted with what is done. The journal stays then, and the same command goes on.
@@ -99,14 +113,12 @@ def roll(
             told = f"not restarted, as another process runs there since the look: {few(new)}"
             world.emit(Note(cluster.name, told))
             found = replace(found, finished=(*found.finished, *new))
-        rolled = (
-            _Run(cluster, asked, found, held, world, switch=switch).begin()
-            if found.goal.replaced
-            else Rolled()
-        )
+        rolled = rolled or Rolled()
+        if found.goal.replaced:
+            _Run(cluster, asked, found, held, world, rolled, switch=switch).begin()
         if rolled.canary:
             held.run.figures |= gist(rolled.canary)
-        rolled.report = settled(cluster, world)
+        rolled.checked = settled(cluster, world)
         # Until then the same command goes on: whoever ends this program now has not seen what the check found.
         if found.begun or found.goal.replaced:
             journals.forget(cluster, world)
@@ -138,12 +150,14 @@ class _Run:
         found: Prepared,
         held: Held,
         world: World,
+        rolled: Rolled,
         *,
         switch: Switch | None,
     ) -> None:
         self._cluster, self._asked, self._found, self._world = cluster, asked, found, world
         self._goal, self._held, self._switch = found.goal, held, switch
         self._nodes = [node for node in cluster.nodes if node.name in found.goal.replaced]
+        self._brokers = frozenset(node.id for node in cluster.brokers)
         self._open: dict[str, float] = {}
         """Node -> when it was stopped, or found down: its part is not over yet."""
         self._down: set[str] = set()
@@ -155,15 +169,18 @@ class _Run:
         self._tried: float | None = None
         """When the first broker served again."""
         self._soaked = 0
-        self._rolled = Rolled(before=found.finished)
+        self._rolled = rolled
+        rolled.before = found.finished
+        self._spans, self._looks = Spans(), Looks(world.clock.now())
         self._recovery = Recovery(cluster.nodes, world)
         self._lives = Lives(world)
         self._canary = Companion(cluster, asked, world)
         held.run.about(self._nodes, restarted=self._rolled.nodes)
 
-    def begin(self) -> Rolled:
+    def begin(self) -> None:
         """Make sure that the goal outlives this program, and make the moves."""
         found, asked, world = self._found, self._asked, self._world
+        begun = world.clock.now()
         keep(self._cluster, self._nodes, world)
         if found.begun:
             world.emit(Note(self._cluster.name, f"goes on with the roll of {found.begun.owner}"))
@@ -182,13 +199,17 @@ class _Run:
                         self._restore(self._nodes)
                     self._rolled.canary, self._rolled.absent = self._canary.finish()
             except KafabError as error:
+                self._rolled.canary, self._rolled.absent = self._canary.last()
                 error.message += f"\n{self._text()}"
                 error.stopped = tuple(sorted(self._down))
                 error.hint = f"{error.hint}; {GO_ON}" if error.hint else GO_ON
                 raise
+            finally:
+                now = world.clock.now()
+                spans, strips = self._spans.spans(now), self._looks.strips(now)
+                self._rolled.course = RollCourse(begun, now, spans, strips)
         keep(self._cluster, self._nodes, world)
         forget_overrides(self._cluster, self._nodes, world)
-        return self._rolled
 
     def _to_the_end(self) -> None:
         begun, tries = self._world.clock.now(), 0
@@ -216,6 +237,7 @@ class _Run:
             self._ctrl_c.safe_point()
             seen = see(self._cluster, self._world, questions(self._cluster, self._goal))
             self._lives.look(seen)
+            self._looks.take(seen.known_views.values(), self._brokers, self._world.clock.now())
             found = decide(self._cluster, self._canary.spared(self._goal), seen)
             if isinstance(found, Stop | Done):
                 return self._canary.lacks() or self._trial(found)
@@ -269,7 +291,12 @@ class _Run:
             self._world.emit(Note(node.name, f"{number} of {len(self._nodes)}: stops{self._to_go()}"))
             self._open[node.name] = self._world.clock.now()
             self._down.add(node.name)
+        self._enter(nodes, Phase.STOPS)
         stop_processes(nodes, self._world, Progress("stop", nodes))
+        self._enter(nodes, Phase.DOWN)
+
+    def _enter(self, nodes: Sequence[Node], phase: Phase | None) -> None:
+        self._spans.enter([node.name for node in nodes], phase, self._world.clock.now())
 
     def _to_go(self) -> str:
         """Return how long the rest will take at the pace so far; "" before the first node is done."""
@@ -293,10 +320,12 @@ class _Run:
             self._starts[node.name] = self._starts.get(node.name, 0) + 1
             self._down.add(node.name)
         progress = Progress("start", nodes)
+        self._enter(nodes, Phase.STARTS)
         # In a lab nobody minds what a node costs that ends a moment later; the next look notices it.
         steady = not self._cluster.lab
         # The next look waits for the replicas, and says how far they are.
         bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
+        self._enter(nodes, Phase.CATCHES_UP)
         self._down -= {node.name for node in nodes}
 
     def _guard_again(self, nodes: Sequence[Node]) -> None:
@@ -309,6 +338,7 @@ class _Run:
         """Take the time of the nodes whose part is over: they serve, and have caught up."""
         down = {node.name for node in starting}
         back = [node for node in self._nodes if node.name in self._open and node.name not in down]
+        self._enter(back, None)
         for node in back:
             seconds = self._world.clock.now() - self._open.pop(node.name)
             if node.name not in {one.name for one in self._rolled.nodes}:
