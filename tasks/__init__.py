@@ -24,6 +24,7 @@ from . import (
     records,
     releases,
     remote,
+    reporting,
     rolling,
     secure,
     smoke,
@@ -52,7 +53,7 @@ def summary(command: Task[Any]) -> str:
 
 def _namespace() -> Collection:
     tree = Collection(commands)
-    for module in (cluster, rolling, canary, verify, smoke, history, preflight, destroy, remote):
+    for module in (cluster, rolling, canary, verify, smoke, reporting, history, preflight, destroy, remote):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
     for module in (

@@ -7,6 +7,7 @@ from invoke.context import Context
 
 from .boundary import task
 from .chain import CHAIN
+from .reporting import REPORT_TO, reported
 
 if TYPE_CHECKING:
     from kafab.records.settings import Client
@@ -33,6 +34,7 @@ def list_(_context: Context, json: bool = False) -> int:
         "records": "records of each cell, from 100 on",
         "json": _JSON,
         "junit": "also write the rows to this file, as JUnit XML",
+        "report": REPORT_TO,
     },
 )
 def run(  # noqa: PLR0917  # Invoke makes a flag of each
@@ -43,6 +45,7 @@ def run(  # noqa: PLR0917  # Invoke makes a flag of each
     records: str | None = None,
     json: bool = False,
     junit: str | None = None,
+    report: str | None = None,
 ) -> int:
     """Measure what clients really guarantee on this cluster, with topics of its own, which it removes again.
 
@@ -51,11 +54,10 @@ def run(  # noqa: PLR0917  # Invoke makes a flag of each
     """
     import secrets
     from datetime import datetime, timezone
-    from importlib.metadata import version
 
     from kafab.drills.rows import worst
     from kafab.ops.drills import running
-    from kafab.records.settings import Client
+    from kafab.ops.reporting.draft import client_version
     from kafab.screens import drills as screen
 
     from .options import count
@@ -64,24 +66,25 @@ def run(  # noqa: PLR0917  # Invoke makes a flag of each
     drills, clients = running.chosen(name), _clients(client)
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
-    tables = running.run(
-        cluster,
-        session,
-        drills,
-        clients,
-        seed=count("seed", seed, 0, secrets.randbelow(1_000_000)),
-        records=count("records", records, 100, running.RECORDS),
-    )
-    packages = {Client.KAFKA_PYTHON: "kafka-python", Client.CONFLUENT: "confluent-kafka"}
-    versions = {each.value: version(packages[each]) for each in clients}
-    console.data(
-        screen.document(cluster, tables, versions, datetime.now(timezone.utc)),
-        screen.text(cluster.name, tables, console.paint),
-    )
-    report = worst(cluster.name, tables)
-    if junit:
-        write_junit(Path(junit), report, "kafab.drill")
-    return report.exit_code
+    with reported(report, "drill", session) as draft:
+        draft.clients = {each.value: client_version(each.value) for each in clients}
+        draft.tables = tables = running.run(
+            cluster,
+            session,
+            drills,
+            clients,
+            seed=count("seed", seed, 0, secrets.randbelow(1_000_000)),
+            records=count("records", records, 100, running.RECORDS),
+        )
+        console.data(
+            screen.document(cluster, tables, draft.clients, datetime.now(timezone.utc)),
+            screen.text(cluster.name, tables, console.paint),
+        )
+        findings = worst(cluster.name, tables)
+        draft.exit_code = findings.exit_code
+        if junit:
+            write_junit(Path(junit), findings, "kafab.drill")
+    return draft.exit_code
 
 
 def _clients(text: str) -> "tuple[Client, ...]":

@@ -8,6 +8,7 @@ from . import options
 from .boundary import task
 from .chain import CHAIN
 from .cluster import JSON, LIMIT, UNSAFE, YES
+from .reporting import REPORT_TO, reported
 
 if TYPE_CHECKING:
     from kafab.ops.run.goal import Asked
@@ -47,6 +48,7 @@ def can_stop(_context: Context, nodes: str, json: bool = False) -> int:
         "no_canary": "No canary: what clients meet during the roll is then unproven.",
         "at_once": "Stop everything, then start it: this interrupts service.",
         "unsafe": f"With --at-once: {UNSAFE[0].lower()}{UNSAFE[1:]}",
+        "report": f"{REPORT_TO[0].upper()}{REPORT_TO[1:]}.",
         "forget": "Give up a roll that is not finished: its nodes stay as they are.",
         "yes": YES,
         "json": JSON,
@@ -67,6 +69,7 @@ def restart(
     at_once: bool = False,
     unsafe: bool = False,
     forget: bool = False,
+    report: str | None = None,
     yes: bool = False,
     json: bool = False,
 ) -> int:
@@ -87,6 +90,7 @@ def restart(
             "gap-budget": gap_budget,
             "leaders": leaders,
             "no-canary": no_canary,
+            "report": report,
         }
         if found := [f"--{flag}" for flag, value in given.items() if value] + ["--forget"] * (
             at_once and forget
@@ -109,7 +113,7 @@ def restart(
         leaders=leaders,
         canary=not no_canary,
     )
-    return _roll(wanted, yes, json)
+    return _roll(wanted, report, yes, json)
 
 
 def asked(
@@ -142,23 +146,23 @@ def asked(
     )
 
 
-def _roll(wanted: "Asked", yes: bool, json: bool) -> int:
-    from kafab.ops.rolling.roll import Rolled, roll
+def _roll(wanted: "Asked", report: str | None, yes: bool, json: bool) -> int:
+    from kafab.ops.rolling.roll import roll
     from kafab.ops.run.goal import prepare
     from kafab.screens.rolling import exit_code, show_forecast, show_rolled
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     cluster = session.cluster
-    prepared = prepare(cluster, wanted, session)
-    if not prepared.goal.replaced and not prepared.begun:
-        show_rolled(console, cluster, Rolled())
-        return 0
-    show_forecast(console, cluster, prepared)
-    if prepared.goal.replaced:
-        console.confirm(f"Restart these nodes of {cluster.name}?", yes=yes, lab=cluster.lab)
-    rolled = roll(cluster, wanted, prepared, session)
-    show_rolled(console, cluster, rolled)
-    return exit_code(rolled)
+    with reported(report, "restart", session) as draft:
+        prepared = prepare(cluster, wanted, session)
+        if prepared.goal.replaced or prepared.begun:
+            show_forecast(console, cluster, prepared)
+            if prepared.goal.replaced:
+                console.confirm(f"Restart these nodes of {cluster.name}?", yes=yes, lab=cluster.lab)
+            roll(cluster, wanted, prepared, session, rolled=draft.rolled)
+        show_rolled(console, cluster, draft.rolled)
+        draft.exit_code = exit_code(draft.rolled)
+    return draft.exit_code
 
 
 def _restart_at_once(limit: str | None, unsafe: bool, yes: bool, json: bool) -> int:

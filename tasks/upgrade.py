@@ -8,6 +8,7 @@ from . import options
 from .boundary import task
 from .chain import CHAIN
 from .cluster import JSON, LIMIT, YES
+from .reporting import REPORT_TO, reported
 from .rolling import asked
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _OF_THE_ROLL = {
         "soak": "how long the first broker is on trial before the next one stops, such as 10m; 1m unless it is given, in a lab none",
         **_OF_THE_ROLL,
         "write": _WRITE,
+        "report": REPORT_TO,
         "yes": YES,
         "json": JSON,
     },
@@ -60,6 +62,7 @@ def go(
     gap_budget: str | None = None,
     no_canary: bool = False,
     write: bool = False,
+    report: str | None = None,
     yes: bool = False,
     json: bool = False,
 ) -> int:
@@ -84,9 +87,8 @@ def go(
     if staged is None:
         show_nothing(console, session.cluster, f"every node runs {version} already; nothing is under way")
         return 0
-    return _go(
-        session, staged, wanted, f"Upgrade {target.name} to {version}?", write=write, yes=yes, json=json
-    )
+    question = f"Upgrade {target.name} to {version}?"
+    return _go(session, staged, wanted, question, write=write, report=report, yes=yes, json=json)
 
 
 @task(help={"to": _TO, "limit": LIMIT, "json": JSON})
@@ -121,7 +123,16 @@ def status(_context: Context, *, json: bool = False) -> int:
     return 0
 
 
-@task(help={"limit": LIMIT, **_OF_THE_ROLL, "write": _WRITE, "yes": YES, "json": JSON})
+@task(
+    help={
+        "limit": LIMIT,
+        **_OF_THE_ROLL,
+        "write": _WRITE,
+        "report": REPORT_TO,
+        "yes": YES,
+        "json": JSON,
+    }
+)
 def rollback(
     _context: Context,
     limit: str | None = None,
@@ -133,6 +144,7 @@ def rollback(
     gap_budget: str | None = None,
     no_canary: bool = False,
     write: bool = False,
+    report: str | None = None,
     yes: bool = False,
     json: bool = False,
 ) -> int:
@@ -154,7 +166,7 @@ def rollback(
         )
     staged = prepare_back(CHAIN.at(begun.before), begun, wanted, session)
     question = f"Take {session.cluster.name} back to {begun.before}?"
-    return _go(session, staged, wanted, question, write=write, yes=yes, json=json)
+    return _go(session, staged, wanted, question, write=write, report=report, yes=yes, json=json)
 
 
 @task(
@@ -243,29 +255,34 @@ def _go(
     question: str,
     *,
     write: bool,
+    report: str | None,
     yes: bool,
     json: bool,
 ) -> int:
     from kafab.ops.upgrade.going import go as run
     from kafab.screens.upgrade import show_upgraded, tell_staged
+    from kafab.upgrading.record import Direction
 
-    console = CHAIN.console(json=json)
-    tell_staged(console, staged)
-    console.confirm(question, yes=yes, lab=session.cluster.lab)
-    done = run(staged, wanted, session)
-    edit = _edit(session.cluster, staged.upgrade.target)
-    if edit and write and session.cluster.source and not done.left:
-        from kafab.events import Note
-        from kafab.ops.author.rewriting import rewrite
+    console, upgrade = CHAIN.console(json=json), staged.upgrade
+    with reported(report, "upgrade", session) as draft:
+        draft.cluster = staged.target
+        draft.versions = (str(upgrade.before), str(upgrade.after))
+        if upgrade.direction is Direction.BACK:
+            draft.versions = draft.versions[::-1]
+        tell_staged(console, staged)
+        console.confirm(question, yes=yes, lab=session.cluster.lab)
+        draft.upgraded = done = run(staged, wanted, session, rolled=draft.rolled)
+        edit = _edit(session.cluster, upgrade.target)
+        if edit and write and session.cluster.source and not done.left:
+            from kafab.events import Note
+            from kafab.ops.author.rewriting import rewrite
 
-        rewrite(session.cluster.source, edit)
-        session.emit(
-            Note(
-                session.cluster.name, f"line {edit.number} of {session.cluster.source}: {edit.after.strip()}"
-            )
-        )
-        edit = None
-    return show_upgraded(console, staged.target, done, edit if not done.left else None)
+            rewrite(session.cluster.source, edit)
+            told = f"line {edit.number} of {session.cluster.source}: {edit.after.strip()}"
+            session.emit(Note(session.cluster.name, told))
+            edit = None
+        draft.exit_code = show_upgraded(console, staged.target, done, edit if not done.left else None)
+    return draft.exit_code
 
 
 def _edit(cluster: "Cluster", version: "Version") -> "Edit | None":

@@ -7,6 +7,7 @@ from invoke.context import Context
 
 from .boundary import task
 from .chain import CHAIN
+from .reporting import REPORT_TO, reported
 
 if TYPE_CHECKING:
     from kafab.findings import Report
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         "all": "give every finding a row of its own",
         "json": "print one JSON document on stdout",
         "junit": "also write the findings to this file, as JUnit XML",
+        "report": REPORT_TO,
     }
 )
 def verify(
@@ -33,6 +35,7 @@ def verify(
     all: bool = False,  # noqa: A002  # it is the name of the flag
     json: bool = False,
     junit: str | None = None,
+    report: str | None = None,
 ) -> int:
     """Check the ensemble or quorum, brokers and partitions, and prove replication with records of its own."""
     from kafab.ops.check import verify as checks
@@ -42,11 +45,14 @@ def verify(
     if election:
         how = "Restart the controller that leads" if cluster.kraft else "Force a controller election in"
         console.confirm(f"{how} {cluster.name}?", yes=yes, lab=cluster.lab)
-    report = checks.verify(cluster, session, probe=not read_only, election=election, deep=deep)
-    console.report(report, schema="kafab.verify/1", each=all)
-    if junit:
-        write_junit(Path(junit), report, "kafab.verify")
-    return report.exit_code
+    with reported(report, "verify", session) as draft:
+        checked = checks.check(cluster, session, probe=not read_only, election=election, deep=deep)
+        draft.checked, draft.exit_code = checked, checked.report.exit_code
+        draft.probed, draft.elected, draft.compared = not read_only, election, deep
+        console.report(checked.report, schema="kafab.verify/1", each=all)
+        if junit:
+            write_junit(Path(junit), checked.report, "kafab.verify")
+    return draft.exit_code
 
 
 def write_junit(file: Path, report: "Report", suite: str) -> None:

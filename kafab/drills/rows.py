@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from kafab.drills.story import Story
 from kafab.findings import Finding, Report, Severity
 from kafab.records.settings import Client
 
@@ -81,6 +82,8 @@ class Row:
     """What was done to clients and brokers, each with its time since the cell's beginning."""
     why: str = ""
     cannot: bool = False
+    story: Story | None = None
+    """How it went in time; None where that was not kept."""
 
     @property
     def by(self) -> str:

@@ -57,6 +57,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.plans.*",
             "kafab.checks.*",
             "kafab.rolling.*",
+            "kafab.reporting.*",
         ),
     ),
     (
@@ -76,6 +77,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.ops.secure.*",
             "kafab.ops.access.*",
             "kafab.ops.upgrade.*",
+            "kafab.ops.reporting.*",
             "kafab.lab.*",
         ),
     ),

@@ -63,6 +63,8 @@ class Field:
         self.partitions = partitions
         self.random = random.Random(f"{run.seed}/{name}")  # noqa: S311  # a drill is to be repeatable
         self.faults: list[str] = []
+        self.moments: list[tuple[float, str]] = []
+        """The faults with the moment of each, by the clock of the world."""
         self.tells = ""
         """Whose waits are told; cells that are measured side by side tell nothing of theirs."""
         self.left: str = ""
@@ -189,8 +191,9 @@ class Field:
 
     def fault(self, what: str) -> None:
         """Take note of what was done now."""
-        seconds = self.run.world.clock.now() - self._begun
-        self.faults.append(f"{what} after {seconds:.1f} s")
+        now = self.run.world.clock.now()
+        self.faults.append(f"{what} after {now - self._begun:.1f} s")
+        self.moments.append((now, what))
 
     def _trouble(self) -> str:
         found = [event.detail for worker in self._workers for event in of(list(worker.events), Kind.TROUBLE)]

@@ -10,6 +10,7 @@ from kafab.drills.checker import Anomaly, anomalies, longest_gap, outcomes
 from kafab.drills.history import Event, Kind, Log, of
 from kafab.drills.orders import Order, Role
 from kafab.drills.rows import Cell, Row
+from kafab.drills.story import story
 from kafab.errors import KafabError, NotTold
 from kafab.events import Note
 from kafab.model import Cluster, Node
@@ -123,6 +124,8 @@ class Party:
         self.members: list[Member] = []
         self.told: list[str] = []
         """What was done to brokers, each with its time since the writers' beginning."""
+        self.moments: list[tuple[float, str]] = []
+        """The same with the moment of each, by the clock of the world."""
         self._drill = drill
         self._fields: list[Field] = []
         self._begun = run.world.clock.now()
@@ -150,6 +153,7 @@ class Party:
         """Take note of what was done now; return the time."""
         now = self.run.world.clock.now()
         self.told.append(f"{what} after {now - self._begun:.1f} s")
+        self.moments.append((now, what))
         return now
 
     def until(self, look: Callable[[], object], what: str, limit: timedelta = LIMIT) -> None:
@@ -207,9 +211,10 @@ class Party:
 
     def _row(self, member: Member, log: Log | str) -> Row:
         cell, told = member.entry.cell, tuple(self.told)
+        went = story(list(member.worker.events), self.moments)
         why = member.why or (log if isinstance(log, str) else "")
         if why or isinstance(log, str):
-            return Row(cell, member.client, setting(member), {}, faults=told, why=why)
+            return Row(cell, member.client, setting(member), {}, faults=told, why=why, story=went)
         partition = member.order.partition or 0
         counts, also = judged(member.worker.events, {partition: log[partition]})
         counts |= member.more
@@ -221,7 +226,7 @@ class Party:
         if ended := member.trouble:
             also["ended by"] = ended
         measured = {name: counts[name] for name in cell.allowed if name in counts}
-        return Row(cell, member.client, setting(member), measured, shown | also, told)
+        return Row(cell, member.client, setting(member), measured, shown | also, told, story=went)
 
     def not_measured(self, clients: Sequence[Client], why: str) -> list[Row]:
         """Return the rows of a phase that did not come to its end."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from kafab.cluster.metadata import Metadata
 from kafab.cluster.own_topics import Purpose, own_name, purpose_of
 from kafab.drills.rows import Row, Table
+from kafab.drills.story import story
 from kafab.errors import Failed, KafabError, NotTold, Unsafe, UsageError
 from kafab.events import Note, Waiting
 from kafab.findings import Severity
@@ -149,11 +150,13 @@ def _row(drill: Drill, client: Client, trial: Trial, name: str, run: Run) -> Row
     except Cannot as error:
         return Row(cell, client, str(error), {}, cannot=True)
     except (NotMeasured, KafabError) as error:
-        return Row(cell, client, "", {}, faults=tuple(field.faults), why=f"{drill.name}: {error}")
+        why, went = f"{drill.name}: {error}", story(field.events(), field.moments)
+        return Row(cell, client, "", {}, faults=tuple(field.faults), why=why, story=went)
     finally:
         if field.left:
             run.world.emit(Note(run.cluster.name, field.left))
-    return Row(cell, client, found.setting, found.counts, found.also, tuple(field.faults))
+    went = story(field.events(), field.moments)
+    return Row(cell, client, found.setting, found.counts, found.also, tuple(field.faults), story=went)
 
 
 def _refuse_lacking(drill: Drill, clients: Sequence[Client], world: World) -> None:

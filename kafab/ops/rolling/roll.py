@@ -115,7 +115,7 @@ def roll(
             found = replace(found, finished=(*found.finished, *new))
         rolled = rolled or Rolled()
         if found.goal.replaced:
-            _Run(cluster, asked, found, held, world, rolled, switch=switch).begin()
+            _Run(cluster, asked, found, held, world, rolled=rolled, switch=switch).begin()
         if rolled.canary:
             held.run.figures |= gist(rolled.canary)
         rolled.checked = settled(cluster, world)
@@ -150,8 +150,8 @@ class _Run:
         found: Prepared,
         held: Held,
         world: World,
-        rolled: Rolled,
         *,
+        rolled: Rolled,
         switch: Switch | None,
     ) -> None:
         self._cluster, self._asked, self._found, self._world = cluster, asked, found, world

@@ -133,8 +133,10 @@ def prepare_back(previous: Cluster, begun: Upgrade, asked: Asked, world: World) 
     return staged(upgrade, begun, previous, facts, asked, world=world)
 
 
-def go(staged: Staged, asked: Asked, world: World) -> Upgraded:
+def go(staged: Staged, asked: Asked, world: World, *, rolled: Rolled | None = None) -> Upgraded:
     """Bring the release to the hosts, put the record down, and roll. The same command goes on where one was interrupted.
+
+    ``rolled`` is filled meanwhile: after an error it has what was done until then.
 
     Raises Failed where another operator was faster, and what `roll` raises.
     """
@@ -155,7 +157,7 @@ def go(staged: Staged, asked: Asked, world: World) -> Upgraded:
             )
         if staged.begun is None or staged.begun.direction is not upgrade.direction:
             upgrades.write(target, upgrade, world)
-    rolled, compared = Rolled(), tuple[Compared, ...]()
+    rolled, compared = rolled or Rolled(), tuple[Compared, ...]()
     asked = replace(asked, upgrade=upgrade.command)
     if staged.roll.goal.replaced or staged.roll.begun:
 
@@ -163,7 +165,7 @@ def go(staged: Staged, asked: Asked, world: World) -> Upgraded:
             bring(target, nodes, world)
 
         before = holdings(target, world)
-        rolled = roll(target, asked, staged.roll, world, switch=switch)
+        roll(target, asked, staged.roll, world, switch=switch, rolled=rolled)
         compared = compare(before, holdings(target, world))
     facts = facts_of(target, world)
     there = reached(facts, target.version)

@@ -1,0 +1,107 @@
+"""How something went in time, as a page has it: moments of this machine's clock become seconds from one beginning."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+
+from kafab.canary.course import Course
+from kafab.drills.rows import Row
+from kafab.model import Cluster
+from kafab.ops.reporting.draft import Draft
+from kafab.reporting.page import Acks, Gap, Isr, Mark, Point, Run, Span, Strip, TimeLine, Unseen
+from kafab.rolling.course import RollCourse, Strips
+
+
+def utc(at: datetime) -> str:
+    """Return a time of the day as a page has it."""
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def milliseconds(span: timedelta | None) -> float | None:
+    """Return a latency as a page has it."""
+    return None if span is None else round(span.total_seconds() * 1000, 1)
+
+
+def of_roll(cluster: Cluster, draft: Draft) -> TimeLine | None:
+    """Return the time line of a roll and of the canary beside it; None where nothing was done."""
+    roll, canary = draft.rolled.course, draft.rolled.canary
+    if roll is None:
+        return None
+    names = {node.id: node.name for node in cluster.brokers}
+    course = canary.course if canary else None
+    origin = min([roll.began, *([course.began] if course else [])])
+    gaps: tuple[Gap, ...] = ()
+    if canary and course:
+        leaders = {number: names.get(leader, str(leader)) for number, leader in enumerate(canary.leaders)}
+        gaps = _gaps(course, origin, leaders)
+    return TimeLine(
+        began=_day(draft, origin),
+        seconds=round(roll.ended - origin, 1),
+        acks=_acks(course, origin) if course else None,
+        gaps=gaps,
+        spans=tuple(_spans(roll, origin)),
+        isr=_isr(roll.strips, origin, names) if roll.strips.strips else None,
+    )
+
+
+def of_cell(row: Row, draft: Draft) -> TimeLine | None:
+    """Return the time line of a drill's cell; None where none was kept."""
+    if row.story is None:
+        return None
+    course = row.story.course
+    ends = max((point.number + 1 for point in course.points), default=0) * course.step
+    marks = tuple(Mark(round(at - course.began, 1), what) for at, what in row.story.faults)
+    latest = max([ends, *(gap.ends for gap in course.gaps), *(mark.at_s for mark in marks)])
+    subjects = dict.fromkeys({gap.partition for gap in course.gaps}, row.cell.name)
+    return TimeLine(
+        began=_day(draft, course.began),
+        seconds=round(latest, 1),
+        gaps=_gaps(course, course.began, subjects),
+        marks=marks,
+        acks=_acks(course, course.began, row.story.counts),
+    )
+
+
+def _acks(course: Course, origin: float, counts: str = "ack") -> Acks:
+    timed = counts == "ack"
+    points = (
+        Point(one.number, one.acked, one.p50_ms if timed else None, one.max_ms if timed else None)
+        for one in course.points
+    )
+    return Acks(round(course.began - origin, 2), course.step, tuple(points), counts)
+
+
+def _isr(found: Strips, origin: float, names: Mapping[int, str]) -> Isr:
+    strips = (
+        Strip(
+            each.broker,
+            names.get(each.broker, str(each.broker)),
+            each.replicas,
+            tuple(Run(*run) for run in each.out),
+        )
+        for each in found.strips
+    )
+    unseen = tuple(Unseen(first, end) for first, end in found.unseen)
+    return Isr(round(found.began - origin, 2), found.step, found.steps, tuple(strips), unseen)
+
+
+def _gaps(course: Course, origin: float, subjects: dict[int, str]) -> tuple[Gap, ...]:
+    late = course.began - origin
+    return tuple(
+        Gap(
+            subjects.get(gap.partition, str(gap.partition)),
+            round(late + gap.begins, 2),
+            round(late + gap.ends, 2),
+        )
+        for gap in course.gaps
+    )
+
+
+def _spans(roll: RollCourse, origin: float) -> Iterable[Span]:
+    return (
+        Span(one.node, one.phase.value, round(one.begins - origin, 2), round(one.ends - origin, 2), one.over)
+        for one in roll.spans
+    )
+
+
+def _day(draft: Draft, moment: float) -> str:
+    return utc(draft.operator.at + timedelta(seconds=moment - draft.moment))
