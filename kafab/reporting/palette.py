@@ -18,7 +18,7 @@ LIGHT: Mapping[str, str] = {
     "unknown-card": "#f2e6fb",
     "crit-card": "#fde5e3",
     "half": "#0b57b0",
-    "slowest": "#7f97b5",
+    "slowest": "#6b84a5",
     "gap": "#c2352c",
     "stops": "#b06a00",
     "down": "#5c6672",
