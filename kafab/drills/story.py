@@ -21,21 +21,22 @@ class Story:
     faults: tuple[tuple[float, str], ...]
     """The moment of each, by this machine's monotonic clock, and what was done."""
 
-    @property
-    def timed(self) -> bool:
-        """Whether each of what counted took a time: from a record's sending to its acknowledgement."""
-        return self.counts == Kind.ACK.value
-
 
 def story(events: Iterable[Event], faults: Sequence[tuple[float, str]]) -> Story | None:
-    """Return how it went: by acknowledgements, or else effects, records read or sent; None where nothing of these was told."""
+    """Return how it went: by effects, or else acknowledgements, records read or sent; None where nothing of these was told.
+
+    Where records have effects their writing is the preparation.
+    """
     told = sorted(events, key=lambda event: event.at)
-    for kind in (Kind.ACK, Kind.EFFECT, Kind.READ, Kind.SEND):
+    for kind in (Kind.EFFECT, Kind.ACK, Kind.READ, Kind.SEND):
         if counted := list(of(told, kind)):
             break
     else:
         return None
-    steps = Steps(Acknowledgements, told[0].at)
+    own = [(event.at, event.detail) for event in of(told, Kind.FAULT)]
+    met = sorted([*faults, *own[: max(MOMENTS - len(faults), 0)]])
+    begun = min([counted[0].at, *(at for at, _ in met)])
+    steps = Steps(Acknowledgements, begun)
     sent = {(event.who, event.number): event.at for event in of(told, Kind.SEND)}
     for event in counted:
         if step := steps.at(event.at):
@@ -43,6 +44,4 @@ def story(events: Iterable[Event], faults: Sequence[tuple[float, str]]) -> Story
     silences = Silences()
     for before, after in pairwise(counted):
         silences.take(before.at, after.at)
-    own = [(event.at, event.detail) for event in of(told, Kind.FAULT)]
-    met = sorted([*faults, *own[: max(MOMENTS - len(faults), 0)]])
     return Story(course(steps, [silences.longest]), kind.value, tuple(met))

@@ -45,7 +45,8 @@ def render(page: Page) -> str:
         icons=_ICONS,
         titles=_TITLES,
         sections=_sections(shown),
-        bad=[one for one in findings if one.severity != "OK"],
+        bad=[one for one in findings if one.severity != "OK" and not one.caused_by],
+        follows=[one for one in findings if one.severity != "OK" and one.caused_by],
         good=[one for one in findings if one.severity == "OK"],
         racks=_racks(shown.nodes),
         light=Markup(palette.variables(palette.LIGHT)),  # noqa: S704  # our own
@@ -99,8 +100,19 @@ def _words(text: str) -> Markup:
 
 
 def _plain(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = _said(value)
     return text if len(text) <= _EVIDENCE_LIMIT else f"{text[:_EVIDENCE_LIMIT]}…"
+
+
+def _said(value: object) -> str:
+    """Return a value of evidence as text: lists and mappings of plain values without JSON's marks."""
+    if isinstance(value, Mapping) and all(isinstance(each, str | int | float) for each in value.values()):
+        return ", ".join(f"{name}: {_said(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple) and all(isinstance(each, str | int | float) for each in value):
+        return ", ".join(map(_said, value))
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _racks(nodes: Sequence[NodeState]) -> list[tuple[str, list[tuple[str, list[NodeState]]]]]:

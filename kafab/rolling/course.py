@@ -165,6 +165,8 @@ class RollCourse:
     ended: float
     spans: tuple[Span, ...]
     strips: Strips
+    marks: tuple[tuple[float, str], ...] = ()
+    """Moments, and what happened then with the cluster as a whole."""
 
 
 def _runs(values: Iterable[int]) -> tuple[tuple[int, int, int], ...]:

@@ -260,7 +260,7 @@ def test_drill_has_its_cells_in_time(fab: Fab, tmp_path: Path, monkeypatch: pyte
         11,
         [0.6],
     )
-    assert [(gap.begins_s, gap.ends_s) for gap in cell.time.gaps] == [(0.51, 1.51)]
+    assert [(gap.begins_s, gap.ends_s) for gap in cell.time.gaps] == [(0.5, 1.5)]
 
 
 def test_names_of_topics_are_text(fab: Fab, cosmos: Cosmos, tmp_path: Path) -> None:

@@ -102,9 +102,10 @@ def _reasons(report: Report) -> Iterator[str]:
     """Yield the findings that no other one explains, the worst first."""
     bad = [one for one in report.findings if one.severity is not Severity.OK and not one.caused_by]
     bad.sort(key=lambda one: -one.severity)
-    yield from (f"{one.subject}: {one.detail}" for one in bad[:REASONS])
-    if len(bad) > REASONS:
-        yield f"and {len(bad) - REASONS} more"
+    told = list(dict.fromkeys(f"{one.subject}: {one.detail}" for one in bad))
+    yield from told[:REASONS]
+    if len(told) > REASONS:
+        yield f"and {len(told) - REASONS} more"
 
 
 def _of_roll(draft: Draft) -> pages.Verdict:

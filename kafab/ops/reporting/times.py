@@ -39,6 +39,7 @@ def of_roll(cluster: Cluster, draft: Draft) -> TimeLine | None:
         acks=_acks(course, origin) if course else None,
         gaps=gaps,
         spans=tuple(_spans(roll, origin)),
+        marks=tuple(Mark(round(at - origin, 1), what) for at, what in roll.marks),
         isr=_isr(roll.strips, origin, names) if roll.strips.strips else None,
     )
 

@@ -45,6 +45,8 @@ STARTS = 2
 """How often one node is started: once, and once more where it has served and ended then."""
 MINUTES = 120
 """Seconds from which on a time to go is told in minutes."""
+MARKS = 20
+"""The most moments that are kept of what happened with the cluster as a whole."""
 TRIES = 3
 """How often in a row a move may end without an answer of its host."""
 GO_ON = "the same command goes on; `fab restart --forget` gives the roll up"
@@ -172,6 +174,7 @@ class _Run:
         self._rolled = rolled
         rolled.before = found.finished
         self._spans, self._looks = Spans(), Looks(world.clock.now())
+        self._marks: list[tuple[float, str]] = []
         self._recovery = Recovery(cluster.nodes, world)
         self._lives = Lives(world)
         self._canary = Companion(cluster, asked, world)
@@ -207,7 +210,7 @@ class _Run:
             finally:
                 now = world.clock.now()
                 spans, strips = self._spans.spans(now), self._looks.strips(now)
-                self._rolled.course = RollCourse(begun, now, spans, strips)
+                self._rolled.course = RollCourse(begun, now, spans, strips, tuple(self._marks[:MARKS]))
         keep(self._cluster, self._nodes, world)
         forget_overrides(self._cluster, self._nodes, world)
 
@@ -278,7 +281,9 @@ class _Run:
                 raise Unsafe(f"the roll cannot go on, and no wait helps:\n  {lines}")
             case Stop(nodes):
                 # Where the canary begins that has taken a while: what may stop is looked at again.
-                if not self._canary.begins():
+                if self._canary.begins():
+                    self._marks.append((self._world.clock.now(), "the canary is at work"))
+                else:
                     self._stop(nodes)
                     self._start(nodes)
             case Start(nodes):
@@ -352,6 +357,8 @@ class _Run:
         """Elect the preferred leaders on these nodes' brokers back; the roll itself does not depend on it."""
         brokers = [node for node in nodes if node.role is Role.BROKER]
         before = self._rolled.leaders.moved if self._rolled.leaders else ()
+        if brokers:
+            self._marks.append((self._world.clock.now(), "preferred leaders elected back"))
         try:
             found = elect(self._cluster, brokers, self._world) if brokers else Restored()
         except KafabError as error:
