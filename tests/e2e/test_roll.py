@@ -17,6 +17,8 @@ from confluent_kafka.admin import ResourceType
 from kazoo.exceptions import NoNodeError
 
 from kafab.model import Node, Role
+from kafab.reporting.page import Page
+from kafab.reporting.render import data
 from tests.disturbances import configure, frozen, heard, produce, topic, zookeeper
 from tests.fab import Fab
 from tests.labs import LocalLab
@@ -118,20 +120,23 @@ class Undisturbed:
     """The alerts that fired meanwhile in the Prometheus of the lab."""
     watched: int
     """How many nodes it reads at the end."""
+    page: Page
 
 
 @pytest.fixture(scope="module")
 def undisturbed(lab: Lab) -> Undisturbed:
-    """Roll everything once, with a canary and a plain client beside it."""
-    before = lab.beginnings()
+    """Roll everything once, with a canary and a plain client beside it, and have a report of it."""
+    before, file = lab.beginnings(), lab.fab.home / "roll.html"
     with plain_client(lab.cluster.bootstrap, "orders") as client:
         begun = time.monotonic()
-        done = lab.fab.must("restart", "--json")
+        done = lab.fab.must("restart", "--json", "--report", str(file))
         watcher = of_lab(lab.fab.must("lab.up").err.splitlines())
         until(lambda: watcher.up() == len(lab.cluster.nodes))
         fired = watcher.fired(int(time.monotonic() - begun) + 1)
-        began = replaced(before, lab.beginnings())
-        return Undisturbed(done.document, began, client.end(), frozenset(fired), watcher.up())
+        met = client.end()
+    page, _ = data(file.read_text(encoding="utf-8"))
+    began = replaced(before, lab.beginnings())
+    return Undisturbed(done.document, began, met, frozenset(fired), watcher.up(), page)
 
 
 def test_each_process_is_replaced_once(lab: Lab, undisturbed: Undisturbed) -> None:
@@ -169,6 +174,32 @@ def test_cluster_is_whole_after_the_last_node(undisturbed: Undisturbed) -> None:
     """The check after the roll finds nothing: no partition is behind, and each is led by its preferred leader."""
     document = undisturbed.document
     assert (document["check"]["verdict"], document["leaders"]["left"]) == ("OK", {}), document["check"]
+
+
+def test_report_has_the_figures_of_the_roll(undisturbed: Undisturbed) -> None:
+    """The canary's figures and each node's seconds are those of the document, and the verdict is its exit code's."""
+    document, page = undisturbed.document, undisturbed.page
+    seconds = {one["node"]: one["seconds"] for one in document["nodes"]}
+    assert page.roll
+    assert page.canary
+    assert ({one.node: one.seconds for one in page.roll.nodes}, page.verdict.severity) == (seconds, "OK")
+    total = page.canary.figures[-1]
+    assert (total.acked, total.lost) == (document["canary"]["total"]["acked"], 0)
+
+
+def test_report_shows_how_the_roll_went(lab: Lab, undisturbed: Undisturbed) -> None:
+    """Each node stops, starts and catches up once; nearly all acknowledgements are in the steps."""
+    time = undisturbed.page.time
+    assert time
+    assert time.acks
+    assert time.isr
+    phases = {tuple(s.phase for s in time.spans if s.node == node.name) for node in lab.cluster.nodes}
+    assert phases == {("stops", "is down", "starts", "catches up")}
+    counted = sum(point.acked for point in time.acks.points)
+    # The first record of each partition opens the connections and is in no step.
+    assert 0 <= undisturbed.document["canary"]["total"]["acked"] - counted <= len(lab.cluster.brokers)
+    within = [0 <= span.begins_s <= span.ends_s <= time.seconds + 0.1 for span in time.spans]
+    assert (all(within), len(time.isr.strips)) == (True, len(lab.cluster.brokers))
 
 
 # In ZooKeeper mode, under systemd, tests/e2e/docker/test_roll.py kills it three times.

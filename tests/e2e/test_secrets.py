@@ -26,6 +26,7 @@ PROPERTIES = {
     "ssl.key.password": "${file:canary}",
     "ssl.truststore.password": "${cmd:cat command-canary}",
 }
+REPORT = "report.html"
 LOOKS = (
     ("plan", "--json"),
     ("plan",),
@@ -78,6 +79,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
             file = _file(lab)
             file.write_text(file.read_text().replace(BY_FILE, OLD))
             done |= {" ".join(words): fab(*words) for words in LOOKS}
+            done["report"] = fab("report", "--out", str(fab.home / REPORT), "--json")
             # A folder where a file is to be: the step fails on the host, and is told.
             file.unlink()
             file.mkdir()
@@ -126,7 +128,7 @@ def test_no_process_had_a_secret(ran: Ran) -> None:
 
 
 def test_no_file_has_a_secret_but_those_that_are_for_it(ran: Ran) -> None:
-    """Neither logs nor records, temporary files, caches or the host's folders have one."""
+    """Neither logs nor records, reports, temporary files, caches or the host's folders have one."""
     folders = (ran.lab.fab.home, ran.temporary)
     assert {path for secret in ALL for path in files_with(secret, *folders)} == {
         _file(ran.lab),
@@ -134,6 +136,7 @@ def test_no_file_has_a_secret_but_those_that_are_for_it(ran: Ran) -> None:
         ran.lab.inventory.parent / "command-canary",
         ran.lab.inventory.parent / FILE,
     }
+    assert (ran.lab.fab.home / REPORT).is_file()
     assert stat.S_IMODE(_file(ran.lab).stat().st_mode) == 0o600
     assert stat.S_IMODE(_file(ran.lab).with_name(DIGEST_KEY).stat().st_mode) == 0o600
 

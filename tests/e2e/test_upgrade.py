@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kafab.model import Node
+from kafab.reporting.render import data
 from tests.disturbances import heard
 from tests.fab import Done, Fab
 from tests.labs import LocalLab
@@ -185,13 +186,21 @@ def test_broker_that_does_not_come_up_is_taken_back(lab: Lab) -> None:
 
 def test_upgrade_loses_nothing_and_its_end_closes_the_way_back(lab: Lab) -> None:
     """Under clients to the new version; the inventory follows, a deploy has nothing to do, and after the end there is no way back."""
-    document, client = lab.under_clients("upgrade", "--to", lab.pair.after, "--write")
+    report = lab.fab.home / "upgrade.html"
+    document, client = lab.under_clients(
+        "upgrade", "--to", lab.pair.after, "--write", "--report", str(report)
+    )
+    page, _ = data(report.read_text(encoding="utf-8"))
     deployed = lab.fab.must("deploy")
     finalized = lab.fab.must("upgrade.finalize", "--no-canary")
     back, after = lab.fab("upgrade.rollback"), lab.fab.must("deploy")
     judged = lab.fab("verify", "--json").document
     assert found_nothing_wrong(document, client), (document, client)
     assert (lab.versions(), str(lab.cluster.version)) == (lab.everywhere(lab.pair.after), lab.pair.after)
+    assert (page.verdict.severity, page.roll and page.roll.versions) == (
+        "OK",
+        (lab.pair.before, lab.pair.after),
+    )
     assert ("nothing to do" in deployed.out, "nothing to do" in after.out) == (True, True)
     assert (back.code, "is finalized" in finalized.out, judged["verdict"]) == (3, True, "OK"), judged
 
