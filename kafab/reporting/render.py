@@ -68,7 +68,7 @@ def data(text: str) -> tuple[Page, dict[str, Any]]:
 
 def _json(value: object) -> Markup:
     """Return JSON on one line, in which no tag and no entity can stand."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     return Markup(text.translate(_ESCAPES))  # noqa: S704  # it has none of HTML's letters
 
 

@@ -68,7 +68,7 @@ def _acks(course: Course, origin: float, counts: str = "ack") -> Acks:
         Point(one.number, one.acked, one.p50_ms if timed else None, one.max_ms if timed else None)
         for one in course.points
     )
-    return Acks(round(course.began - origin, 2), course.step, tuple(points), counts)
+    return Acks(_after(course.began, origin), course.step, tuple(points), counts)
 
 
 def _isr(found: Strips, origin: float, names: Mapping[int, str]) -> Isr:
@@ -82,7 +82,7 @@ def _isr(found: Strips, origin: float, names: Mapping[int, str]) -> Isr:
         for each in found.strips
     )
     unseen = tuple(Unseen(first, end) for first, end in found.unseen)
-    return Isr(round(found.began - origin, 2), found.step, found.steps, tuple(strips), unseen)
+    return Isr(_after(found.began, origin), found.step, found.steps, tuple(strips), unseen)
 
 
 def _gaps(course: Course, origin: float, subjects: dict[int, str]) -> tuple[Gap, ...]:
@@ -99,9 +99,14 @@ def _gaps(course: Course, origin: float, subjects: dict[int, str]) -> tuple[Gap,
 
 def _spans(roll: RollCourse, origin: float) -> Iterable[Span]:
     return (
-        Span(one.node, one.phase.value, round(one.begins - origin, 2), round(one.ends - origin, 2), one.over)
+        Span(one.node, one.phase.value, _after(one.begins, origin), _after(one.ends, origin), one.over)
         for one in roll.spans
     )
+
+
+def _after(moment: float, origin: float) -> float:
+    """Return the seconds between, never as minus zero."""
+    return round(moment - origin, 2) + 0.0
 
 
 def _day(draft: Draft, moment: float) -> str:
