@@ -96,6 +96,16 @@ def test_wheel_carries_the_shell_of_the_hosts(installed: Installed) -> None:
     assert (done.stderr, set(done.stdout.split())) == ("", names)
 
 
+def test_wheel_carries_the_page_of_a_report(installed: Installed) -> None:
+    """A cluster that does not answer has a report, made by the installed program."""
+    (installed.folder / "silent.yaml").write_text(
+        "kafka: {version: 4.3.1}\nssh: {port: 1}\nhosts: {a: {address: 127.0.0.1, controller: 1, broker: 1}}\n"
+    )
+    done = installed.run("kafab", "on", "./silent.yaml", "report", "--out", "silent.html")
+    page = (installed.folder / "silent.html").read_text(encoding="utf-8")
+    assert (done.returncode in (1, 5), "the cluster does not answer" in page) == (True, True), done
+
+
 def test_wheel_carries_the_catalogue(installed: Installed) -> None:
     """The installed program knows Kafka's own properties, and names the one that was meant."""
     (installed.folder / "misspelt.yaml").write_text(

@@ -70,8 +70,17 @@ def _verdict(cluster: Cluster, draft: Draft) -> pages.Verdict:
     if draft.rolled.course is not None or draft.versions or draft.kind == "restart":
         return _of_roll(draft)
     report = draft.checked.report if draft.checked else Report(cluster.name, ())
-    text = _told(cluster, report)
-    return pages.Verdict(str(report.verdict), text, tuple(_reasons(report)), draft.exit_code)
+    silent = _silent(cluster, report)
+    # Where no host answers nothing else is a reason of its own.
+    reasons = tuple(_reasons(Report(cluster.name, silent) if silent else report))
+    text = f"the cluster does not answer: no host of {plural(len(cluster.hosts), 'host')} could be asked"
+    return pages.Verdict(str(report.verdict), text if silent else _told(report), reasons, draft.exit_code)
+
+
+def _silent(cluster: Cluster, report: Report) -> tuple[Finding, ...]:
+    """Return what was found of the nodes' processes where no host has told anything of one; else nothing."""
+    silent = tuple(f for f in report.findings if f.check == "process" and f.severity is Severity.UNKNOWN)
+    return silent if len(silent) == len(cluster.nodes) else ()
 
 
 def _severity(error: KafabError) -> str:
@@ -81,13 +90,10 @@ def _severity(error: KafabError) -> str:
     return str(Severity.UNKNOWN if unknown else Severity.CRIT)
 
 
-def _told(cluster: Cluster, report: Report) -> str:
+def _told(report: Report) -> str:
     if not report.findings:
         return "nothing was looked at"
     counts = Counter(finding.severity for finding in report.findings)
-    silent = [f for f in report.findings if f.check == "process" and f.severity is Severity.UNKNOWN]
-    if silent and len(silent) == len(cluster.nodes):
-        return f"the cluster does not answer: no host of {plural(len(cluster.hosts), 'host')} could be asked"
     words = (
         (Severity.CRIT, "fault", ""),
         (Severity.UNKNOWN, "thing that is unknown", "things that are unknown"),
