@@ -197,8 +197,8 @@ def test_upgrade_loses_nothing_and_its_end_closes_the_way_back(lab: Lab) -> None
     judged = lab.fab("verify", "--json").document
     assert found_nothing_wrong(document, client), (document, client)
     assert (lab.versions(), str(lab.cluster.version)) == (lab.everywhere(lab.pair.after), lab.pair.after)
-    assert (page.verdict.severity, page.roll and page.roll.versions) == (
-        "OK",
+    assert (page.verdict.exit_code, page.roll and page.roll.versions) == (
+        0,
         (lab.pair.before, lab.pair.after),
     )
     assert ("nothing to do" in deployed.out, "nothing to do" in after.out) == (True, True)
