@@ -3,8 +3,11 @@
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -12,7 +15,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from kafab.adapters.kafka import canary
-from kafab.canary.ledger import Written
+from kafab.adapters.kafka.canaries import CanaryProcess
+from kafab.canary.course import Course, Point
+from kafab.canary.figures import document
+from kafab.canary.ledger import Group, Written, figures
 from kafab.ports import Perch
 
 PERCH = Perch("127.0.0.1:1", "kafab-canary-0000000a-ab", (1,), timedelta(milliseconds=20))
@@ -164,3 +170,17 @@ def test_orphan_ends_its_clients_before_it_removes_its_topic(monkeypatch: pytest
         monkeypatch.setattr("sys.stdin", orders)
         canary.main()
     assert done == ["Producer.close", "Consumer.close", "TopicChanges.delete"]
+
+
+def test_course_is_kept_from_one_telling_to_the_next() -> None:
+    """The whole course is told now and then only: the figures that come between have the one before."""
+    course = Course(1.0, 0.25, (Point(0, 3, 2.0, 4.0),), ())
+    found = figures(PERCH.topic, (1,), [Written()], Group(), began=1.0, now=2.0, every=PERCH.every)
+    lines = [replace(found, course=course), found]
+    process = object.__new__(CanaryProcess)
+    told = [json.dumps(document(one)).encode() for one in lines]
+    vars(process).update(
+        _process=SimpleNamespace(stdout=told, wait=lambda: 0), _lock=Lock(), _figures=None, _said=deque()
+    )
+    process._listen()
+    assert process._figures == replace(found, course=course)

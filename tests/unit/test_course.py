@@ -20,6 +20,8 @@ from kafab.canary.course import (
 )
 from kafab.canary.ledger import Written
 from kafab.cluster.metadata import Metadata, Partition
+from kafab.drills.history import Event, Kind
+from kafab.drills.story import MOMENTS, story
 from kafab.rolling.course import Looks, Phase, Spans
 
 BEGAN = 100.0
@@ -134,3 +136,38 @@ def test_strips_show_what_was_seen(
     strips = found.strips(BEGAN + 8)
     shown = [(strip.broker, *run) for strip in strips.strips for run in strip.out]
     assert (shown, list(strips.unseen)) == (out, unseen)
+
+
+def event(at: float, kind: Kind, number: int = -1, who: str = "writer", detail: str = "") -> Event:
+    """Return what a worker of a drill has told."""
+    return Event(BEGAN + at, who, kind, number=number, detail=detail)
+
+
+def test_story_of_a_writer_has_its_latencies() -> None:
+    """Each acknowledgement took as long as since the sending of its record."""
+    found = story([event(0, Kind.SEND, 1), event(0.1, Kind.SEND, 2), event(0.2, Kind.ACK, 1)], [])
+    assert found
+    assert (found.counts, [(one.acked, one.max_ms) for one in found.course.points]) == ("ack", [(1, 200.0)])
+
+
+def test_story_of_a_reader_is_of_its_effects() -> None:
+    """Where records have effects their writing is the preparation, and the silence until another member goes on is a gap."""
+    told = [event(0, Kind.SEND, 1), event(0.1, Kind.ACK, 1)]
+    told += [event(5, Kind.EFFECT, 1, "first"), event(9, Kind.EFFECT, 1, "second")]
+    found = story(told, [(BEGAN + 5.5, "member killed")])
+    assert found
+    assert (found.counts, sum(one.acked for one in found.course.points)) == ("effect", 2)
+    assert ([gap.seconds for gap in found.course.gaps], found.course.began) == ([4.0], BEGAN + 5)
+
+
+def test_story_has_so_many_faults() -> None:
+    """A worker that is cut off again and again is told so often, the drill's own faults always."""
+    told = [event(at, Kind.FAULT, detail="connection cut") for at in range(100)]
+    found = story([*told, event(1, Kind.READ)], [(BEGAN, "a relay stands between")])
+    assert found
+    assert (len(found.faults), found.faults[0][1]) == (MOMENTS, "a relay stands between")
+
+
+def test_nothing_has_no_story() -> None:
+    """A cell in which nothing was sent or read is not drawn."""
+    assert story([event(1, Kind.READY)], [(BEGAN, "leader killed")]) is None
