@@ -15,7 +15,8 @@ from kafab.reporting.words import seconds
 
 WIDE = 960
 LEFT, RIGHT = 132, 14
-TOP = 16
+TOP, MARK = 16, 12
+"""The room above a chart for its heading, and for the numbers of marks."""
 TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 """Seconds between two marks of the axis of time."""
 MOST_TICKS = 9
@@ -47,7 +48,8 @@ def time_line(time: TimeLine, name: str, title: str) -> Markup:
 
     ``name`` is unique in the page; ``title`` is what a screen reader says.
     """
-    frame, parts, at = Frame(max(time.seconds, 0.1)), list[str](), float(TOP)
+    frame, parts = Frame(max(time.seconds, 0.1)), list[str]()
+    at = float(TOP + (MARK if time.marks else 0))
     body = 150 if time.spans or time.isr else 84
     if time.acks:
         parts.append(_acks(time, time.acks, frame, at, body))
@@ -239,8 +241,8 @@ def _marks(marks: Sequence[Mark], frame: Frame, bottom: float) -> str:
     found = []
     for number, mark in enumerate(marks, 1):
         x = frame.x(mark.at_s)
-        found.append(_line(x, TOP - 4, x, bottom, "mark"))
-        found.append(_text(x, TOP - 6, str(number), "middle"))
+        found.append(_line(x, MARK, x, bottom, "mark"))
+        found.append(_text(x, MARK - 3, str(number), "middle"))
     return "".join(found)
 
 

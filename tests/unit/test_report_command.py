@@ -197,6 +197,7 @@ def test_interrupted_roll_has_a_report_and_asks_nothing_more(
     code = fab("restart", "--yes", "--report", str(tmp_path / "a.html"))
     page = read(tmp_path / "a.html")
     assert (code, page.verdict.severity, "interrupted" in page.history_unknown) == (130, "WARN", True)
+    assert (page.time is not None, page.canary and page.canary.counted) == (True, False)
 
 
 def test_file_that_cannot_be_written_stops_nothing_half_way(fab: Fab, cosmos: Cosmos, tmp_path: Path) -> None:

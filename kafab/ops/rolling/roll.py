@@ -202,12 +202,14 @@ class _Run:
                         self._restore(self._nodes)
                     self._rolled.canary, self._rolled.absent = self._canary.finish()
             except KafabError as error:
-                self._rolled.canary, self._rolled.absent = self._canary.last()
                 error.message += f"\n{self._text()}"
                 error.stopped = tuple(sorted(self._down))
                 error.hint = f"{error.hint}; {GO_ON}" if error.hint else GO_ON
                 raise
             finally:
+                # So it is after Ctrl-C, too, which is no error yet.
+                if self._rolled.canary is None:
+                    self._rolled.canary, self._rolled.absent = self._canary.last()
                 now = world.clock.now()
                 spans, strips = self._spans.spans(now), self._looks.strips(now)
                 self._rolled.course = RollCourse(begun, now, spans, strips, tuple(self._marks[:MARKS]))
