@@ -85,7 +85,9 @@ def go(
     target = CHAIN.at(version)
     staged = prepare_up(session.cluster, target, wanted, session)
     if staged is None:
-        show_nothing(console, session.cluster, f"every node runs {version} already; nothing is under way")
+        with reported(report, "upgrade", session) as draft:
+            draft.cluster, draft.versions = target, (str(version),)
+            show_nothing(console, target, f"every node runs {version} already; nothing is under way")
         return 0
     question = f"Upgrade {target.name} to {version}?"
     return _go(session, staged, wanted, question, write=write, report=report, yes=yes, json=json)

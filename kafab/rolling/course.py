@@ -4,7 +4,8 @@ Moments are seconds of this machine's monotonic clock. What is kept is bounded: 
 by steps of time, of which the worst look counts.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -108,25 +109,30 @@ class Looks:
         self._steps: Steps[Look] = Steps(Look, began, finest=FINEST)
         self._replicas: dict[int, int] = {}
 
-    def take(self, views: Collection[Metadata], brokers: Collection[int], now: float) -> None:
-        """Take what brokers have shown at one look: a replica is out of sync where any of them says so."""
+    def take(self, views: Sequence[Metadata], brokers: Collection[int], now: float) -> None:
+        """Take what brokers have shown at one look: a replica is out of sync where any of them says so.
+
+        Of many brokers three are enough: what may stop is judged from all, elsewhere.
+        """
         step = self._steps.at(now)
         if not views or step is None:
             return
-        missing: dict[int, set[tuple[str, int]]] = {broker: set() for broker in brokers}
-        replicas = dict.fromkeys(brokers, 0)
-        for number, view in enumerate(distinct(views)):
-            for partition in view.partitions:
-                for broker in partition.replicas:
-                    if broker not in missing:
-                        continue
-                    replicas[broker] += number == 0
-                    if broker not in partition.isr:
-                        missing[broker].add((partition.topic, partition.number))
-        self._replicas |= {
-            broker: max(count, self._replicas.get(broker, 0)) for broker, count in replicas.items()
+        some = distinct([views[0], views[len(views) // 2], views[-1]])
+        missing = {
+            (broker, partition.topic, partition.number)
+            for view in some
+            for partition in view.partitions
+            if len(partition.isr) < len(partition.replicas)
+            for broker in partition.replicas
+            if broker not in partition.isr
         }
-        step.take({broker: len(names) for broker, names in missing.items() if names})
+        if not self._replicas:
+            has = Counter(broker for partition in some[0].partitions for broker in partition.replicas)
+            self._replicas = {broker: has[broker] for broker in brokers}
+        out = Counter(broker for broker, _, _ in missing)
+        for broker in out.keys() & self._replicas.keys():
+            self._replicas[broker] = max(self._replicas[broker], out[broker])
+        step.take({broker: count for broker, count in out.items() if broker in self._replicas})
 
     def strips(self, now: float) -> Strips:
         """Return what was seen up to now."""

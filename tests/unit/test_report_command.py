@@ -230,7 +230,7 @@ def test_report_that_fails_in_the_end_spoils_nothing(
 def test_report_of_nothing_to_restart_says_so(fab: Fab, tmp_path: Path) -> None:
     """A roll of what is pending, where nothing is, has a report as well."""
     fab("restart", "--pending", "--yes", "--report", str(tmp_path / "a.html"))
-    assert read(tmp_path / "a.html").verdict.text == "there was nothing to restart"
+    assert read(tmp_path / "a.html").verdict.text == "there was nothing to do"
 
 
 @pytest.mark.parametrize("flag", ["--at-once", "--forget"])

@@ -120,7 +120,7 @@ def _of_roll(draft: Draft) -> pages.Verdict:
     text = (
         f"{plural(len(rolled.nodes), 'node')} restarted in {rolled.seconds:.0f} s"
         if rolled.nodes
-        else "there was nothing to restart"
+        else "there was nothing to do"
     )
     if draft.versions:
         text = f"{' → '.join(draft.versions)}: {text}"

@@ -242,7 +242,7 @@ class _Run:
             self._ctrl_c.safe_point()
             seen = see(self._cluster, self._world, questions(self._cluster, self._goal))
             self._lives.look(seen)
-            self._looks.take(seen.known_views.values(), self._brokers, self._world.clock.now())
+            self._looks.take([*seen.known_views.values()], self._brokers, self._world.clock.now())
             found = decide(self._cluster, self._canary.spared(self._goal), seen)
             if isinstance(found, Stop | Done):
                 return self._canary.lacks() or self._trial(found)
