@@ -42,7 +42,6 @@ def render(page: Page) -> str:
     text: str = _template("page.html.j2").render(
         page=shown,
         marker=MARKER,
-        icons=_ICONS,
         titles=_TITLES,
         sections=_sections(shown),
         bad=[one for one in findings if one.severity != "OK" and not one.caused_by],
@@ -87,6 +86,7 @@ def _template(name: str) -> Any:
         "number": words.number,
         "pairs": words.pairs,
         "plain": _plain,
+        "icons": _ICONS,
         "counted": COUNTED,
         "time_line": time_line,
     }
