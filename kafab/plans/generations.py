@@ -50,6 +50,15 @@ def stale(facts: NodeFacts) -> bool:
     return facts.process is not None and facts.process.alive and not has_run(facts)
 
 
+def went_back(facts: NodeFacts) -> bool:
+    """Tell whether what is there now is what the node went back to: a deploy by the inventory ends that."""
+    aim, now = facts.aim, configurations(facts)
+    return aim is not None and any(
+        one.number in aim.numbers and one.release == facts.release and one.configuration in now
+        for one in facts.generations
+    )
+
+
 def units(node: Node, facts: NodeFacts) -> str:
     """Return the digest of the node's unit files; "-" where no unit keeps it."""
     if node.host.supervisor is not Supervisor.SYSTEMD:

@@ -13,7 +13,7 @@ from kafab.config.properties import broker_properties
 from kafab.config.render import MAIN_FILE, configuration_digest, configuration_files, main_file, sha256
 from kafab.config.resolving import resolved
 from kafab.hosts.facts import NodeFacts
-from kafab.plans.plan import PENDING, configuration_state
+from kafab.plans.standing import PENDING, configuration_state
 from kafab.plans.state import Desired, DesiredNode
 from kafab.unknown import Unknown
 

@@ -23,6 +23,7 @@ from kafab.plans.persisted import guard_persisted
 from kafab.plans.protocols import guard_protocols
 from kafab.plans.quorum_guard import guard_formed
 from kafab.plans.removing import PLAIN
+from kafab.plans.standing import DIFFERING, by_hand, configuration_state, differs, restart_pending
 from kafab.plans.state import Desired, DesiredNode, Observed
 from kafab.plans.steps import (
     COUNTED,
@@ -44,10 +45,6 @@ from kafab.releases.names import Agent, Artifact
 from kafab.shell.layout import MANIFEST
 from kafab.unknown import Unknown
 from kafab.words import plural
-
-PENDING = "restart pending"
-DEPLOY_PENDING = "deploy pending"
-EDITED = "edited by hand"
 
 
 @dataclass(frozen=True)
@@ -232,7 +229,7 @@ def _configuration_steps(
             if wanted.node.host.name == name:
                 node, facts = wanted.node, _facts(wanted, hosts)
                 steps += node_steps(desired, wanted, facts)
-                if configuration_state(desired, wanted, facts) in (EDITED, DEPLOY_PENDING):
+                if configuration_state(desired, wanted, facts) in DIFFERING:
                     keeping += filter(None, [keep_step(node, facts)])
                 steps += _record_steps(node, facts, accepted)
                 steps += unit_steps(wanted, facts, written)
@@ -327,13 +324,6 @@ def node_facts(desired: Desired, hosts: Mapping[str, HostFacts]) -> dict[Node, N
     return {wanted.node: hosts[wanted.node.host.name].nodes[wanted.node.instance] for wanted in desired.nodes}
 
 
-def differs(file: RenderedFile, found: FileFact | None) -> bool:
-    """True where a file is missing, or another text, mode or owner."""
-    if found is None or found.sha256 != file.sha256 or found.mode != file.mode:
-        return True
-    return file.owner is not None and found.owner != file.owner
-
-
 def _before(file: RenderedFile, found: FileFact | None) -> str | None:
     # The text of a file whose digest is right does not come back: only mode or owner differ. A private key never does.
     if found is None:
@@ -341,40 +331,6 @@ def _before(file: RenderedFile, found: FileFact | None) -> str | None:
     if found.text is None:
         return file.text if found.sha256 == file.sha256 else ""
     return found.text
-
-
-def by_hand(facts: NodeFacts, name: str) -> bool:
-    """True where a file is not what kafab last wrote there, by the manifest on the host."""
-    return name in facts.deployed and name in facts.files and facts.files[name].sha256 != facts.deployed[name]
-
-
-def edited(facts: NodeFacts) -> tuple[str, ...]:
-    """Return the names of a node's files that are not what kafab last wrote there."""
-    return tuple(name for name in sorted(facts.files) if by_hand(facts, name))
-
-
-def restart_pending(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> bool:
-    """True where the running process was started from another configuration or release than the inventory asks for."""
-    process = facts.process
-    if process is None or not process.alive:
-        return False
-    other_release = desired.artifact is not None and process.release != desired.artifact.folder
-    return other_release or process.configuration != wanted.configuration(facts.key)
-
-
-def configuration_state(desired: Desired, wanted: DesiredNode, facts: NodeFacts) -> str:
-    """Return ``as deployed``, `PENDING`, ``edited by hand`` or ``deploy pending``; empty where nothing is deployed."""
-    if not facts.files:
-        return ""
-    current_release = desired.artifact is None or facts.release == desired.artifact.folder
-    other = [file.path.name for file in wanted.files if differs(file, facts.files.get(file.path.name))]
-    # A file that is as wanted was not edited, whatever an interrupted deploy left in the manifest.
-    if any(by_hand(facts, name) for name in other):
-        return EDITED
-    changed = bool(other) or any(differs(file, facts.units.get(file.path)) for file in wanted.units)
-    if changed or not current_release:
-        return DEPLOY_PENDING
-    return PENDING if restart_pending(desired, wanted, facts) else "as deployed"
 
 
 def guard_places(cluster: Cluster, hosts: Mapping[str, HostFacts]) -> None:

@@ -19,7 +19,7 @@ from kafab.hosts.belonging import belonging
 from kafab.hosts.facts import HostFacts, NodeFacts, NodesFacts
 from kafab.hosts.remains import HostRemains, Place, drop_in, roots, template
 from kafab.model import AGENT, Cluster, Host, Node, Role, Supervisor
-from kafab.plans.plan import by_hand, guard_identities
+from kafab.plans.plan import guard_identities
 from kafab.plans.removing import (
     PLAIN,
     Removal,
@@ -36,6 +36,7 @@ from kafab.plans.removing import (
     RemoveUploads,
     StayStopped,
 )
+from kafab.plans.standing import by_hand
 from kafab.plans.state import Desired, DesiredNode
 from kafab.shell.layout import (
     ACCESS,

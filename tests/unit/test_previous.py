@@ -12,6 +12,7 @@ import tasks.cluster
 from kafab.errors import Failed, Unsafe
 from kafab.hosts.facts import NodeFacts
 from kafab.model import Version
+from kafab.ops.check.status import status
 from kafab.ops.deploy.online import apply
 from kafab.ops.deploy.previous import deploy_previous, make_previous
 from kafab.ops.observing import observe
@@ -146,6 +147,34 @@ def test_difference_to_the_inventory_is_told(host: OneHost) -> None:
     assert (done.differing, "brings it there" in host.told()) == (("node1/broker",), True)
     host.heap("1g")
     assert deploy_previous(host.cluster, None, host.world).differing == ()
+
+
+def test_status_tells_what_was_put_back(host: OneHost) -> None:
+    """It is no deploy that is pending: whoever followed that would bring back what was worse. A deploy ends it."""
+
+    def state() -> str:
+        return {line.node.name: line.configuration for line in status(host.cluster, None, host.world)}[
+            "node1/broker"
+        ]
+
+    host.ran("2g")
+    before = state()
+    host.back()
+    back = state()
+    host.start()
+    rolled = state()
+    host.heap("3g")
+    asked_for_more = state()
+    host.deploy()
+    assert (before, back, rolled, asked_for_more, state()) == (
+        "as deployed",
+        "put back",
+        "put back",
+        "put back",
+        "as deployed",
+    )
+    host.heap("4g")
+    assert state() == "deploy pending"
 
 
 def test_other_release_is_put_back(host: OneHost, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from kafab.config.properties import parse_properties
 from kafab.config.render import configuration_digest
 from kafab.model import Cluster, Node
 from kafab.ops.observing import look
-from kafab.plans.plan import configuration_state
+from kafab.plans.standing import configuration_state
 from kafab.plans.state import DesiredNode
 from kafab.shell.layout import DIGEST_KEY, LAUNCH, MANIFEST, SERVER_PROPERTIES
 from kafab.testing.secrets import FakeSecrets

@@ -23,7 +23,7 @@ from kafab.ops.run.goal import FORGET, unfinished
 from kafab.ops.see import see
 from kafab.ops.world import World
 from kafab.plans.in_force import ONLINE, in_force
-from kafab.plans.plan import DEPLOY_PENDING, PENDING, configuration_state
+from kafab.plans.standing import DEPLOY_PENDING, EDITED, PENDING, PUT_BACK, configuration_state
 from kafab.plans.state import Desired, DesiredNode, Observed, limited
 from kafab.releases.names import version_of
 from kafab.unknown import Unknown
@@ -44,7 +44,7 @@ class NodeStatus:
     uptime: timedelta | None = None
     release: str = ""
     configuration: str = ""
-    """as deployed, set online, in an upgrade, restart pending, edited by hand, deploy pending, or empty where there is none."""
+    """as deployed, set online, in an upgrade, restart pending, edited by hand, put back, deploy pending, or empty where there is none."""
     leads: str = ""
     reason: str = ""
     lacks: str = ""
@@ -126,7 +126,7 @@ def _in_upgrade(
         return list(lines)
     there = [line.node for line in lines if version_of(line.release) == upgrade.target]
     text = f"{upgrade}: {len(there)} of {plural(len(lines), 'node')} run {upgrade.target}"
-    pending = (DEPLOY_PENDING, PENDING)
+    pending = (DEPLOY_PENDING, PENDING, PUT_BACK)
     ours = (upgrade.before, upgrade.after)
     return [
         replace(
@@ -294,7 +294,8 @@ def _finding(line: NodeStatus, silent: bool) -> Finding:
     if line.configuration not in ("as deployed", ONLINE, IN_UPGRADE):
         hint = {
             PENDING: f"fab restart --limit {line.node.name}",
-            "edited by hand": "`fab plan` shows the difference",
+            EDITED: "`fab plan` shows the difference",
+            PUT_BACK: "what ran before was put back: write into the inventory what is to stay, `fab plan` shows the difference",
         }
         return Finding(
             "process",

@@ -13,8 +13,9 @@ from kafab.ops.held import guard_held
 from kafab.ops.lock import operating
 from kafab.ops.observing import look, observe, told
 from kafab.ops.world import World
-from kafab.plans.plan import DEPLOY_PENDING, EDITED, configuration_state, known, node_facts
+from kafab.plans.plan import known, node_facts
 from kafab.plans.previous import Previous, previous
+from kafab.plans.standing import DIFFERING, configuration_state
 from kafab.plans.state import desire, limited
 from kafab.plans.versions import ways
 from kafab.words import few, plural
@@ -104,8 +105,7 @@ def _differing(cluster: Cluster, limit: str | None, world: World) -> tuple[str, 
     other = tuple(
         each.node.name
         for each in desired.nodes
-        if each.node in facts
-        and configuration_state(desired, each, facts[each.node]) in (DEPLOY_PENDING, EDITED)
+        if each.node in facts and configuration_state(desired, each, facts[each.node]) in DIFFERING
     )
     if other:
         world.emit(

@@ -10,7 +10,7 @@ from kafab.ops.run.processes import Progress, archive, prove_brokers, prove_vote
 from kafab.ops.run.startable import guard_cluster_id, guard_live_cluster_id
 from kafab.ops.run.voters import in_waves
 from kafab.ops.world import World
-from kafab.plans.plan import edited
+from kafab.plans.standing import edited
 
 
 def bring_up(

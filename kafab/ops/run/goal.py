@@ -23,7 +23,7 @@ from kafab.ops.see import reports, see
 from kafab.ops.world import World
 from kafab.plans.generations import stale
 from kafab.plans.in_force import in_force
-from kafab.plans.plan import DEPLOY_PENDING, configuration_state, restart_pending
+from kafab.plans.standing import DEPLOY_PENDING, EDITED, PUT_BACK, configuration_state, restart_pending
 from kafab.plans.state import Desired, as_found, desire, limited
 from kafab.plans.versions import as_upgraded
 from kafab.releases.names import release_for
@@ -39,8 +39,9 @@ PAUSE_LIMIT = timedelta(minutes=5)
 
 FORGET = "`fab restart --forget` gives it up and leaves the nodes as they are"
 WARNINGS = {
+    PUT_BACK: "what ran before was put back: `fab plan` shows what the inventory asks for",
     DEPLOY_PENDING: "a deploy is pending: it starts with what is on its host now, `fab plan` shows the difference",
-    "edited by hand": "its files were edited by hand: it starts with them, `fab plan` shows the difference",
+    EDITED: "its files were edited by hand: it starts with them, `fab plan` shows the difference",
 }
 
 
