@@ -13,7 +13,7 @@ keep_generation() {  # CONFIG NUMBER ABOUT AIM FILE... -- UNIT... -- DROPPED...:
   shift 4
   [ ! -L "$before" ] || { echo "$before is a link"; return 1; }
   rm -rf -- "$new"
-  (umask 077; mkdir -p -- "$new/unit")
+  (umask 077; mkdir -p -- "$new/unit") || not_kept
   while [ "$1" != -- ]; do copied "$new" "$1" || not_kept; shift; done
   shift
   while [ "$1" != -- ]; do copied "$new/unit" "$1" || not_kept; shift; done
@@ -33,7 +33,12 @@ keep_generation() {  # CONFIG NUMBER ABOUT AIM FILE... -- UNIT... -- DROPPED...:
   fi
   for old; do rm -rf -- "${before:?}/$old"; done
 }
-not_kept() { rm -rf -- "$new"; echo "what it was started from could not be kept"; exit 1; }
+not_kept() {
+  rm -rf -- "$new"
+  rmdir -- "$before" 2>/dev/null || :
+  echo "(what it was started from could not be kept)"
+  exit 1
+}
 put_back() {  # SOURCE PATH MODE SHA256 [OWNER]: as put, of a file that was kept
   source=$1
   shift
