@@ -96,11 +96,7 @@ def test_full_disk_keeps_the_old_state(host: OneHost) -> None:
     host.heap("2g")
     with pytest.raises(Failed, match="No space left on device"):
         host.deploy()
-    assert (host.files(), host.kept(), list((Path(host.broker.config) / BEFORE).iterdir())) == (
-        before,
-        [],
-        [],
-    )
+    assert (host.files(), host.kept(), (Path(host.broker.config) / BEFORE).exists()) == (before, [], False)
 
 
 def test_lost_answer_is_looked_at_again(host: OneHost) -> None:
