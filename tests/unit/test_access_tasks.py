@@ -3,15 +3,21 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kafab.access import record
 from kafab.access.scram import salted
-from kafab.access.values import Account, Acl, Credential, Entity, Limit, Pattern, Permission
+from kafab.access.values import Account, Acl, Credential, Entity, Limit, Pattern, Permission, Want
+from kafab.cluster.metadata import TopicSpec
 from kafab.command import Secret
 from kafab.listeners import Protocol
-from kafab.model import BrokerLogin, Role, Security
+from kafab.model import BrokerLogin, Cluster, Role, Security
+from kafab.ops.access import applying
+from kafab.ops.access.seeing import Sight, see
+from kafab.ops.topics import topics
+from kafab.ops.world import World
 from kafab.unknown import Unknown
 from tasks import access as tasks
 from tests.access_world import AccessWorld
@@ -172,6 +178,24 @@ def test_second_operator_changes_nothing(
     place.on_lock = lambda: place.access.there.add(READ)
     assert fab("access.apply") == 3
     assert place.access.calls == []
+    assert "is not as it was when the plan was made" in capsys.readouterr().err
+    assert fab("access.apply") == 0
+
+
+def test_topic_that_another_operator_has_just_made(
+    fab: Fab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a topic of the file comes to be while the plan is made, nothing is changed: exit 3, and the same command plans anew."""
+    looks = list[Sight]()
+
+    def and_then_made(cluster: Cluster, want: Want, world: World, *passwords: Any) -> Sight:
+        looks.append(see(cluster, want, world, *passwords))
+        if len(looks) == 1:
+            topics.create(world, TopicSpec("orders", 3, 3, {"retention.ms": "5"}))
+        return looks[-1]
+
+    monkeypatch.setattr(applying, "see", and_then_made)
+    assert fab("access.apply") == 3
     assert "is not as it was when the plan was made" in capsys.readouterr().err
     assert fab("access.apply") == 0
 

@@ -28,7 +28,7 @@ from kafab.access.steps import (
 )
 from kafab.access.values import ITERATIONS, Account, Credential, Recorded, Want
 from kafab.cluster.metadata import TopicSpec
-from kafab.errors import OutcomeUnknown, Unsafe
+from kafab.errors import OutcomeUnknown, Unsafe, UsageError
 from kafab.events import Note
 from kafab.interruption import AGAIN, interruptible
 from kafab.model import Cluster
@@ -77,6 +77,25 @@ def make_plan(cluster: Cluster, asked: Asked, world: World) -> tuple[AccessPlan,
     sight = see(cluster, asked.want, world)
     found = asked.plan(sight)
     _check_own_password(cluster, found, sight, world)
+    try:
+        _check_topics(found, world)
+    except UsageError:
+        # A topic that was not there a moment ago is another operator's by now, who may be at the same file.
+        if asked.plan(see(cluster, asked.want, world, sight.have.passwords)).steps != found.steps:
+            raise _meanwhile(cluster) from None
+        raise
+    return found, sight
+
+
+def _meanwhile(cluster: Cluster) -> Unsafe:
+    return Unsafe(
+        f"nothing was changed: {cluster.name} is not as it was when the plan was made",
+        hint="another operator was at work: the same command plans anew",
+    )
+
+
+def _check_topics(found: AccessPlan, world: World) -> None:
+    """Raise UsageError for a topic that cannot be made, or cannot become what it is to be."""
     for step in found.steps:
         if isinstance(step, MakeTopic):
             topics.check_new(world, _spec(step))
@@ -84,7 +103,6 @@ def make_plan(cluster: Cluster, asked: Asked, world: World) -> tuple[AccessPlan,
             topics.alteration(world, step.name, configs={}, partitions=step.after)
         elif isinstance(step, SetProperty):
             topics.alteration(world, step.name, configs={step.key: step.after}, partitions=None)
-    return found, sight
 
 
 def _check_names(cluster: Cluster, want: Want) -> None:
@@ -128,10 +146,7 @@ def apply(cluster: Cluster, asked: Asked, planned: AccessPlan, seen: Sight, worl
     with operating(cluster, world, "access.apply") as held:
         sight = see(cluster, asked.want, world, seen.have.passwords)
         if asked.plan(sight).steps != planned.steps:
-            raise Unsafe(
-                f"nothing was changed: {cluster.name} is not as it was when the plan was made",
-                hint="another operator was at work: the same command plans anew",
-            )
+            raise _meanwhile(cluster)
         wanted = Recorded.of(asked.want)
         record.write(cluster, sight.recorded | wanted, sight.serial + 1, world)
         done: list[Step] = []
