@@ -1,4 +1,7 @@
-"""A KRaft cluster's life on the lab, as a user types it, in each shape: real sshd, real Kafka, three lines of it."""
+"""A KRaft cluster's life on the lab, as a user types it, in each shape: real sshd, real Kafka, three lines of it.
+
+The file is a little over 400 lines long because its tests share one cluster, which a module's fixture holds.
+"""
 
 import json
 import os

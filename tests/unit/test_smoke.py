@@ -1,4 +1,7 @@
-"""Many clusters in one run: what is new against an earlier one, the order, the end of the time, Ctrl-C and the lock."""
+"""Many clusters in one run: what is new against an earlier one, the order, the end of the time, Ctrl-C and the lock.
+
+The file is a little over 400 lines long because its tests share one stand-in for a run of many clusters.
+"""
 
 import json
 import threading
