@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from kafab.metrics import prometheus
-from kafab.metrics.alerts import ALERTS
+from kafab.metrics.alerts import ALERTS, Alert
 from kafab.metrics.dashboards import BOARDS
 from kafab.model import Cluster
 from kafab.ops.author.metrics import render
 from tests.conftest import cannot_run
 from tests.ports import reserved_ports
 
-PATIENCE = 120.0
+Alerts: TypeAlias = set[tuple[str, str]]
+"""Names of alerts, each with its node; "" for those of a cluster."""
+PATIENCE = 180.0
 OFTEN = 3
 """Seconds between two scrapes, and for each: on a busy machine one takes longer than a second."""
 
@@ -39,10 +41,17 @@ class Prometheus:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return found
 
-    def firing(self) -> set[tuple[str, str]]:
+    def firing(self) -> Alerts:
         """Return the alerts that fire now, each with its node."""
         found = self.asked('ALERTS{alertstate="firing"}')
         return {(one["metric"]["alertname"], one["metric"].get("node", "")) for one in found}
+
+    def fires(self, expected: Alerts) -> None:
+        """Wait until all of these fire."""
+        deadline = time.monotonic() + PATIENCE
+        while missing := expected - self.firing():
+            assert time.monotonic() < deadline, f"silent: {missing}"
+            time.sleep(0.5)
 
     def fired(self, seconds: int) -> set[str]:
         """Return the names of the alerts that have fired in the seconds before now."""
@@ -86,7 +95,7 @@ def watching(cluster: Cluster, folder: Path, hurry: int) -> Iterator[Prometheus]
             "no prometheus on this machine; on Debian, as root: apt-get install prometheus (scripts/bootstrap --test does)"
         )
     render(cluster, folder)
-    quick = [replace(alert, wait=alert.wait // hurry) for alert in ALERTS]
+    quick = [hurried(alert, hurry) for alert in ALERTS]
     (folder / "rules" / "kafab.yml").write_text(prometheus.rules(quick))
     (folder / "prometheus.yml").write_text(prometheus.configuration(str(folder), step=OFTEN))
     (port,) = reserved_ports(1)
@@ -101,10 +110,20 @@ def watching(cluster: Cluster, folder: Path, hurry: int) -> Iterator[Prometheus]
     ):
         try:
             found = Prometheus(f"http://127.0.0.1:{port}")
-            until(lambda: _answers(found) and found.up() == len(cluster.nodes))
+            until(
+                lambda: process.poll() is not None or (_answers(found) and found.up() == len(cluster.nodes))
+            )
+            assert process.poll() is None, (folder / "log").read_text()[-2000:]
             yield found
         finally:
             process.terminate()
+
+
+def hurried(alert: Alert, hurry: int) -> Alert:
+    """Return an alert whose times are all shorter: how long it waits, how old a process must be, how far it looks back."""
+    aged = alert.expr.replace("> 600", f"> {600 // hurry}")
+    looked = aged.replace("[10m]", f"[{max(600 // hurry, 4 * OFTEN)}s]")
+    return replace(alert, expr=looked, wait=alert.wait // hurry)
 
 
 def until(look: Callable[[], bool], patience: float = PATIENCE) -> None:

@@ -222,8 +222,8 @@ def test_there_back_there_and_the_end(pair: Pair, tmp_path: Path) -> None:
         closed = lab.fab("upgrade.rollback")
         static = "static" in pair.shape
         report = lab.fab.home / "finalize.html"
-        words = ("--quorum", "dynamic") if static else ()
-        lab.fab.must("upgrade.finalize", *words, "--report", str(report))
+        quorum = ("--quorum", "dynamic") if static else ()
+        lab.fab.must("upgrade.finalize", *quorum, "--report", str(report))
         page, _ = data(report.read_text(encoding="utf-8"))
         told = (page.kind, page.verdict.severity, page.verdict.text.startswith("finalized: "))
         assert told == ("finalize", "OK", True), page.verdict
