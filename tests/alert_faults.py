@@ -12,13 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka.admin import (
-    AdminClient,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialDeletion,
-    UserScramCredentialUpsertion,
-)
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from kafab.shell.layout import METRICS
 from tests.disturbances import produce, topic
@@ -28,6 +22,11 @@ from tests.prometheus_checks import Alerts, Prometheus, until
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 RECORDS = 1200
 """Of metadata: more than a voter may lag."""
+CHANGED = (
+    *("retention.ms", "segment.ms", "flush.ms", "flush.messages", "delete.retention.ms"),
+    *("file.delete.delay.ms", "max.message.bytes", "segment.bytes"),
+)
+"""Properties of a topic that may be any large number."""
 
 
 def kill(lab: LocalLab, *names: str) -> None:
@@ -119,18 +118,11 @@ def check_few_descriptors_left(lab: LocalLab, watcher: Prometheus) -> None:
 
 def check_voter_that_lags(lab: LocalLab, watcher: Prometheus) -> None:
     """A controller whose Raft threads hang is named, once the others are a thousand records ahead."""
-    admin = AdminClient({"bootstrap.servers": lab.cluster.bootstrap})
     nodes = lab.fab.must("status", "--json").document["nodes"]
     name = next(str(one["node"]) for one in nodes if one["leads"] == "follower")
-    kind = ScramMechanism.SCRAM_SHA_256
-    users = [f"user{number}" for number in range(RECORDS)]
-    with healed(lab, watcher), hanging(lab.pid(name), "-raft-"):
-        given = ScramCredentialInfo(kind, 4096)
-        altered(admin, [UserScramCredentialUpsertion(user, given, b"a password") for user in users])
-        try:
-            watcher.fires({("KafkaVoterLagging", name)})
-        finally:
-            altered(admin, [UserScramCredentialDeletion(user, kind) for user in users])
+    with topic(lab, "changed", 1), healed(lab, watcher), hanging(lab.pid(name), "-raft-"):
+        grown(lab, "changed")
+        watcher.fires({("KafkaVoterLagging", name)})
 
 
 def check_threads_that_stand_still(lab: LocalLab, watcher: Prometheus) -> None:
@@ -186,10 +178,17 @@ def of_cluster(*names: str) -> Alerts:
     return {(name, "") for name in names}
 
 
-def altered(admin: AdminClient, wanted: list[Any]) -> None:
-    """Change users of SCRAM, in one request."""
-    for future in admin.alter_user_scram_credentials(wanted, request_timeout=60).values():
-        future.result()
+def grown(lab: LocalLab, name: str) -> None:
+    """Have the metadata log grow, by a record for each change of a topic's properties."""
+    admin = AdminClient({"bootstrap.servers": lab.cluster.bootstrap})
+    for number in range(RECORDS // len(CHANGED)):
+        wanted = [
+            ConfigEntry(each, str(1_000_000 + number), incremental_operation=AlterConfigOpType.SET)
+            for each in CHANGED
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=wanted)
+        for future in admin.incremental_alter_configs([resource]).values():
+            future.result()
 
 
 @contextmanager
