@@ -13,6 +13,7 @@ from . import (
     cluster,
     config,
     destroy,
+    diagnose,
     drill,
     groups,
     history,
@@ -53,7 +54,19 @@ def summary(command: Task[Any]) -> str:
 
 def _namespace() -> Collection:
     tree = Collection(commands)
-    for module in (cluster, rolling, canary, verify, smoke, reporting, history, preflight, destroy, remote):
+    for module in (
+        cluster,
+        rolling,
+        canary,
+        verify,
+        smoke,
+        reporting,
+        diagnose,
+        history,
+        preflight,
+        destroy,
+        remote,
+    ):
         for found in Collection.from_module(module).tasks.values():
             tree.add_task(found)
     for module in (

@@ -7,7 +7,8 @@ and of the launch script. Kafka logs a fatal error with its exception below it, 
 import re
 from collections.abc import Sequence
 
-_LEVEL = re.compile(r"(?:\[[^\]]*\] )?(TRACE|DEBUG|INFO|WARN|ERROR|FATAL) ")
+LEVEL = re.compile(r"(?:\[[^\]]*\] )?(TRACE|DEBUG|INFO|WARN|ERROR|FATAL) ")
+"""Begins each message of a log; what has none belongs to the message above it, or is Java's own."""
 _FATAL = re.compile(r"fatal|exiting|halting|shut ?down", re.IGNORECASE)
 _EXCEPTION = re.compile(
     r"(?:Exception in thread \"[^\"]*\" )?(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Failure)\b.*"
@@ -22,9 +23,7 @@ _BY_TIME = ("NodeExists",)
 def cause(lines: Sequence[str]) -> str:
     """Return the line that says why the process ended; "" where none does."""
     errors = [
-        at
-        for at, line in enumerate(lines)
-        if (level := _LEVEL.match(line)) and level[1] in ("ERROR", "FATAL")
+        at for at, line in enumerate(lines) if (level := LEVEL.match(line)) and level[1] in ("ERROR", "FATAL")
     ]
     fatal = [at for at in errors if _FATAL.search(lines[at])]
     for at in fatal[:1] or errors[-1:]:
@@ -42,7 +41,7 @@ def mended_by_time(why: str) -> bool:
 def _exception_below(lines: Sequence[str], at: int) -> str:
     """Return the exception that was logged with the line at ``at``."""
     for line in lines[at + 1 :]:
-        if _LEVEL.match(line):
+        if LEVEL.match(line):
             break
         if _EXCEPTION.match(line):
             return line.strip()

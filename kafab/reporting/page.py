@@ -301,7 +301,7 @@ class Page:
     """A report. What a command had nothing of is empty, or None."""
 
     kind: str
-    """The command: report, verify, restart, upgrade or drill."""
+    """The command: report, verify, restart, upgrade, drill or diagnose."""
     cluster: str
     kafka: str
     """The version of Kafka that the inventory asks for."""

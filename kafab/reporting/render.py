@@ -28,6 +28,7 @@ _TITLES = {
     "finalize": "End of the upgrade",
     "canary": "Canary",
     "drill": "Drills",
+    "diagnose": "Diagnosis",
 }
 _WORST_FIRST = ("CRIT", "UNKNOWN", "WARN", "OK")
 _EVIDENCE_LIMIT = 600

@@ -58,6 +58,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.checks.*",
             "kafab.rolling.*",
             "kafab.reporting.*",
+            "kafab.diagnosis.*",
         ),
     ),
     (
@@ -78,6 +79,7 @@ FLOORS: tuple[tuple[int, tuple[str, ...]], ...] = (
             "kafab.ops.access.*",
             "kafab.ops.upgrade.*",
             "kafab.ops.reporting.*",
+            "kafab.ops.diagnosing.*",
             "kafab.lab.*",
         ),
     ),

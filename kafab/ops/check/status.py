@@ -89,7 +89,7 @@ def status(cluster: Cluster, limit: str | None, world: World) -> tuple[NodeStatu
     running = [line.node for line in lines if line.state == "running"]
     seen = see(cluster, world, replace(_questions(cluster, running), running=_pending(cluster, lines)))
     lines = _set_online(desired, observed, lines, seen.running)
-    return tuple(_with_words(cluster, line, seen) if line.node in running else line for line in lines)
+    return tuple(with_words(cluster, line, seen) if line.node in running else line for line in lines)
 
 
 def _pending(cluster: Cluster, lines: Iterable[NodeStatus]) -> tuple[Node, ...]:
@@ -161,8 +161,8 @@ def exit_code(lines: Sequence[NodeStatus]) -> int:
     return 1 if any(line.lacks for line in lines) else 0
 
 
-def _with_words(cluster: Cluster, line: NodeStatus, seen: Seen) -> NodeStatus:
-    """Return the line of a running node with what it leads, and with what it lacks to serve."""
+def with_words(cluster: Cluster, line: NodeStatus, seen: Seen) -> NodeStatus:
+    """Return the line of a running node with what it leads, and with what it lacks to serve; ``seen`` has been asked about it."""
     words = leads_of(cluster, line.node, seen)
     silent = [word.removeprefix(SILENT) for word in words if word.startswith(SILENT)]
     idle = [word for word in words if word in {*NOT_SERVING, _absent(cluster)}]
@@ -266,9 +266,14 @@ def _controller(node: Node, leader: Leader) -> str:
     return "leader" if leader == node.id else "follower"
 
 
-def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
-    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
-    desired, observed = look(cluster, cluster.nodes, world)
+def findings(
+    cluster: Cluster, world: World, looked: tuple[Desired, Observed] | None = None
+) -> tuple[Finding, ...]:
+    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`.
+
+    ``looked``: what the hosts of all nodes have said, where they were asked already.
+    """
+    desired, observed = looked or look(cluster, cluster.nodes, world)
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
     lines = _in_upgrade(cluster, observed, lines, world)
     if asked := _pending(cluster, lines):

@@ -24,6 +24,7 @@ from kafab.ops.check.status import findings as process_findings
 from kafab.ops.releases import compare_hosts
 from kafab.ops.see import see
 from kafab.ops.world import World
+from kafab.plans.state import Desired, Observed
 from kafab.unknown import Unknown
 from kafab.words import plural
 
@@ -60,17 +61,19 @@ def check(
     election: bool = False,
     deep: bool = False,
     now: datetime | None = None,
+    looked: tuple[Desired, Observed] | None = None,
 ) -> Checked:
     """Return every finding about the cluster, those about its processes first, and what they were judged from.
 
     ``probe`` writes to a topic of its own and removes it again; ``election`` moves the controller. Without both the
-    cluster is only read. ``deep`` also compares the releases on the hosts with their archives. ``now`` dates the probe topic. Raises nothing for a cluster's fault.
+    cluster is only read. ``deep`` also compares the releases on the hosts with their archives. ``now`` dates the probe topic.
+    ``looked``: what the hosts of all nodes have said, where they were asked already. Raises nothing for a cluster's fault.
     """
     at = now or datetime.now(timezone.utc)
     with ThreadPoolExecutor(max_workers=1) as pool:
         seeing = pool.submit(see, cluster, world, everything(cluster))
         # The hosts are asked by this thread, in which Ctrl-C arrives.
-        findings = list(process_findings(cluster, world))
+        findings = list(process_findings(cluster, world, looked))
         seen = seeing.result()
     if deep:
         findings += compare_hosts(cluster, world)

@@ -27,7 +27,7 @@ class Draft:
     """A report to be."""
 
     kind: str
-    """The command: report, verify, restart, upgrade, finalize, canary or drill."""
+    """The command: report, verify, restart, upgrade, finalize, canary, drill or diagnose."""
     cluster: Cluster
     operator: Operator
     moment: float

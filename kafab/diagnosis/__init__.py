@@ -1,0 +1,1 @@
+"""What was gathered of a cluster in trouble: asked, without secrets, judged; pure."""

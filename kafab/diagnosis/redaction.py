@@ -1,0 +1,189 @@
+"""Secrets in what was gathered: hidden by the key that they stand behind, by their form, and by their value.
+
+Three ways, each for what the others miss. By key: whatever is set for a key that holds secrets, in a properties file, JSON,
+YAML, XML, a JAAS entry, a command line or a log. By form: private keys in PEM, tokens, the user of a URL. By value: what a
+configuration file or a command line of these hosts sets for such a key is removed wherever else it stands. No secret of the
+inventory is read for that. What is hidden too much costs a look at the host, what is hidden too little cannot be taken back.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from kafab.words import shown
+
+HIDDEN = "***"
+T = TypeVar("T")
+
+_WORDS = (
+    "passw",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "jaas",
+    "api.key",
+    "api_key",
+    "apikey",
+    "api-key",
+    "access.key",
+    "access_key",
+    "accesskey",
+    "access-key",
+    "private.key",
+    "private_key",
+    "privatekey",
+    "private-key",
+    "keystore.key",
+    "storedkey",
+    "stored_key",
+    "serverkey",
+    "server_key",
+    "authorization",
+    "user_",
+    "storepass",
+    "keypass",
+)
+"""One of these is in each key that holds a secret; ``user_NAME`` is that of PLAIN's users in a JAAS entry."""
+_KEY = rf"(?<![\w.$/-])[\w.$/-]*(?:{'|'.join(map(re.escape, _WORDS))})[\w.$/\[\]-]*"
+_QUOTED = r"\"(?:[^\"\\\n]|\\.)*(?:\"|$)|\\\"(?:(?!\\\").)*(?:\\\"|$)|'[^'\n]*(?:'|$)"
+_HARMLESS = frozenset({"null", "[hidden]", '""', "''", HIDDEN, "[", "{"})
+
+_FORMS = (
+    # A private key: whole, cut off at its end, cut off at its beginning.
+    (
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
+        "-----PRIVATE KEY *** -----",
+    ),
+    (
+        re.compile(
+            r"(?:^[ \t]*[A-Za-z0-9+/=]{4,}[ \t]*\n)*^.*-----END [A-Z0-9 ]*PRIVATE KEY-----", re.MULTILINE
+        ),
+        "-----PRIVATE KEY *** -----",
+    ),
+    (re.compile(r"(?i)\b(bearer|basic)[ \t]+[\w+/=.~-]{6,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*"), HIDDEN),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@'\"]*@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@:'\"]*:[^\s@'\"]*@"), rf"\1{HIDDEN}@"),
+    # systemd shows what it gives to a process; nothing of that is needed to tell what is wrong.
+    (re.compile(r"(?m)^(\s*Environment=).+$"), rf"\1{HIDDEN}"),
+)
+_INVALID = re.compile(rf"(?i)(invalid value )(.*?)( for configuration (?:{_KEY}))")
+_ELEMENT = re.compile(rf"(?i)(<(?:{_KEY})(?:\s[^<>]*)?>)([^<]+)")
+_FLAG = re.compile(
+    rf"(?im)((?:^|[\s'\"])-{{1,2}}[\w.-]*(?:pass|{'|'.join(map(re.escape, _WORDS))})[\w.-]*)(\n|[ \t]+)"
+    rf"({_QUOTED}|(?<=\n).+|\S+)"
+)
+_INSIDE = re.compile(rf"(?i)(?P<quote>[\"'])(-{{0,2}}(?:{_KEY})[ \t]*[=:][ \t]*)((?:(?!(?P=quote)).)+)")
+_PAIR = re.compile(rf"(?im)([\"']?(?:{_KEY})[\"']?\s*(?:=>|[=:])[ \t]*)({_QUOTED}|\S+)")
+_LINE = re.compile(
+    rf"(?im)^([ \t]*(?:[#!;]+[ \t]*|-D|export[ \t]+)?(?:{_KEY})[ \t]*[=: \t][ \t]*)((?:.*\\\n)*.+)$"
+)
+_ENTRY = re.compile(
+    r"(?im)(\bjaas[\w.]*[ \t]*[=:][ \t]*|\bLoginModule[ \t]+(?:required|requisite|sufficient|optional)\b)(.*)$"
+)
+
+_OF_A_REQUEST = re.compile(r"apiKey=[A-Z_]+,?")
+"""The name of a request, as Kafka logs it."""
+
+_LEARNED_FROM = 6
+"""Letters that a value has at least which is removed wherever it stands."""
+_IN_QUOTES = re.compile(r"=\s*\\?[\"']([^\"'\\]+)")
+
+
+class Redactor:
+    """Hides secrets in texts. Values are learned first, from all texts that set them, and then hidden in every one."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+
+    def learn(self, text: str) -> None:
+        """Take the values of keys that hold secrets for secrets, wherever they stand. ``text`` is of a configuration or a command line."""
+        for found in (each for one in (_LINE, _INSIDE, _PAIR, _FLAG) for each in one.finditer(text)):
+            *_, key, value = found.groups()
+            pieces = _IN_QUOTES.findall(value) if "jaas" in key.lower() else [value]
+            for piece in pieces:
+                for line in piece.splitlines():
+                    self._learn(line.strip().removesuffix("\\").strip().strip("\"';,"))
+        self._known = None
+
+    def _learn(self, value: str) -> None:
+        if len(value) >= _LEARNED_FROM and value.lower() not in _HARMLESS and not value.isdecimal():
+            self._values.add(value)
+
+    def text(self, text: str) -> str:
+        """Return a text without secrets, and with letters that do not print escaped, but for line breaks."""
+        return _printable(self._by_value(by_key(by_form(text))))
+
+    def value(self, value: T) -> T:
+        """Return a value with the texts inside of it as `text` returns them: dataclasses, mappings, lists, tuples."""
+        found: Any = self._inside(value)
+        kept: T = found
+        return kept
+
+    def _by_value(self, text: str) -> str:
+        if self._known is None:
+            every = sorted(self._values, key=lambda one: (-len(one), one))
+            self._known = re.compile("|".join(map(re.escape, every)) or r"(?!)")
+        return self._known.sub(HIDDEN, text)
+
+    def _inside(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self._inside(key): _under(key, self._inside(each)) for key, each in value.items()}
+        if isinstance(value, tuple | list):
+            return type(value)(self._inside(each) for each in value)
+        if is_dataclass(value) and not isinstance(value, type):
+            return replace(
+                value, **{one.name: self._inside(getattr(value, one.name)) for one in fields(value)}
+            )
+        return value
+
+
+def _under(key: object, value: Any) -> Any:
+    """Return what stands under a key of a mapping."""
+    secret = isinstance(key, str) and isinstance(value, str) and re.fullmatch(_KEY, key, re.IGNORECASE)
+    return HIDDEN if secret and value else value
+
+
+def by_form(text: str) -> str:
+    """Hide private keys, tokens, the users of URLs and environments."""
+    for pattern, hidden in _FORMS:
+        text = pattern.sub(hidden, text)
+    return text
+
+
+def by_key(text: str) -> str:
+    """Hide what is set for keys that hold secrets, in any of the forms of a text."""
+    lower = text.lower()
+    if text.isascii() and "pass" not in lower and not _any(lower, (*_WORDS, "loginmodule")):
+        return text
+    text = _INVALID.sub(rf"\g<1>{HIDDEN}\g<3>", text)
+    text = _LINE.sub(lambda found: f"{found[1]}{_kept(found[2])}", text)
+    text = _ENTRY.sub(lambda found: f"{found[1]}{_kept(found[2])}", text)
+    text = _INSIDE.sub(lambda found: f"{found[1]}{found[2]}{_kept(found[3])}", text)
+    text = _ELEMENT.sub(rf"\g<1>{HIDDEN}", text)
+    text = _FLAG.sub(rf"\g<1>\g<2>{HIDDEN}", text)
+    return _PAIR.sub(
+        lambda found: found[0] if _OF_A_REQUEST.fullmatch(found[0]) else f"{found[1]}{_kept(found[2])}", text
+    )
+
+
+def _any(text: str, words: Iterable[str]) -> bool:
+    return any(word in text for word in words)
+
+
+def _kept(value: str) -> str:
+    """Return what is shown in the place of a value: one that says that there is none stays."""
+    return value if not value.strip() or value.strip() in _HARMLESS else HIDDEN
+
+
+def _printable(text: str) -> str:
+    lines = text.replace("\t", "    ").split("\n")
+    return "\n".join(line if line.isprintable() else shown(line) for line in lines)

@@ -1,0 +1,1 @@
+"""Gathering what an expert would ask for, into one archive."""
