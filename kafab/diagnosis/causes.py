@@ -286,7 +286,8 @@ def _findings(evidence: Evidence) -> Iterator[Cause]:
     for found in evidence.findings:
         if found.severity in (Severity.CRIT, Severity.UNKNOWN) and not found.caused_by:
             further = found.hint or "`fab verify --read-only` shows all findings"
-            yield Cause(found.check, (found.subject,), found.detail, found.detail, "report.html", further)
+            text = f"{found.detail} ({found.check})"
+            yield Cause(found.check, (found.subject,), text, found.detail, "findings.txt", further)
 
 
 _Rule = Callable[[NodeEvidence, HostEvidence], Iterator[Cause]]

@@ -7,7 +7,7 @@ inventory is read for that. What is hidden too much costs a look at the host, wh
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -46,8 +46,8 @@ _WORDS = (
     "storepass",
     "keypass",
 )
-"""One of these is in each key that holds a secret; ``user_NAME`` is that of PLAIN's users in a JAAS entry."""
-_KEY = rf"(?<![\w.$/-])[\w.$/-]*(?:{'|'.join(map(re.escape, _WORDS))})[\w.$/\[\]-]*"
+"""One of these is in each key that holds a secret, which is looked for from the key's beginning: a host may have sent a long one; ``user_NAME`` is that of PLAIN's users in a JAAS entry."""
+_KEY = rf"(?<![\w.$/-])(?=[\w.$/-]*(?:{'|'.join(map(re.escape, _WORDS))}))[\w.$/\[\]-]+"
 _QUOTED = r"\"(?:[^\"\\\n]|\\.)*(?:\"|$)|\\\"(?:(?!\\\").)*(?:\\\"|$)|'[^'\n]*(?:'|$)"
 _HARMLESS = frozenset({"null", "[hidden]", '""', "''", HIDDEN, "[", "{"})
 
@@ -67,26 +67,27 @@ _FORMS = (
     ),
     (re.compile(r"(?i)\b(bearer|basic)[ \t]+[\w+/=.~-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*"), HIDDEN),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@'\"]*@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@:'\"]*:[^\s@'\"]*@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s'\"]*@"), rf"\1{HIDDEN}@"),
     # systemd shows what it gives to a process; nothing of that is needed to tell what is wrong.
     (re.compile(r"(?m)^(\s*Environment=).+$"), rf"\1{HIDDEN}"),
 )
 _INVALID = re.compile(rf"(?i)(invalid value )(.*?)( for configuration (?:{_KEY}))")
 _ELEMENT = re.compile(rf"(?i)(<(?:{_KEY})(?:\s[^<>]*)?>)([^<]+)")
 _FLAG = re.compile(
-    rf"(?im)((?:^|[\s'\"])-{{1,2}}[\w.-]*(?:pass|{'|'.join(map(re.escape, _WORDS))})[\w.-]*)(\n|[ \t]+)"
+    rf"(?im)((?:^|[\s'\"])-{{1,2}}(?=[\w.-]*(?:pass|{'|'.join(map(re.escape, _WORDS))}))[\w.-]+)(\n|[ \t]+)"
     rf"({_QUOTED}|(?<=\n).+|\S+)"
 )
 _INSIDE = re.compile(rf"(?i)(?P<quote>[\"'])(-{{0,2}}(?:{_KEY})[ \t]*[=:][ \t]*)((?:(?!(?P=quote)).)+)")
-_PAIR = re.compile(rf"(?im)([\"']?(?:{_KEY})[\"']?\s*(?:=>|[=:])[ \t]*)({_QUOTED}|\S+)")
+_PAIR = re.compile(rf"(?im)((?:{_KEY})\\?[\"']?\s*(?:=>|[=:])[ \t]*)({_QUOTED}|\S+)")
 _LINE = re.compile(
     rf"(?im)^([ \t]*(?:[#!;]+[ \t]*|-D|export[ \t]+)?(?:{_KEY})[ \t]*[=: \t][ \t]*)((?:.*\\\n)*.+)$"
 )
 _ENTRY = re.compile(
-    r"(?im)(\bjaas[\w.]*[ \t]*[=:][ \t]*|\bLoginModule[ \t]+(?:required|requisite|sufficient|optional)\b)(.*)$"
+    r"(?im)(\bjaas[\w.]*[ \t]*[=:][ \t]*|LoginModule\s+(?:required|requisite|sufficient|optional)\b)([^;]{0,5000};|.*$)"
 )
-
+_HINTS = (*dict.fromkeys(("pass", *_WORDS, "loginmodule")),)
+_GOES_ON = 40
+"""Lines behind one with a key in which its value may go on."""
 _OF_A_REQUEST = re.compile(r"apiKey=[A-Z_]+,?")
 """The name of a request, as Kafka logs it."""
 
@@ -161,22 +162,43 @@ def by_form(text: str) -> str:
 
 def by_key(text: str) -> str:
     """Hide what is set for keys that hold secrets, in any of the forms of a text."""
-    lower = text.lower()
-    if text.isascii() and "pass" not in lower and not _any(lower, (*_WORDS, "loginmodule")):
-        return text
+    lines, done, shown_ = text.split("\n"), 0, list[str]()
+    for first, end in _regions(lines):
+        shown_ += lines[done:first]
+        shown_.append(_by_key("\n".join(lines[first:end])))
+        done = end
+    return "\n".join([*shown_, *lines[done:]])
+
+
+def _regions(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the lines that may have a key that holds a secret, with those that its value may go on in: most have none."""
+    first, end = 0, 0
+    for number, line in enumerate(lines):
+        lower = line.lower()
+        # Beyond ASCII an expression takes more letters for equal than `lower` does.
+        if line.isascii() and not any(word in lower for word in _HINTS):
+            continue
+        if number >= end and end:
+            yield first, end
+        if number >= end:
+            first = number
+        end = min(number + _GOES_ON, len(lines))
+    if end:
+        yield first, end
+
+
+def _by_key(text: str) -> str:
     text = _INVALID.sub(rf"\g<1>{HIDDEN}\g<3>", text)
     text = _LINE.sub(lambda found: f"{found[1]}{_kept(found[2])}", text)
     text = _ENTRY.sub(lambda found: f"{found[1]}{_kept(found[2])}", text)
     text = _INSIDE.sub(lambda found: f"{found[1]}{found[2]}{_kept(found[3])}", text)
     text = _ELEMENT.sub(rf"\g<1>{HIDDEN}", text)
     text = _FLAG.sub(rf"\g<1>\g<2>{HIDDEN}", text)
-    return _PAIR.sub(
-        lambda found: found[0] if _OF_A_REQUEST.fullmatch(found[0]) else f"{found[1]}{_kept(found[2])}", text
-    )
+    return _PAIR.sub(_pair, text)
 
 
-def _any(text: str, words: Iterable[str]) -> bool:
-    return any(word in text for word in words)
+def _pair(found: re.Match[str]) -> str:
+    return found[0] if _OF_A_REQUEST.fullmatch(found[0]) else f"{found[1]}{_kept(found[2])}"
 
 
 def _kept(value: str) -> str:

@@ -1,0 +1,113 @@
+"""Secrets in what was gathered: hidden by key, by form and by value, and nothing else is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafab.diagnosis.evidence import Line
+from kafab.diagnosis.redaction import HIDDEN, Redactor
+
+FORMS = (
+    "ssl.keystore.password={}",
+    "    ssl.key.password = {}",
+    "ssl.truststore.password : {}",
+    "ssl.key.password {}",
+    "# ssl.key.password={}",
+    "listener.name.x.ssl.keystore.key=-----BEGIN PRIVATE KEY----- {} -----END PRIVATE KEY-----",
+    'sasl.jaas.config=org.example.PlainLoginModule required username="a" password="{}";',
+    'sasl.jaas.config=org.example.PlainLoginModule \\\n  required username="a" \\\n  password="{}";',
+    'org.example.ScramLoginModule required username="a" clientThing="{}";',
+    '  user_admin="{}"',
+    '"-Djavax.net.ssl.keyStorePassword={}"',
+    "-Djavax.net.ssl.trustStorePassword={}",
+    "java -cp x -Dsecret={} Main",
+    "--password\n{}\nnext",
+    "tool -storepass {} --list",
+    '{{"password":"{}","user":"a"}}',
+    '{{"a": {{"clientSecret": "{}"}}}}',
+    'text of JSON: \\"password\\":\\"{}\\"',
+    "[2026-01-01 00:00:00,000] INFO connects with password={} now (x)",
+    "[2026-01-01 00:00:00,000] ERROR Invalid value {} for configuration ssl.key.password: bad (x)",
+    "https://user:{}@host.example/path",
+    "proxy http://{}@host",
+    "Authorization: Basic {}",
+    "Authorization: Bearer {}",
+    "<entry><dbPassword>{}</dbPassword></entry>",
+    "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE\n{}",
+    "Environment=KAFKA_OPTS=-Dx={} OTHER=1",
+    "export DB_PASSWORD='{}'",
+    "AWS_SECRET_ACCESS_KEY={}",
+    "SCRAM-SHA-256=[salt=s,stored_key={},iterations=4096]",
+    'password="cut off {}',
+)
+LETTERS = st.sampled_from("abcXYZ0189+/_-.,!#$%&*?~^|")
+SECRETS = st.text(LETTERS, min_size=6, max_size=20).map(lambda text: f"q{text}Z9")
+"""Values without letters that end one in a shell's word or in a quoted one; begun with a letter that no form has before it."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_stands_behind_a_key_is_hidden(form: str) -> None:
+    """A secret in any of the forms in which files, command lines and logs have one does not come through."""
+    text = Redactor().text(f"before\n{form.format('hunt3rZwei')}\nafter\n")
+    assert ("hunt3rZwei" in text, HIDDEN in text, text.startswith("before\n")) == (False, True, True)
+
+
+@given(secret=SECRETS, first=st.sampled_from(FORMS), second=st.sampled_from(FORMS))
+def test_no_secret_comes_through(secret: str, first: str, second: str) -> None:
+    """Whatever the value is, two forms one after another hide it; hidden text stays as it is."""
+    redactor = Redactor()
+    text = redactor.text(f"{first.format(secret)}\n{second.format(secret)}\n")
+    assert secret not in text
+    assert redactor.text(text).count(secret) == 0
+
+
+@given(secret=SECRETS)
+def test_value_that_a_file_sets_is_hidden_wherever_it_stands(secret: str) -> None:
+    """A plain word of a log, which no key is beside, is a secret where a configuration has it as one."""
+    redactor = Redactor()
+    redactor.learn(f"a=1\nssl.key.password={secret}\n")
+    text = redactor.text(f"[t] WARN user gave <{secret}> (x)")
+    assert text == "[t] WARN user gave <***> (x)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "    ssl.key.password = null",
+        "    ssl.keystore.password = [hidden]",
+        "Caused by: java.io.IOException: keystore password was incorrect",
+        "[t] ERROR Failed to bind to 10.0.0.1:9092: Address already in use. (x)",
+        "RequestHeader(apiKey=DESCRIBE_CLUSTER, apiVersion=2)",
+        "listeners=PLAINTEXT://10.0.0.1:9092,SSL://10.0.0.1:9093",
+        "node.id=1\ncluster.id=HSQGBHjMTF2Y9hxNZSJ3lA",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+        "Max open files            100000               100000               files",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    """What tells what is wrong is not hidden: absent passwords, requests, ids, addresses."""
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize("value", ["null", "abc", "86400000", '""'])
+def test_common_value_is_not_taken_for_a_secret_elsewhere(value: str) -> None:
+    """A word of a few letters, or a number, would be hidden all over the archive."""
+    redactor = Redactor()
+    redactor.learn(f"delegation.token.expiry.time.ms={value}\n")
+    assert redactor.text(f"so: {value}") == f"so: {value}"
+
+
+def test_values_inside_of_values_are_hidden() -> None:
+    """Evidence of a finding, in mappings and tuples, is hidden as text is; a key hides what stands under it."""
+    redactor = Redactor()
+    found = redactor.value(({"password": "x", "n": 1, "told": ["token=abc"]}, Line("secret=1", "a:1")))
+    assert found == (
+        {"password": HIDDEN, "n": 1, "told": [f"token={HIDDEN}"]},
+        Line(f"secret={HIDDEN}", "a:1"),
+    )
+
+
+def test_letters_that_steer_a_terminal_are_escaped() -> None:
+    """A log that whoever talks to the broker can write into does not move the cursor of its reader."""
+    assert Redactor().text("a\tb\x1b[2J\r\nc") == "a    b\\x1b[2J\\r\nc"
