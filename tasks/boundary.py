@@ -31,6 +31,7 @@ from kafab.errors import Interrupted, KafabError, UsageError
 from kafab.interruption import by_operations, leave
 
 from .chain import CHAIN
+from .recorder import record
 
 P = ParamSpec("P")
 Body: TypeAlias = Callable[Concatenate[Context, P], int | None]
@@ -62,10 +63,12 @@ def task(body: None = None, **options: Any) -> Callable[[Callable[..., int | Non
 def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
     """Make a task, as Invoke's ``@task``, with the boundary around it. A body returns its exit code, or None for 0.
 
-    A non-zero exit code ends the chain: `fab deploy start` does not start what could not be deployed.
+    A non-zero exit code ends the chain: `fab deploy start` does not start what could not be deployed. ``recorded``: after an
+    error of nodes what an expert would ask for is gathered, see `recorder`.
     """
     if body is None:
         return functools.partial(task, **options)
+    recorded = options.pop("recorded", False)
 
     @functools.wraps(body)
     def run(context: Context, *args: Any, **kwargs: Any) -> None:
@@ -76,6 +79,7 @@ def task(body: Callable[..., int | None] | None = None, **options: Any) -> Any:
             code = _guarded(
                 lambda: _called(body, context, *args, **_values(kwargs, options.get("positional", ()))),
                 json=json,
+                recorded=recorded,
             )
         if CHAIN.left_at_work:
             leave(code)
@@ -140,7 +144,7 @@ def _called(body: Callable[..., int | None], context: Context, *args: Any, **kwa
     return body(context, *args, **kwargs) or 0
 
 
-def _guarded(call: Callable[[], int], *, json: bool) -> int:
+def _guarded(call: Callable[[], int], *, json: bool, recorded: bool = False) -> int:
     # Paramiko logs tracebacks to stderr where logging is not configured; every fault of its reaches us as a value.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     logging.getLogger("kazoo").addHandler(logging.NullHandler())
@@ -159,7 +163,10 @@ def _guarded(call: Callable[[], int], *, json: bool) -> int:
     except KafabError as error:
         if isinstance(error, Interrupted):
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut the goodbye
-        return told(error)
+        code = told(error)
+        if recorded:
+            record(error)
+        return code
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         again = "run the same command again: it observes and goes on"

@@ -75,6 +75,11 @@ class Chain:
         """How many JSON documents have been written."""
         return 0 if self._console is None else self._console.documents
 
+    @property
+    def opened(self) -> "Session | None":
+        """The session of the selected cluster, where a task has asked for it."""
+        return self._session
+
     def session(self) -> "Session":
         """Return the session of the selected cluster, opening nothing yet. Raises UsageError when none is selected."""
         if self._session is None:

@@ -85,6 +85,7 @@ def plan(
 
 
 @task(
+    recorded=True,
     help={
         "limit": LIMIT,
         "json": JSON,
@@ -93,7 +94,7 @@ def plan(
         "accept_empty": ACCEPT_EMPTY,
         "previous": PREVIOUS,
         "older": OLDER,
-    }
+    },
 )
 def deploy(
     _context: Context,
@@ -126,7 +127,10 @@ def deploy(
     show_deployed(console, done.plan)
 
 
-@task(help={"limit": LIMIT, "json": JSON, "new_ensemble": NEW_ENSEMBLE, "accept_empty": ACCEPT_EMPTY})
+@task(
+    recorded=True,
+    help={"limit": LIMIT, "json": JSON, "new_ensemble": NEW_ENSEMBLE, "accept_empty": ACCEPT_EMPTY},
+)
 def start(
     _context: Context,
     limit: str | None = None,

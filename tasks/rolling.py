@@ -36,6 +36,7 @@ def can_stop(_context: Context, nodes: str, json: bool = False) -> int:
 
 
 @task(
+    recorded=True,
     help={
         "limit": LIMIT,
         "pending": "Only nodes that run from another configuration or release than the inventory asks for.",
@@ -52,7 +53,7 @@ def can_stop(_context: Context, nodes: str, json: bool = False) -> int:
         "forget": "Give up a roll that is not finished: its nodes stay as they are.",
         "yes": YES,
         "json": JSON,
-    }
+    },
 )
 def restart(
     _context: Context,

@@ -35,6 +35,7 @@ _OF_THE_ROLL = {
 
 
 @task(
+    recorded=True,
     default=True,
     help={
         "to": _TO,
@@ -126,6 +127,7 @@ def status(_context: Context, *, json: bool = False) -> int:
 
 
 @task(
+    recorded=True,
     help={
         "limit": LIMIT,
         **_OF_THE_ROLL,
@@ -133,7 +135,7 @@ def status(_context: Context, *, json: bool = False) -> int:
         "report": REPORT_TO,
         "yes": YES,
         "json": JSON,
-    }
+    },
 )
 def rollback(
     _context: Context,

@@ -40,13 +40,15 @@ class Fab:
     def __init__(self, home: Path, cluster: str | None = None) -> None:
         self.home = home
         self.cluster = cluster
+        self.diagnose = "no"
 
     @property
     def environment(self) -> dict[str, str]:
         """The user's environment, moved to another home for labs."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("KAFAB_")}
         chosen = {"KAFAB_CLUSTER": self.cluster} if self.cluster else {}
-        return kept | {"KAFAB_HOME": str(self.home)} | chosen
+        # Many tests are about commands that fail: what is gathered after one takes seconds, and has tests of its own.
+        return kept | {"KAFAB_HOME": str(self.home), "KAFAB_DIAGNOSE": self.diagnose} | chosen
 
     @property
     def command(self) -> list[str]:

@@ -106,6 +106,7 @@ def _of_node(node: Node, *, systemd: bool) -> list[Cmd]:
     if systemd:
         own += [
             _part(node, "unit", "unit", node.unit),
+            _part(node, "systemd", "of_systemd", node.unit),
             _part(node, "journal", "journal", node.unit),
             _part(node, "earlier-runs", "earlier_runs", node.unit),
             _part(node, "log", "theirs", "tails", 600, log),

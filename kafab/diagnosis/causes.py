@@ -9,7 +9,7 @@ Where no node is in trouble, the findings of the cluster are the causes.
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from kafab.diagnosis.evidence import Cause, Evidence, HostEvidence, Line, NodeEvidence, numbered
+from kafab.diagnosis.evidence import RUNS, Cause, Evidence, HostEvidence, Line, NodeEvidence, numbered
 from kafab.diagnosis.signs import LAST_ERROR, SIGNS, Sign
 from kafab.findings import Severity
 from kafab.hosts.last_words import LEVEL, cause
@@ -42,13 +42,16 @@ _DEADLOCK = re.compile(r"Found \S+ Java-level deadlock")
 _RECOVERS = re.compile(
     r"Recovering unflushed segment|Loading logs from|Loading producer state|Skipping recovery|Reloading from producer snapshot"
 )
+_SIGNALLED = re.compile(r"Main process exited, code=(?:killed|dumped), status=\d+/(?!TERM)")
+_YOUNG = 60.0
+"""Seconds after its start in which nothing is wrong with a process that does not serve yet."""
 _ORDERLY = re.compile(
     r"[Ss]hut ?down completed|Exiting normally|Terminating process due to signal|Deactivated successfully"
 )
 
 _OF_MACHINE = ("oom-kill", "clock", "path", "host-silent", "not-deployed")
 _WHILE_IT_RUNS = ("frozen", "deadlock")
-_OF_AN_END = ("recovers", "hangs", "killed", "ended", "lacks", LAST_ERROR.name, "stopped")
+_OF_AN_END = ("killed", "recovers", "starting", "hangs", "ended", "lacks", LAST_ERROR.name, "stopped")
 _MEANT = [sign.name for sign in SIGNS if sign.name not in _WAITING]
 _FIRST = _MEANT[: _MEANT.index("cluster-id")]
 _WAITS = [sign.name for sign in SIGNS if sign.name in _WAITING]
@@ -128,14 +131,14 @@ def _disk(node: NodeEvidence) -> Iterator[Cause]:
 def _memory(node: NodeEvidence, host: HostEvidence) -> Iterator[Cause]:
     text = "the kernel has killed it, as memory ran out"
     further = f"heaps and page cache share the machine's memory: `fab preflight` compares them; then `fab start --limit {node.node.name}`"
-    if node.state == "running":
+    if node.state == RUNS:
         return
     kernel = numbered(host.texts["kernel"]) if "kernel" in host.texts else ()
     for line in kernel:
         found = _KILLED.search(line.text)
         if found and node.pid == int(found[1]):
             yield _cause("oom-kill", node, text, line, further)
-    for name in ("unit", "journal"):
+    for name in ("unit", "systemd"):
         for line in node.lines(name):
             if _OOM.search(line.text):
                 yield _cause("oom-kill", node, text, line, further)
@@ -184,11 +187,11 @@ def _paths(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
 
 def _words(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
     """Yield what the errors of its last process say; warnings, too, where it still runs."""
-    levels = ("ERROR", "FATAL", "WARN") if node.state == "running" else ("ERROR", "FATAL")
+    levels = ("ERROR", "FATAL", "WARN") if node.state == RUNS else ("ERROR", "FATAL")
     for text in node.said:
         lines = list(_grave(list(numbered(text))[-_LAST:], levels))
         for sign in SIGNS:
-            ended = node.state != "running" and sign.name in _WAITING
+            ended = node.state != RUNS and sign.name in _WAITING
             if ended and not cause([line.text for line in lines]):
                 continue
             if found := next((line for line in reversed(lines) if sign.words.search(line.text)), None):
@@ -227,6 +230,21 @@ def _end(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
         text = "its process was ended from outside (SIGKILL): no error and no shutdown is in its log"
         further = f"`fab start --limit {name}`; hosts/{node.node.host.name}/kernel.txt has what the kernel says of memory"
         yield _cause("killed", node, text, told, further)
+
+
+def _young(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
+    """Yield that a process which does not serve was started a moment ago, and by which end of the one before."""
+    if node.state != RUNS or node.up_s is None or node.up_s > _YOUNG:
+        return
+    name, age = node.node.name, f"{node.up_s:.0f} s ago"
+    ends = [line for line in node.lines("systemd") if _SIGNALLED.search(line.text)]
+    further = f"`fab start --limit {name}` waits until it serves; `fab logs {name}` shows what it is at"
+    if ends:
+        text = f"its process was ended from outside, and systemd has started it again {age}: it does not serve yet"
+        yield _cause("killed", node, text, ends[-1], further)
+    else:
+        fact = Line(f"started {age}: {node.lacks}", "")
+        yield _cause("starting", node, "it was started a moment ago, and does not serve yet", fact, further)
 
 
 def _hangs(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
@@ -291,7 +309,7 @@ def _findings(evidence: Evidence) -> Iterator[Cause]:
 
 
 _Rule = Callable[[NodeEvidence, HostEvidence], Iterator[Cause]]
-_RULES: tuple[_Rule, ...] = (_memory, _files, _ports, _host, _paths, _words, _end, _hangs)
+_RULES: tuple[_Rule, ...] = (_memory, _files, _ports, _host, _paths, _words, _end, _young, _hangs)
 
 
 def told(cause: Cause) -> str:

@@ -41,6 +41,8 @@ class NodeEvidence:
     """What its host says, or why the host says nothing."""
     pid: int | None = None
     """Of its process, or of the last one."""
+    up_s: float | None = None
+    """Since when the process runs, in seconds."""
     troubles: tuple[Trouble, ...] = ()
     """What its process finds at the paths that it needs."""
     texts: Mapping[str, Text] = field(default_factory=dict)

@@ -81,6 +81,12 @@ class Diagnosis:
         return found
 
     @property
+    def first(self) -> Iterator[str]:
+        """The likeliest cause alone, as lines of text; none where none was found."""
+        if self.causes:
+            yield from _lines("likely cause: ", self.causes[0])
+
+    @property
     def head(self) -> Iterator[str]:
         """The likely causes as lines of text, the likeliest first."""
         if not self.causes:
@@ -92,10 +98,14 @@ class Diagnosis:
                     if len(self.causes) == 2
                     else f"also found, {plural(len(self.causes) - 1, 'thing')}:"
                 )
-            yield f"{'likely cause: ' if number == 0 else '- '}{told(cause)}"
-            line = cause.evidence if len(cause.evidence) <= _SHOWN else f"{cause.evidence[:_SHOWN]} …"
-            yield f"  evidence: {line}{f'  ({cause.place})' if cause.place else ''}"
-            yield f"  next: {cause.next}"
+            yield from _lines("- " if number else "likely cause: ", cause)
+
+
+def _lines(mark: str, cause: Cause) -> Iterator[str]:
+    line = cause.evidence if len(cause.evidence) <= _SHOWN else f"{cause.evidence[:_SHOWN]} …"
+    yield f"{mark}{told(cause)}"
+    yield f"  evidence: {line}{f'  ({cause.place})' if cause.place else ''}"
+    yield f"  next: {cause.next}"
 
 
 def readme(found: Diagnosis) -> str:

@@ -89,6 +89,11 @@ class Console:
         """Show a warning on stderr."""
         self._line(f"{self._paint_err('warning:', 'yellow')} {text}")
 
+    def note(self, text: str) -> None:
+        """Show a line on stderr."""
+        finish_live()
+        self._line(text)
+
     def data(self, document: Mapping[str, object], text: str) -> None:
         """Write the result to stdout: one JSON document (which has a ``schema`` field), or the text.
 

@@ -17,6 +17,7 @@ from kafab.adapters.kafka.drills import redis_server
 from kafab.ops.drills import acks
 from tests import python_checks, record_checks
 from tests.conftest import cannot_run
+from tests.diagnosis_checks import check_that_a_killed_broker_is_named
 from tests.drill_checks import (
     check_controls_turn_red,
     check_drills_hold,
@@ -273,8 +274,9 @@ def test_second_deploy_formats_nothing(lab: Lab) -> None:
 
 @pytest.mark.xdist_group("kraft lab")
 def test_killed_broker_comes_back(lab: Lab) -> None:
-    """After kill -9 of a broker `start` waits until its old session has ended, and succeeds."""
+    """After kill -9 of a broker `diagnose` says so, `start` waits until its old session has ended, and succeeds."""
     os.kill(lab.pid("node2/broker"), signal.SIGKILL)
+    check_that_a_killed_broker_is_named(lab, "node2/broker")
     assert "started node2/broker" in lab.fab.must("start").out
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,7 @@ PROPERTIES = {
     "ssl.truststore.password": "${cmd:cat command-canary}",
 }
 REPORT = "report.html"
+ARCHIVE = "diagnosis.tar.gz"
 LOOKS = (
     ("plan", "--json"),
     ("plan",),
@@ -80,6 +82,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
             file.write_text(file.read_text().replace(BY_FILE, OLD))
             done |= {" ".join(words): fab(*words) for words in LOOKS}
             done["report"] = fab("report", "--out", str(fab.home / REPORT), "--json")
+            _plant(lab)
+            done["diagnose"] = fab("diagnose", "--out", str(fab.home / ARCHIVE))
+            done["diagnose --json"] = fab("diagnose", "--out", str(fab.home / f"2{ARCHIVE}"), "--json")
+            _take_away(lab)
             # A folder where a file is to be: the step fails on the host, and is told.
             file.unlink()
             file.mkdir()
@@ -89,6 +95,25 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         yield Ran(done, watch, lab, temporary)
     finally:
         fab.down()
+
+
+def _logs(lab: LocalLab) -> list[Path]:
+    node = lab.node("node1/broker")
+    return [Path(node.logs, name) for name in ("server.log", "stdout.log", "hs_err_pid1.log")]
+
+
+def _plant(lab: LocalLab) -> None:
+    """Have secrets in the node's logs: behind keys, in a URL, in a command line, and as a plain word."""
+    for log in _logs(lab):
+        log.write_text(
+            f"[t] ERROR fatal: ssl.key.password = {BY_FILE} (x)\n[t] INFO <{BY_COMMAND}> and {OLD} (x)\n"
+            f"https://user:{BY_ENV}@example.org\n-Djavax.net.ssl.keyStorePassword={BY_ENV}\nPassword: {OF_BROKERS}\n"
+        )
+
+
+def _take_away(lab: LocalLab) -> None:
+    for log in _logs(lab):
+        log.unlink()
 
 
 def _file(lab: LocalLab) -> Path:
@@ -139,6 +164,24 @@ def test_no_file_has_a_secret_but_those_that_are_for_it(ran: Ran) -> None:
     assert (ran.lab.fab.home / REPORT).is_file()
     assert stat.S_IMODE(_file(ran.lab).stat().st_mode) == 0o600
     assert stat.S_IMODE(_file(ran.lab).with_name(DIGEST_KEY).stat().st_mode) == 0o600
+
+
+def test_archive_of_a_diagnosis_has_no_secret(ran: Ran) -> None:
+    """Configuration and logs are in it, with what they say hidden; what is packed in it has none, and no key store."""
+    with tarfile.open(ran.lab.fab.home / ARCHIVE) as tar:
+        every = {one.name.partition("/")[2]: tar.extractfile(one) for one in tar.getmembers()}
+        texts = {name: file.read().decode() for name, file in every.items() if file}
+    log = texts["nodes/node1/broker/log.txt"]
+    assert (ran.done["diagnose"].code, "ssl.key.password = ***" in log, "<***> and ***" in log) == (
+        0,
+        True,
+        True,
+    )
+    assert "ssl.key.password=***" in texts["nodes/node1/broker/config/server.properties"]
+    assert {name for name, text in texts.items() for secret in ALL if secret in text} == set()
+    assert [
+        name for name, text in texts.items() if "PRIVATE KEY-----\n" in text or name.endswith(".pem")
+    ] == []
 
 
 def test_missing_secret_is_told_before_a_host_is_asked(ran: Ran) -> None:

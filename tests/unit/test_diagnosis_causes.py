@@ -98,6 +98,17 @@ def test_every_sign_has_a_case() -> None:
         ),
         ("hangs", {"state": "running", "answers": False, "lacks": "does not answer: timed out"}),
         ("hangs", {"state": "stopping"}),
+        ("hangs", {"state": "running", "answers": False, "lacks": "refused", "up_s": 300.0}),
+        ("starting", {"state": "running", "answers": False, "lacks": "refused", "up_s": 5.0}),
+        (
+            "killed",
+            {
+                "state": "running",
+                "answers": False,
+                "up_s": 5.0,
+                "parts": {"systemd": "x.service: Main process exited, code=killed, status=9/KILL"},
+            },
+        ),
         (
             "recovers",
             {

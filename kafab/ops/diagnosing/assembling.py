@@ -147,6 +147,7 @@ def _evidence(
         lacks=redactor.text(line.lacks),
         reason=redactor.text(line.reason),
         pid=raw.pids.get(node),
+        up_s=line.uptime.total_seconds() if line.uptime else None,
         troubles=redactor.value(raw.troubles.get(node, ())),
         texts=_texts(one.gathered, files),
     )

@@ -12,6 +12,7 @@ part() {  # NODE NAME FUNCTION WORD...: what it prints; whatever goes wrong with
   read -r ended _ < /proc/uptime
   printf '\ntook %s %s\n' "$began" "$ended"
 }
+ending() { tail -c 250000; }  # of a log its end is what is looked for: less than a part may have
 theirs() {  # FUNCTION WORD...: of diagnose_own, with the rights of the nodes' account where they have one
   if [ -n "$user" ]; then set -- runuser -u "$user" -- sh -euc "$functions" sh "$@"
   else set -- sh -euc "$functions" sh "$@"
@@ -58,9 +59,10 @@ unit() {  # UNIT
 }
 journal() {  # UNIT: its last run, then what systemd and earlier runs have said
   synced
-  wrote 500 "$1"
+  wrote 600 "$1" | ending
 }
-earlier_runs() { timeout 5 journalctl -q -n 200 -o short-iso -u "$1"; }
+earlier_runs() { timeout 5 journalctl -q -n 600 -o short-iso -u "$1" | ending; }
+of_systemd() { timeout 5 journalctl -q -n 80 -o short-iso _PID=1 "UNIT=$1"; }  # what systemd itself has said of the unit
 process() {  # RUN UNIT
   if closed "$1"; then echo "not read: $1/process is closed to $(id -un)"; return; fi
   if ! lives "$1" "$2"; then
@@ -89,4 +91,4 @@ settings() {  # NODE CONFIG: files that are text by their names, each a part; ke
     ! plain "$file" || part "$1" "config/${file##*/}" contents "$file"
   done
 }
-own_log() { lately "$@" | tail -n 600; }  # LOGS UNIT RUN: of this process, and of none before it
+own_log() { lately "$@" | tail -n 600 | ending; }  # LOGS UNIT RUN: of this process, and of none before it

@@ -9,7 +9,7 @@ tails() {  # LINES FILE...: the last lines of each that is there
     plain "$file" || { echo "not read: $file is a link or no file"; continue; }
     [ -r "$file" ] || { echo "not read: $(id -un) may not read $file"; continue; }
     [ $# -eq 1 ] || echo "== $file"
-    tail -n "$lines" -- "$file"
+    tail -n "$lines" -- "$file" | tail -c 250000
   done
 }
 around() {  # FILE: what stands around its last errors

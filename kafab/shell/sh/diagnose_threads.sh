@@ -45,6 +45,6 @@ by_signal() {  # UNIT: a JVM prints its threads where its output goes, if that i
   done
   case $out in
     /*) tail -c +"$((before + 1))" -- "$out" ;;
-    *) wrote 3000 "$1" | tail -n 2500 ;;
+    *) wrote 3000 "$1" | sed -n '/Full thread dump/,$p' ;;
   esac
 }
