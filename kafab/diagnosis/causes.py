@@ -100,7 +100,7 @@ def _of_node(node: NodeEvidence, host: HostEvidence) -> Cause | None:
 
 
 def _cause(sign: str, node: NodeEvidence, text: str, line: Line, further: str) -> Cause:
-    return Cause(sign, (node.node.name,), text, line.text.strip(), line.place, further)
+    return Cause(sign, (node.name,), text, line.text.strip(), line.place, further)
 
 
 def _sign(name: str) -> Sign:
@@ -130,7 +130,7 @@ def _disk(node: NodeEvidence) -> Iterator[Cause]:
 
 def _memory(node: NodeEvidence, host: HostEvidence) -> Iterator[Cause]:
     text = "the kernel has killed it, as memory ran out"
-    further = f"heaps and page cache share the machine's memory: `fab preflight` compares them; then `fab start --limit {node.node.name}`"
+    further = f"heaps and page cache share the machine's memory: `fab preflight` compares them; then `fab start --limit {node.name}`"
     if node.state == RUNS:
         return
     kernel = numbered(host.texts["kernel"]) if "kernel" in host.texts else ()
@@ -172,16 +172,15 @@ def _host(node: NodeEvidence, host: HostEvidence) -> Iterator[Cause]:
 
 
 def _paths(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
-    name = node.node.name
     if node.state == "not deployed":
-        further = f"`fab deploy start --limit {name}`"
-        yield Cause("not-deployed", (name,), "nothing was deployed there", "not deployed", "", further)
+        further = f"`fab deploy start --limit {node.name}`"
+        yield Cause("not-deployed", (node.name,), "nothing was deployed there", "not deployed", "", further)
     elif node.reason and node.state != "UNKNOWN":
         sign = _sign("cluster-id" if _OF_ANOTHER in node.reason else "not-mounted")
-        yield Cause(sign.name, (name,), sign.text, node.reason, "", sign.next(node.node))
+        yield Cause(sign.name, (node.name,), sign.text, node.reason, "", sign.next(node.node))
     for trouble in node.troubles:
         yield Cause(
-            "path", (name,), "its process does not find what it needs", trouble.text, "", trouble.mend
+            "path", (node.name,), "its process does not find what it needs", trouble.text, "", trouble.mend
         )
 
 
@@ -213,22 +212,21 @@ def _grave(lines: Sequence[Line], levels: Sequence[str]) -> Iterator[Line]:
 
 def _end(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
     """Yield how a process ended that has not said why."""
-    name = node.node.name
     if node.state == "stopped":
         line = next(node.lines("process"), Line("its process was asked to stop", ""))
-        further = f"`fab history` shows who stopped it, `fab start --limit {name}` starts it"
+        further = f"`fab history` shows who stopped it, `fab start --limit {node.name}` starts it"
         yield _cause("stopped", node, "it was stopped, and has not failed", line, further)
     if node.state not in ("exited", "restarting"):
         return
     last = [line for text in node.said for line in numbered(text) if line.text.strip()]
     if orderly := next((line for line in reversed(last[-_LAST:]) if _ORDERLY.search(line.text)), None):
-        further = f"`fab history` shows what kafab did; `fab start --limit {name}`"
+        further = f"`fab history` shows what kafab did; `fab start --limit {node.name}`"
         yield _cause("ended", node, "it was ended in an orderly way, and not by kafab", orderly, further)
     elif not any(cause([line.text for line in numbered(text)][-_LAST:]) for text in node.said):
         line = next((line for line in reversed(last) if LEVEL.match(line.text)), Line("nothing", ""))
         told = Line(f"the last that it said: {line.text.strip()}", line.place)
         text = "its process was ended from outside (SIGKILL): no error and no shutdown is in its log"
-        further = f"`fab start --limit {name}`; hosts/{node.node.host.name}/kernel.txt has what the kernel says of memory"
+        further = f"`fab start --limit {node.name}`; hosts/{node.node.host.name}/kernel.txt has what the kernel says of memory"
         yield _cause("killed", node, text, told, further)
 
 
@@ -236,9 +234,11 @@ def _young(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
     """Yield that a process which does not serve was started a moment ago, and by which end of the one before."""
     if node.state != RUNS or node.up_s is None or node.up_s > _YOUNG:
         return
-    name, age = node.node.name, f"{node.up_s:.0f} s ago"
+    age = f"{node.up_s:.0f} s ago"
     ends = [line for line in node.lines("systemd") if _SIGNALLED.search(line.text)]
-    further = f"`fab start --limit {name}` waits until it serves; `fab logs {name}` shows what it is at"
+    further = (
+        f"`fab start --limit {node.name}` waits until it serves; `fab logs {node.name}` shows what it is at"
+    )
     if ends:
         text = f"its process was ended from outside, and systemd has started it again {age}: it does not serve yet"
         yield _cause("killed", node, text, ends[-1], further)
@@ -249,38 +249,39 @@ def _young(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
 
 def _hangs(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:
     """Yield why a process that runs does not serve."""
-    name = node.node.name
     if node.state not in ("running", "stopping"):
         return
     for line in (*node.lines("threads"), *node.lines("process")):
         if _FROZEN.search(line.text):
-            root = " --as-root" if node.node.host.user else ""
-            further = f"`fab exec 'kill -CONT {node.pid}' --limit {name}{root}` lets it go on; see first who has stopped it"
+            command = f"`fab exec 'kill -CONT {node.pid}' --limit {node.name}`"
+            if node.node.host.user:
+                command = f"`fab exec 'kill -CONT {node.pid}' --as-root --limit {node.name}`"
+            further = f"{command} lets it go on; see first who has stopped it"
             yield _cause(
                 "frozen", node, "its process is stopped by a signal, or held by a debugger", line, further
             )
         if _DEADLOCK.search(line.text):
-            further = f"threads.txt names the threads; `fab restart --limit {name}` ends it"
+            further = f"threads.txt names the threads; `fab restart --limit {node.name}` ends it"
             yield _cause("deadlock", node, "its threads wait for each other for ever", line, further)
     last = [line for text in node.said for line in list(numbered(text))[-40:]]
     if busy := next((line for line in reversed(last) if _RECOVERS.search(line.text)), None):
-        further = f"do not restart it; `fab logs {name} --follow` shows how far it is"
+        further = f"do not restart it; `fab logs {node.name} --follow` shows how far it is"
         yield _cause(
             "recovers", node, "it loads or recovers its logs, and serves when that is over", busy, further
         )
     if not node.answers or node.state == "stopping":
         fact = node.lacks or "it was asked to stop, and is still there"
         place = node.texts["threads"].path if "threads" in node.texts else ""
-        further = f"threads.txt shows what its threads wait for; `fab logs {name}`"
-        yield Cause("hangs", (name,), "its process runs and does not answer", fact, place, further)
+        further = f"threads.txt shows what its threads wait for; `fab logs {node.name}`"
+        yield Cause("hangs", (node.name,), "its process runs and does not answer", fact, place, further)
     elif node.lacks:
         yield Cause(
             "lacks",
-            (name,),
+            (node.name,),
             f"it runs and does not serve: {node.lacks}",
             node.lacks,
             "",
-            f"`fab logs {name}`",
+            f"`fab logs {node.name}`",
         )
 
 

@@ -48,6 +48,11 @@ class NodeEvidence:
     texts: Mapping[str, Text] = field(default_factory=dict)
 
     @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.node.name
+
+    @property
     def in_trouble(self) -> bool:
         """True where it does not run and serve."""
         return self.state != RUNS or bool(self.lacks) or not self.answers

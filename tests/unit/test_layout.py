@@ -35,7 +35,10 @@ FOREIGN = frozenset(
         # of one file of shell alone: what it makes and takes away again
         *(".part", "archive", "key", "known", "said", "new", "pull.", "unpack.", "shelf.", ".kafab-transfer"),
         *("list.", "process.new", "begun.new"),
+        # of the kernel, and of Java
+        *("exe", "1", "jcmd", "hs_err_pid*.log"),
         # endings in a pattern
+        *(".properties", ".cfg", ".yaml", ".yml", ".conf"),
         *(".log", ".checkpoint", ".wants", ".requires", ".jar", ".jsa", "kafka-", "-", ".", ".."),
     }
 )
