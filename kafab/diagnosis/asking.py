@@ -61,8 +61,11 @@ class Answer:
     whole: bool = True
 
 
-def questions(host: Host, nodes: Sequence[Node]) -> Script:
-    """Return the script that asks for everything but threads. What could hang on a dead disk comes last."""
+def questions(host: Host, nodes: Sequence[Node], *, plain: bool = False) -> Script:
+    """Return the script that asks for everything but threads. What could hang on a dead disk comes last.
+
+    ``plain``: for a login that may not become root, nor the nodes' account; it reads what it may.
+    """
     systemd = host.supervisor is Supervisor.SYSTEMD
     ports = [port for node in nodes for port in node.ports.values()]
     calls = [
@@ -78,7 +81,7 @@ def questions(host: Host, nodes: Sequence[Node]) -> Script:
         _part(node, "folders", "theirs", "folders", *dict.fromkeys((*node.data_folders, node.logs)))
         for node in nodes
     ]
-    return _script(host, ("diagnose",), calls, TIMEOUT)
+    return _script(host, ("diagnose",), calls, TIMEOUT, plain=plain)
 
 
 def threads(host: Host, nodes: Sequence[Node]) -> Script:
@@ -133,9 +136,11 @@ def _of_node(node: Node, *, systemd: bool) -> list[Cmd]:
     ]
 
 
-def _script(host: Host, libraries: Sequence[str], calls: Sequence[Cmd], timeout: timedelta) -> Script:
+def _script(
+    host: Host, libraries: Sequence[str], calls: Sequence[Cmd], timeout: timedelta, *, plain: bool = False
+) -> Script:
     given = {
-        "user": host.user or "",
+        "user": "" if plain else host.user or "",
         "functions": compose(("plain", "diagnose_own"), '"$@"'),
         # What a start would need; nothing is started here.
         "making": "",

@@ -168,7 +168,11 @@ def _host(node: NodeEvidence, host: HostEvidence) -> Iterator[Cause]:
             "what is said above is the next step; its console or its provider tells whether the machine runs"
         )
         reason = node.reason or host.unreachable
-        yield Cause("host-silent", (host.name,), "the host does not answer", reason, "", further)
+        text = "the host does not answer"
+        if host.texts:
+            text = "what runs there is unknown: the host lets nobody look as root"
+            further = "what is said above is the next step; what its login user may read is in the archive"
+        yield Cause("host-silent", (host.name,), text, reason, "", further)
 
 
 def _paths(node: NodeEvidence, _host: HostEvidence) -> Iterator[Cause]:

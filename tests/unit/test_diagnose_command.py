@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from kafab.command import Outcome, Result, Script
+from kafab.ops.diagnosing.diagnose import diagnose as diagnose_them
 from kafab.reporting.render import data
+from kafab.unknown import Unknown
 from tasks import diagnose
 from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
@@ -126,6 +128,26 @@ def test_host_that_is_silent_stops_nothing(
         "node2",
         "node3",
     } - {host}
+
+
+def test_host_that_lets_nobody_look_as_root_tells_its_login_user(cosmos: Cosmos, tmp_path: Path) -> None:
+    """What that user may read is gathered, and why the rest is not there is told; a host that is down is not asked again."""
+    usual = cosmos.fleet.hosts["node1"]
+    cosmos.fleet.hosts["node1"] = lambda script: (
+        usual(script) if script.called("part") else Unknown("sudo wants a password")
+    )
+    cosmos.fleet.unreachable["node3"] = "no route to host"
+    found = diagnose_them(
+        cosmos.cluster, None, cosmos.world, tmp_path / "a.tar.gz", plain=lambda: cosmos.fleet
+    ).diagnosis
+    hosts = {one.host: (len(one.gathered), one.reason) for one in found.hosts}
+    assert hosts == {
+        "node1": (1, "sudo wants a password"),
+        "node2": (1, ""),
+        "node3": (0, "no route to host"),
+    }
+    silent = {one.subjects[0]: one.text for one in found.causes if one.sign == "host-silent"}
+    assert silent["node1"] == "what runs there is unknown: the host lets nobody look as root"
 
 
 def test_limit_names_whose_hosts_are_asked(fab: Fab, tmp_path: Path) -> None:

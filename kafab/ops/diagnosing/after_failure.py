@@ -38,7 +38,7 @@ def record(cluster: Cluster, world: World, folder: Path, error: KafabError) -> D
     except OSError as fault:
         raise Failed(f"{folder}: {fault.strerror}") from fault
     called = name(cluster, world.operator("diagnose").at)
-    done = diagnose(cluster, None, world, folder / f"{called}-{os.getpid()}{ENDING}", error)
+    done = diagnose(cluster, None, world, folder / f"{called}-{os.getpid()}{ENDING}", error=error)
     for old in sorted(folder.glob(f"diagnosis-*{ENDING}"), key=_written)[:-KEPT]:
         with suppress(OSError):
             old.unlink()

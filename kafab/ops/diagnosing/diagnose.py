@@ -1,6 +1,7 @@
 """Gather, judge, pack: what `fab diagnose` does, in order."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from kafab.ops.diagnosing.writing import ArchiveFile
 from kafab.ops.reporting.draft import begun
 from kafab.ops.world import World
 from kafab.plans.state import limited
+from kafab.ports import Fleet
 from kafab.words import plural
 
 ENDING = ".tar.gz"
@@ -37,11 +39,17 @@ def name(cluster: Cluster, at: datetime) -> str:
 
 
 def diagnose(
-    cluster: Cluster, limit: str | None, world: World, out: Path | None, error: KafabError | None = None
+    cluster: Cluster,
+    limit: str | None,
+    world: World,
+    out: Path | None,
+    *,
+    error: KafabError | None = None,
+    plain: Callable[[], Fleet] | None = None,
 ) -> Diagnosed:
     """Gather from the hosts of these nodes and from the cluster, and write one archive; without ``out`` into the working directory.
 
-    ``error`` is that of the command after which this is done. Raises UsageError for a bad limit and a file that is there, Failed
+    ``error`` is that of the command after which this is done; ``plain`` is as `gather` has it. Raises UsageError for a bad limit and a file that is there, Failed
     where none can be written; a cluster's fault is what the archive is about.
     """
     nodes = limited(cluster, limit)
@@ -51,7 +59,7 @@ def diagnose(
     with ArchiveFile(out or Path(f"{called}{ENDING}")) as file:
         asked = plural(len({node.host.name for node in nodes}), "host")
         world.emit(Note(cluster.name, f"asking {asked} and the cluster; nothing is changed"))
-        found = assemble(gather(cluster, limit, world), draft)
+        found = assemble(gather(cluster, limit, world, plain), draft)
         text = json.dumps(found.diagnosis.document, indent=2, ensure_ascii=False)
         files = {**found.files, "diagnosis.json": f"{text}\n"}
         folder = file.path.name.removesuffix(ENDING) or called

@@ -8,6 +8,7 @@ are asked for their threads.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from kafab.cluster.seen import NOT_ASKED
@@ -55,14 +56,22 @@ class Raw:
     """Question -> seconds."""
 
 
-def gather(cluster: Cluster, limit: str | None, world: World) -> Raw:
-    """Ask the hosts of these nodes, and the whole cluster. Raises UsageError for a bad limit, nothing for a cluster's fault."""
-    return _Gathering(cluster, limited(cluster, limit), world).run()
+def gather(
+    cluster: Cluster, limit: str | None, world: World, plain: Callable[[], Fleet] | None = None
+) -> Raw:
+    """Ask the hosts of these nodes, and the whole cluster. Raises UsageError for a bad limit, nothing for a cluster's fault.
+
+    ``plain`` returns the same hosts as their login users: for those that let nobody become root.
+    """
+    return _Gathering(cluster, limited(cluster, limit), world, plain).run()
 
 
 class _Gathering:
-    def __init__(self, cluster: Cluster, nodes: tuple[Node, ...], world: World) -> None:
+    def __init__(
+        self, cluster: Cluster, nodes: tuple[Node, ...], world: World, plain: Callable[[], Fleet] | None
+    ) -> None:
         self.world = world
+        self.plain = plain
         self.raw = Raw(cluster, nodes)
         self.began = world.clock.now()
         self.day = world.operator("diagnose").at.timestamp() - self.began
@@ -79,6 +88,10 @@ class _Gathering:
         self.timed(
             "ask the hosts", lambda: self.ask(self.by_host(raw.nodes), asking.questions, asking.TIMEOUT)
         )
+        if shut := self.shut():
+            fleet = self.plain() if self.plain else world.fleet
+            ask_plainly = partial(asking.questions, plain=True)
+            self.timed("ask hosts without root", lambda: self.ask(shut, ask_plainly, asking.TIMEOUT, fleet))
         try:
             raw.checked = self.timed(
                 "ask the cluster", lambda: check(cluster, world, probe=False, looked=looked)
@@ -121,11 +134,21 @@ class _Gathering:
                 there.setdefault(node.host, []).append(node)
         return there
 
+    def shut(self) -> dict[Host, list[Node]]:
+        """Return the nodes of the hosts that have let us in, and would not have us look as root."""
+        there: dict[Host, list[Node]] = {}
+        for node in self.raw.nodes if self.plain else ():
+            host = node.host.name
+            if host in self.raw.silent and not isinstance(self.world.fleet.host_key(host), Unknown):
+                there.setdefault(node.host, []).append(node)
+        return there
+
     def ask(
         self,
         there: Mapping[Host, list[Node]],
         script: Callable[[Host, list[Node]], Script],
         limit: timedelta,
+        as_login: Fleet | None = None,
     ) -> None:
         """Run a script a host, and keep what each says, however far it comes."""
         if not there:
@@ -146,7 +169,7 @@ class _Gathering:
             what = f"gathering: {done} of {len(there)} hosts have told"
             self.world.emit(Waiting(self.raw.cluster.name, what, waited, limit))
 
-        fleet: Fleet = self.world.fleet
+        fleet = as_login or self.world.fleet
         outcomes = fleet.stream({host.name: script(host, on) for host, on in there.items()}, hear, each=each)
         for host, outcome in outcomes.items():
             self.told(host, asking.read(bytes(heard[host])), outcome)
@@ -155,10 +178,14 @@ class _Gathering:
         before = self.raw.answers.get(host)
         self.raw.answers[host] = replace(before, parts=(*before.parts, *answer.parts)) if before else answer
         if isinstance(outcome, Unknown):
-            self.raw.silent[host] = f"what it told breaks off: {outcome.reason}"
+            self.broken_off(host, outcome.reason)
         elif not answer.whole:
-            why = outcome.err.strip() or f"the script ended with {outcome.code}"
-            self.raw.silent[host] = f"what it told breaks off: {why}"
+            self.broken_off(host, outcome.err.strip() or f"the script ended with {outcome.code}")
+
+    def broken_off(self, host: str, why: str) -> None:
+        """Note why the end of what a host told did not come, behind what was said of it before."""
+        before = f"{self.raw.silent[host]}; " if host in self.raw.silent else ""
+        self.raw.silent[host] = f"{before}what it told breaks off: {why}"
 
     def clock(self, host: str, out: bytes, sent: float) -> None:
         """Compare the clock of a host, which its first line has, with ours: it was read between the two moments."""
