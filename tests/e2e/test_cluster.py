@@ -430,14 +430,16 @@ def test_start_after_kill_waits_for_the_old_session(lab: Lab) -> None:
 
 @pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 def test_broken_property_is_told_with_the_reason(lab: Lab) -> None:
-    """A broker that exits at start is told within seconds, with Kafka's own words; the others stay."""
+    """A broker that exits at start is told within seconds, with Kafka's own words, and what is likely to be wrong; the others stay."""
     text = lab.inventory.read_text()
     lab.inventory.write_text(with_property(text, 3, "principal.builder.class: org.example.Missing"))
     others = {node: pid for node, pid in lab.pids().items() if node != "node3/broker"}
     try:
         lab.fab.must("deploy")
+        lab.fab.diagnose = ""
         done = lab.fab("restart", "--limit", "node3/broker", "--no-canary")
     finally:
+        lab.fab.diagnose = "no"
         lab.inventory.write_text(text)
         lab.fab.must("deploy", "start")
     kept = {node: pid for node, pid in lab.pids().items() if node != "node3/broker"}
@@ -452,6 +454,9 @@ def test_broken_property_is_told_with_the_reason(lab: Lab) -> None:
         True,
         True,
     )
+    (archive,) = (lab.fab.home / "diagnoses").iterdir()
+    assert "likely cause: node3/broker: its configuration is refused" in done.err
+    assert f"gathered: {archive} " in done.err
 
 
 def test_stop_that_would_cost_availability_is_refused(lab: Lab) -> None:

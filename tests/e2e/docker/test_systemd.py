@@ -198,7 +198,7 @@ def test_restart_by_hand_is_seen(cluster: DockerLab) -> None:
 
 
 def test_broken_configuration_is_given_up(cluster: DockerLab) -> None:
-    """The reason is told at once; systemd goes on until its start limit and then gives up, for all to see; what ran before is put back."""
+    """The reason is told at once, and by `diagnose`; systemd goes on until its start limit and then gives up, for all to see; what ran before is put back."""
 
     def broken() -> Done:
         cluster.fab.must("deploy", "--limit", "node3")
@@ -207,10 +207,13 @@ def test_broken_configuration_is_given_up(cluster: DockerLab) -> None:
     told = with_property(cluster, "principal.builder.class: org.example.Missing", broken)
     # A minute on hosts of their own; here they share their processors with the other tests.
     state = until(lambda: unit(cluster, "node3"), "failed", 180)
+    archive = str(cluster.fab.home / "failed.tar.gz")
+    cause = cluster.fab.must("diagnose", "--out", archive, "--json").document["causes"][0]
     cluster.fab.must("deploy", "--previous", "--limit", "node3/broker", "start")
     kept = cluster.on(
         "node3", "stat -c '%U:%G %a %F' /etc/kafka/broker/.before /etc/kafka/broker/.before/*/launch"
     )
     assert (told.code, "org.example.Missing" in told.err, state, serves(cluster)) == (1, True, "failed", "0")
+    assert (cause["sign"], cause["subjects"]) == ("configuration", ["node3/broker"])
     assert set(kept.splitlines()) == {"root:root 700 directory", "root:kafka 750 regular file"}
     assert "nothing to do" in cluster.fab.must("deploy").out
