@@ -87,7 +87,9 @@ def _joined(found: Sequence[Cause]) -> Iterator[Cause]:
     for same in together.values():
         first = same[0]
         subjects = tuple(dict.fromkeys(subject for one in same for subject in one.subjects))
-        yield Cause(first.sign, subjects, first.text, first.evidence, first.place, first.next)
+        # What is to be typed for one of them is for all of them.
+        further = first.next.replace(f"--limit {first.subjects[0]}", f"--limit {','.join(subjects)}")
+        yield Cause(first.sign, subjects, first.text, first.evidence, first.place, further)
 
 
 def _of_node(node: NodeEvidence, host: HostEvidence) -> Cause | None:

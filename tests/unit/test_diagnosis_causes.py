@@ -187,4 +187,5 @@ def test_one_fault_of_several_nodes_is_told_once_and_before_who_waits(cluster: C
     )
     first, second = causes(Evidence(cluster, (waits, *broken)))
     assert (first.sign, first.subjects) == ("disk-full", ("node1/zookeeper", "node2/zookeeper"))
+    assert "--limit node1/zookeeper,node2/zookeeper" in first.next
     assert (second.sign, second.subjects) == ("no-quorum", ("node1/broker",))
