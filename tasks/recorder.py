@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from .chain import CHAIN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kafab.errors import KafabError
-    from kafab.ops.diagnosing.diagnose import Diagnosed
+    from kafab.wiring import Session
 
 
 def record(error: "KafabError") -> None:
@@ -24,30 +26,35 @@ def record(error: "KafabError") -> None:
     session = CHAIN.opened
     if session is None or not after_failure.wanted(error, session.cluster, os.environ):
         return
-    console, folder = CHAIN.console(), state_folder(os.environ) / "diagnoses"
-    found: list[Diagnosed] = []
-    faults: list[Exception] = []
-
-    def gather() -> None:
-        try:
-            found.append(after_failure.record(session.cluster, session, folder, error))
-        except Exception as fault:  # noqa: BLE001  # the command has failed already, and was told why
-            faults.append(fault)
-
-    console.note(
-        f"gathering what an expert would ask for, for {after_failure.SECONDS:g} s at most; {after_failure.VARIABLE}=no leaves it out"
+    limit, folder = after_failure.SECONDS, state_folder(os.environ) / "diagnoses"
+    CHAIN.console().note(
+        f"gathering what an expert would ask for, for {limit:g} s at most; {after_failure.VARIABLE}=no leaves it out"
     )
-    thread = threading.Thread(target=gather, name="kafab-recorder", daemon=True)
-    thread.start()
+    told: list[str] = []
+    work = threading.Thread(
+        target=lambda: told.extend(_gathered(session, folder, error)), name="kafab-recorder", daemon=True
+    )
+    work.start()
     with suppress(KeyboardInterrupt):
-        thread.join(after_failure.SECONDS)
-    if thread.is_alive():
+        work.join(limit)
+    if work.is_alive():
         CHAIN.left_at_work = True
         after_failure.clear(folder)
-        console.note("not gathered in that time: `fab diagnose` takes what it needs")
-    for fault in faults:
-        console.note(f"nothing was gathered: {fault}")
-    for done in found:
-        for line in done.diagnosis.first:
-            console.note(line)
-        console.note(f"gathered: {done.file} (for you alone; secrets are hidden, nothing was sent anywhere)")
+        told = ["not gathered in that time: `fab diagnose` takes what it needs"]
+    for line in told:
+        CHAIN.console().note(line)
+
+
+def _gathered(session: "Session", folder: "Path", error: "KafabError") -> list[str]:
+    """Gather, and return what is to be told of it."""
+    from kafab.errors import KafabError
+    from kafab.ops.diagnosing import after_failure
+
+    try:
+        done = after_failure.record(session.cluster, session, folder, error)
+    except KafabError as fault:
+        return [f"nothing was gathered: {fault.message}"]
+    except Exception as fault:  # noqa: BLE001  # the command has failed already, and was told why
+        return [f"nothing was gathered: a mistake in kafab: {fault!r}"]
+    kept = f"gathered: {done.file} (for you alone; secrets are hidden, nothing was sent anywhere)"
+    return [*done.diagnosis.first, kept]
