@@ -1,7 +1,7 @@
 """Where kafab keeps things on the operator's machine, by the XDG base directory rules.
 
-State (labs, the locks of this machine) is under ``KAFAB_HOME`` or ``$XDG_STATE_HOME/kafab``; the store of releases,
-which can be fetched again, is under ``$XDG_CACHE_HOME/kafab``.
+State (labs, the locks of this machine, what was gathered after failures) is under ``KAFAB_HOME`` or
+``$XDG_STATE_HOME/kafab``; the store of releases, which can be fetched again, is under ``$XDG_CACHE_HOME/kafab``.
 """
 
 from collections.abc import Mapping
