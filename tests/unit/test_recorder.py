@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from kafab.errors import (
     Unsafe,
     UsageError,
 )
-from kafab.model import Cluster
+from kafab.model import Cluster, Security
 from kafab.ops.diagnosing import after_failure
 from kafab.unknown import Unknown
 from tasks.chain import CHAIN
@@ -73,6 +74,13 @@ def test_only_a_failure_on_nodes_is_a_reason(error: KafabError, expected: bool, 
     """A refusal, a wrong word, Ctrl-C and what names no host have nothing to gather; no more has whoever says no."""
     assert after_failure.wanted(error, cluster, {}) is expected
     assert not after_failure.wanted(error, cluster, {after_failure.VARIABLE: "no"})
+
+
+@pytest.mark.parametrize(("password", "expected"), [("${prompt:kafab}", False), ("${env:KAFAB}", True)])
+def test_nobody_is_asked_for_a_password(password: str, expected: bool, cluster: Cluster) -> None:
+    """Where kafab's own login would ask at the terminal, nothing is gathered by itself."""
+    secured = replace(cluster, security=Security(operator_password=password))
+    assert after_failure.wanted(ERROR, secured, {}) is expected
 
 
 def test_archive_is_kept_and_named(

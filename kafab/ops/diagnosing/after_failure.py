@@ -10,6 +10,7 @@ from kafab.errors import Failed, KafabError, NotTold, OutcomeUnknown
 from kafab.model import Cluster
 from kafab.ops.diagnosing.diagnose import ENDING, Diagnosed, diagnose, name
 from kafab.ops.world import World
+from kafab.references import Kind, Reference
 
 SECONDS = 10.0
 """The longest that a command which has failed takes for it."""
@@ -28,7 +29,13 @@ def wanted(error: KafabError, cluster: Cluster, environ: Mapping[str, str]) -> b
     tried = isinstance(error, Failed | OutcomeUnknown) and not isinstance(error, NotTold)
     names = "|".join(re.escape(host.name) for host in cluster.hosts)
     named = re.search(rf"(?<![\w.-])(?:{names})(?![\w-])", error.message)
-    return tried and named is not None and environ.get(VARIABLE, "").lower() != "no"
+    return tried and named is not None and environ.get(VARIABLE, "").lower() != "no" and not _asks(cluster)
+
+
+def _asks(cluster: Cluster) -> bool:
+    """Return whether kafab asks its operator for the password of its own login: nobody waits at a terminal for that now."""
+    password = cluster.security.operator_password if cluster.security else None
+    return password is not None and Reference.parse(password).kind is Kind.PROMPT
 
 
 def record(cluster: Cluster, world: World, folder: Path, error: KafabError) -> Diagnosed:
