@@ -85,10 +85,11 @@ class _Gathering:
             if wanted.node in raw.nodes:
                 raw.lines[wanted.node] = node_status(desired, wanted, observed)
         self.facts(observed)
+        shut = self.shut()
         self.timed(
             "ask the hosts", lambda: self.ask(self.by_host(raw.nodes), asking.questions, asking.TIMEOUT)
         )
-        if shut := self.shut():
+        if shut:
             fleet = self.plain() if self.plain else world.fleet
             ask_plainly = partial(asking.questions, plain=True)
             self.timed("ask hosts without root", lambda: self.ask(shut, ask_plainly, asking.TIMEOUT, fleet))
