@@ -104,7 +104,9 @@ def _abandoned(end: Callable[[Field], str] | None, limit: float) -> Callable[[Fi
         hanging = _hanging(field, limit)
         seen, reader = hanging.seen, hanging.reader
         read = [event.offset for event in of(list(reader.events), Kind.READ)]
-        early = sum(offset >= seen.stable for offset in read) if seen.stable < seen.high else 0
+        # Asked after the reads: on a slow machine the timeout may have ended the transaction since it was seen to hang.
+        stable = _ends(field).stable
+        early = sum(offset >= stable for offset in read)
         meanwhile = f"{len(read)}, read_uncommitted {times(hanging.other)}"
         begun = hanging.at if end is None else field.run.world.clock.now()
         found = "" if field.run.orderly or end is None else end(field)
