@@ -266,13 +266,19 @@ def _controller(node: Node, leader: Leader) -> str:
     return "leader" if leader == node.id else "follower"
 
 
-def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
-    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
+def standing(cluster: Cluster, world: World) -> tuple[list[NodeStatus], Observed]:
+    """Return how each node stands, and what the hosts said; brokers are asked only for what may be set online."""
     desired, observed = look(cluster, cluster.nodes, world)
     lines = [node_status(desired, wanted, observed) for wanted in desired.nodes]
     lines = _in_upgrade(cluster, observed, lines, world)
     if asked := _pending(cluster, lines):
         lines = _set_online(desired, observed, lines, see(cluster, world, Ask(running=asked)).running)
+    return lines, observed
+
+
+def findings(cluster: Cluster, world: World) -> tuple[Finding, ...]:
+    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`."""
+    lines, observed = standing(cluster, world)
     silent = any(isinstance(found, Unknown) for found in observed.values())
     found = [_finding(line, silent) for line in lines]
     if upgrade := next((line.upgrade for line in lines if line.upgrade), ""):
