@@ -7,6 +7,9 @@ from kafab.metrics.textfile import Written, document
 from kafab.screens.console import Console
 from kafab.words import few, plural, shown
 
+_REASON = 200
+"""Letters of a reason in a line: a timer's log gets it every minute, and the document has it whole."""
+
 
 def show(console: Console, run: Written, file: Path | None) -> None:
     """Write the figures where no file has them, else how many there are; and what is unknown, a line for each reason."""
@@ -15,8 +18,12 @@ def show(console: Console, run: Written, file: Path | None) -> None:
     console.data(
         document(run, None if file is None else str(file)), line if file else run.text().rstrip("\n")
     )
-    subjects: dict[tuple[str, str], list[str]] = defaultdict(list)
+    subjects: dict[str, dict[str, None]] = defaultdict(dict)
+    parts: dict[str, dict[str, None]] = defaultdict(dict)
     for gap in run.found.gaps:
-        subjects[str(gap.part), gap.reason].append(shown(gap.subject))
-    for (part, reason), names in subjects.items():
-        console.warn(f"{part} unknown: {few(names)}: {shown(reason)}")
+        subjects[gap.reason][gap.subject] = None
+        parts[gap.reason][str(gap.part)] = None
+    for reason, names in subjects.items():
+        what = f"{', '.join(parts[reason])} of {few(map(shown, names))}"
+        told = shown(reason if len(reason) <= _REASON else f"{reason[:_REASON]}…")
+        console.warn(f"unknown: {what}: {told}")

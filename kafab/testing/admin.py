@@ -18,6 +18,7 @@ from kafab.config.catalogue.definitions import catalogue
 from kafab.config.properties import broker_properties
 from kafab.errors import Failed
 from kafab.model import Endpoint
+from kafab.ops.check.figures import THROTTLES
 from kafab.testing.kafka import FakeKafka
 from kafab.unknown import Unknown
 
@@ -193,7 +194,8 @@ class FakeAdmin:
         self.calls.append(("alter_broker_configs", ",".join(values)))
         if isinstance(seen := self.metadata(at), Unknown):
             return seen
-        fixed = sorted(values.keys() - set(catalogue(self._kafka.cluster.version).changeable))
+        changeable = {*catalogue(self._kafka.cluster.version).changeable, *THROTTLES}
+        fixed = sorted(values.keys() - changeable)
         self._refuse(
             f"alter broker {broker}", bool(fixed), f"Cannot update these configs dynamically: {fixed}"
         )

@@ -113,14 +113,14 @@ def test_nodes_show_their_metrics(lab: Lab) -> None:
 
 def test_every_panel_has_data(lab: Lab, tmp_path: Path) -> None:
     """What a dashboard asks a Prometheus of this cluster it gets an answer to, also where nothing has happened yet."""
-    with watching(lab.cluster, tmp_path, hurry=12) as watcher:
-        check_panels(watcher, lab.cluster)
+    with watching(lab, tmp_path, hurry=12) as watcher:
+        check_panels(watcher, lab)
 
 
 @pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
 def test_killed_broker_fires_its_alert(lab: Lab, tmp_path: Path) -> None:
     """A Prometheus that waits a twelfth of the time warns of the broker that was killed, by its name, and is silent when it is back."""
-    with watching(lab.cluster, tmp_path, hurry=12) as watcher:
+    with watching(lab, tmp_path, hurry=12) as watcher:
         before = watcher.firing()
         os.kill(lab.pid("node2/broker"), signal.SIGKILL)
         until(lambda: ("KafkaBrokerDown", "node2/broker") in watcher.firing())

@@ -17,7 +17,7 @@ from kafab.checks.preflight import local
 from kafab.checks.preflight.across import Ahead
 from kafab.cluster.metadata import Setting
 from kafab.command import Outcome
-from kafab.errors import KafabError
+from kafab.errors import KafabError, Unreachable
 from kafab.hosts.facts import HostFacts
 from kafab.metrics import textfile
 from kafab.metrics.exposition import Sample
@@ -103,6 +103,8 @@ def _work(cluster: str, parts: tuple[Part, ...], job: Iterator[Told], news: "Sim
         for told in job:
             left = dict.fromkeys(part for part in left if part not in told[0])
             news.put(told)
+    except Unreachable as error:
+        reason = "; ".join(error.reasons.values())
     except KafabError as error:
         reason = error.message
     except Exception as error:  # noqa: BLE001  # a mistake of ours in one part must not hide all others
