@@ -40,7 +40,7 @@ HELPS: Mapping[str, str] = {
     "kafab_disk_free_bytes": "What is free there for others than root.",
     "kafab_clock_skew_seconds": "Seconds that the clock of the host is ahead of that of the machine which ran kafab, as far as the answer proves.",
     "kafab_upgrade_open": "1 while an upgrade is not finalized.",
-    "kafab_upgrade_rollback_possible": "1 while fab upgrade.rollback leads back from an upgrade.",
+    "kafab_upgrade_rollback_possible": "1 while `fab upgrade.rollback` leads back from an upgrade.",
     "kafab_certificate_expiry_timestamp_seconds": "Until when the certificate is good that the node shows.",
     "kafab_replication_throttled": "1 where the broker has a dynamic limit for the replication of moved partitions.",
     "kafab_reassigning_partitions": "Partitions that are being moved.",

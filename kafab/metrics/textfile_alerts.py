@@ -30,7 +30,7 @@ _DISK = _of_node(path="/var/lib/kafka/broker")
 _GROUP = _labels(cluster="prod", group="billing", topic="orders")
 _ENDS = "kafab_certificate_expiry_timestamp_seconds"
 _LEFT = f"(last_over_time({_ENDS}[1h]) - time()) / {_DAY}"
-_RENEW = "`fab secure.issue` makes new ones (a company's CA: `fab secure.csr` and `fab secure.install`), then `fab deploy restart --pending`."
+_RENEW = "`fab secure.issue` makes new ones (a company's CA: `fab secure.csr` and `fab secure.install DIR`), then `fab deploy restart --pending`."
 
 
 def _ends(days: int) -> str:

@@ -35,6 +35,7 @@ from kafab.upgrading.record import Direction, Upgrade
 from tasks import observe
 from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
+from tests.fab import CHECKOUT
 
 NOW = 1_800_000_000.0
 ODD = 'pay "all"\\\nof it'
@@ -131,6 +132,12 @@ def test_promtool_takes_every_figure(watched: Watched, promtool: str) -> None:
     )
     assert ({one.name for one in run.written.samples}, run.exit_code) == (set(HELPS), 0)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_every_figure_is_documented() -> None:
+    """The table in docs/observe.md has each name that a file may have."""
+    page = (CHECKOUT / "docs" / "observe.md").read_text()
+    assert [name for name in HELPS if f"`{name}`" not in page] == []
 
 
 def test_names_of_strangers_are_quoted() -> None:
