@@ -204,7 +204,7 @@ TEXTFILE: tuple[Alert, ...] = (
         Severity.WARNING,
         "max by (cluster, part) (kafab_unknown) > 0",
         3600,
-        "{{ $value }} of the {{ $labels.part }} of {{ $labels.cluster }} could not be read for an hour",
+        "{{ $labels.part }} of {{ $labels.cluster }}: {{ $value }} could not be read for an hour",
         "fab observe.textfile",
         "A figure that is not there fires nothing: alerts on that part are blind for what could not be read.",
         "`fab observe.textfile` without --out names what it cannot read, and why; `fab status` which hosts and nodes answer.",

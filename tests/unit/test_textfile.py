@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from kafab.command import Outcome, Result, Script
-from kafab.groups.values import CLASSIC, Commit, Ends, Group, Member
+from kafab.groups.values import CLASSIC, Commit, Described, Ends, Group, Member, Place
 from kafab.listeners import Protocol
 from kafab.metrics import textfile
 from kafab.metrics.exposition import Sample, text
+from kafab.metrics.group_figures import MOST_LAGS, groups
 from kafab.metrics.textfile import HELPS
 from kafab.model import Cluster, Version
 from kafab.ops.alone import alone
@@ -189,6 +190,22 @@ def test_ages_are_read_where_the_lag_is_greatest(watched: Watched, monkeypatch: 
         {("lag_records",): 0, ("lag_seconds",): 1},
         0,
     )
+
+
+def test_cluster_of_many_groups_has_few_series() -> None:
+    """The topics of groups with the most lag have figures, up to a limit, and the others are counted."""
+    many = MOST_LAGS + 7
+    described = {
+        name: Described(
+            Group(name, CLASSIC, "Empty", 1, "", (), {}),
+            (Place(("orders", 0), Commit(number), Ends(0, many, many), None),),
+        )
+        for number, name in enumerate(f"g{number:04}" for number in range(many))
+    }
+    found = groups(described, {}).samples
+    lags = [one.labels["group"] for one in found if one.name == "kafab_group_lag_records"]
+    left_out = [one.value for one in found if one.name == "kafab_group_topics_left_out"]
+    assert (lags, left_out) == ([f"g{number:04}" for number in range(MOST_LAGS)], [7, 7])
 
 
 def test_silent_host_has_no_figures(watched: Watched) -> None:
