@@ -5,10 +5,11 @@ late: what it has not told is unknown, and what a run leaves at work reads only,
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeAlias
@@ -26,7 +27,7 @@ from kafab.metrics.textfile import Found, Part, Written
 from kafab.model import Cluster
 from kafab.ops import upgrades
 from kafab.ops.check.certificates import expiries
-from kafab.ops.check.status import standing
+from kafab.ops.check.status import NodeStatus, standing
 from kafab.ops.groups import seeing
 from kafab.ops.see import MOST_AT_ONCE, by_host
 from kafab.ops.world import World
@@ -43,6 +44,8 @@ THROTTLES = ("leader.replication.throttled.rate", "follower.replication.throttle
 
 Told: TypeAlias = tuple[tuple[Part, ...], Found]
 """Parts, and all that is known of them."""
+Stage: TypeAlias = tuple[tuple[Part, ...], Callable[[], Found]]
+"""Parts, and what reads them."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,8 @@ def gather(
     """
     begun = time.monotonic()
     news: SimpleQueue[Told] = SimpleQueue()
-    jobs = {
-        (Part.NODES, Part.UPGRADE, Part.DISKS, Part.CLOCKS): _of_hosts(cluster, world, now),
-        (Part.CERTIFICATES, Part.THROTTLES, Part.GROUPS): _of_brokers(cluster, world, now),
-    }
-    for parts, job in jobs.items():
-        Thread(
-            target=_work, args=(cluster.name, parts, job, news), name="kafab-textfile", daemon=True
-        ).start()
+    for job in (_of_hosts(cluster, world, now), _of_brokers(cluster, world, now)):
+        Thread(target=_work, args=(cluster.name, job, news), name="kafab-textfile", daemon=True).start()
     left, found = set(Part), Found()
     while left and (rest := deadline.total_seconds() - (time.monotonic() - begun)) > 0:
         try:
@@ -90,38 +87,54 @@ def gather(
         found += more
     why = f"it was not read within {deadline.total_seconds():g} s"
     found += Found.missing((part for part in Part if part in left), cluster.name, why)
-    at = datetime.fromtimestamp(now(), timezone.utc)
     took = timedelta(seconds=time.monotonic() - begun)
-    return Gathered(Written(cluster, found, at, took), bool(left))
+    return Gathered(Written(cluster, found, _moment(now), took), bool(left))
 
 
-def _work(cluster: str, parts: tuple[Part, ...], job: Iterator[Told], news: "SimpleQueue[Told]") -> None:
-    """Tell what a job finds; behind a fault of it the rest of its parts is missing."""
-    left = dict.fromkeys(parts)
-    reason = "nothing was told of it"
-    try:
-        for told in job:
-            left = dict.fromkeys(part for part in left if part not in told[0])
-            news.put(told)
-    except Unreachable as error:
-        reason = "; ".join(error.reasons.values())
-    except KafabError as error:
-        reason = error.message
-    except Exception as error:  # noqa: BLE001  # a mistake of ours in one part must not hide all others
-        reason = f"a mistake in kafab: {error!r}"
-    if left:
-        news.put((tuple(left), Found.missing(left, cluster, reason)))
+def _work(cluster: str, job: Sequence[Stage], news: "SimpleQueue[Told]") -> None:
+    """Tell what each stage finds; a fault of one is told for its parts, and hides no other."""
+    for parts, stage in job:
+        try:
+            found = stage()
+        except Unreachable as error:
+            found = Found.missing(parts, cluster, "; ".join(error.reasons.values()))
+        except KafabError as error:
+            found = Found.missing(parts, cluster, error.message)
+        except Exception as error:  # noqa: BLE001  # a mistake of ours in one part must not hide all others
+            found = Found.missing(parts, cluster, f"a mistake in kafab: {error!r}")
+        news.put((parts, found))
 
 
-def _of_hosts(cluster: Cluster, world: World, now: Callable[[], float]) -> Iterator[Told]:
-    lines, observed = standing(cluster, world)
-    pending = {
+def _of_hosts(cluster: Cluster, world: World, now: Callable[[], float]) -> tuple[Stage, ...]:
+    @cache
+    def stand() -> tuple[Sequence[NodeStatus], Observed]:
+        return standing(cluster, world)
+
+    return (
+        ((Part.NODES,), lambda: _pending(stand()[0])),
+        ((Part.UPGRADE,), lambda: _upgrade(cluster, world, stand()[1])),
+        ((Part.DISKS, Part.CLOCKS), lambda: _glances(cluster, world, stand()[1], now)),
+    )
+
+
+def _of_brokers(cluster: Cluster, world: World, now: Callable[[], float]) -> tuple[Stage, ...]:
+    return (
+        ((Part.CERTIFICATES,), lambda: _certificates(cluster, world)),
+        ((Part.THROTTLES,), lambda: _throttles(cluster, world)),
+        ((Part.GROUPS,), lambda: groups(*seeing.describe(world, None, _moment(now), READ))),
+    )
+
+
+def _moment(now: Callable[[], float]) -> datetime:
+    return datetime.fromtimestamp(now(), timezone.utc)
+
+
+def _pending(lines: Sequence[NodeStatus]) -> Found:
+    values = {
         line.node: Unknown(line.reason) if line.state == "UNKNOWN" else int(line.configuration == PENDING)
         for line in lines
     }
-    yield (Part.NODES,), textfile.of_nodes("kafab_restart_pending", Part.NODES, pending)
-    yield (Part.UPGRADE,), _upgrade(cluster, world, observed)
-    yield (Part.DISKS, Part.CLOCKS), _glances(cluster, world, observed, now)
+    return textfile.of_nodes("kafab_restart_pending", Part.NODES, values)
 
 
 def _upgrade(cluster: Cluster, world: World, observed: Observed) -> Found:
@@ -168,16 +181,12 @@ def _glances(cluster: Cluster, world: World, observed: Observed, now: Callable[[
     return found
 
 
-def _of_brokers(cluster: Cluster, world: World, now: Callable[[], float]) -> Iterator[Told]:
+def _certificates(cluster: Cluster, world: World) -> Found:
     ends = {
         node: end if isinstance(end, Unknown) else end.timestamp()
         for node, end in expiries(cluster.nodes, world).items()
     }
-    name = "kafab_certificate_expiry_timestamp_seconds"
-    yield (Part.CERTIFICATES,), textfile.of_nodes(name, Part.CERTIFICATES, ends)
-    yield (Part.THROTTLES,), _throttles(cluster, world)
-    moment = datetime.fromtimestamp(now(), timezone.utc)
-    yield (Part.GROUPS,), groups(*seeing.describe(world, None, moment, READ))
+    return textfile.of_nodes("kafab_certificate_expiry_timestamp_seconds", Part.CERTIFICATES, ends)
 
 
 def _throttles(cluster: Cluster, world: World) -> Found:
