@@ -65,7 +65,7 @@ def textfile(
             author.check(file)
             words = {file.parent.resolve() / file.name}
             held.enter_context(
-                alone(state_folder(os.environ), "textfile", words, session.owner("observe.textfile"))
+                alone(state_folder(os.environ), "observe.textfile", words, session.owner("observe.textfile"))
             )
         # Ctrl-C, too, finds threads at work for which nobody waits.
         CHAIN.left_at_work = True

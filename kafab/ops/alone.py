@@ -15,7 +15,7 @@ _STATED = 400
 
 @contextmanager
 def alone(folder: Path, what: str, words: Collection[Path], owner: str) -> Iterator[None]:
-    """Let one run of ``what``, a command's last word, over the same folders and files be at work at a time.
+    """Let one run of ``what``, a command's name, over the same folders and files be at work at a time.
 
     The kernel ends the lock with its process. Raises Locked with who holds it, Failed where there can be no lock.
     """

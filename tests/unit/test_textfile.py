@@ -374,7 +374,7 @@ def test_run_that_fails_leaves_the_old_file(
 def test_second_run_of_a_file_ends(fab: Fab, watched: Watched, tmp_path: Path) -> None:
     """A run that meets another one at work asks nobody; one that writes another file does."""
     out = tmp_path / "out"
-    with alone(tmp_path / "home", "textfile", [out.resolve() / "prod.prom"], "ann"):
+    with alone(tmp_path / "home", "observe.textfile", [out.resolve() / "prod.prom"], "ann"):
         code = fab("observe.textfile", "--out", str(out / "prod.prom"))
         assert (code, watched.fleet.ran) == (6, [])
         assert fab("observe.textfile", "--out", str(out / "test.prom")) == 0
