@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from kafab.metrics.alerting import Alert, Case, Severity
 
-RUN = 120
-"""Seconds between two values in the series here, as if a timer ran `fab observe.textfile` so often: a day is few values."""
+RUN = 240
+"""Seconds between two values in the series here, as if a timer ran `fab observe.textfile` so often: a day is few values, and Prometheus looks back 300."""
 
 
 def _case(series: Mapping[str, str], at: int) -> Case:
@@ -35,7 +35,7 @@ _RENEW = "`fab secure.issue` makes new ones (a company's CA: `fab secure.csr` an
 
 def _ends(days: int) -> str:
     """Return the values of a certificate that ends so many days after the first of them."""
-    return f"{days * _DAY}x40"
+    return f"{days * _DAY}x20"
 
 
 TEXTFILE: tuple[Alert, ...] = (
@@ -53,16 +53,16 @@ TEXTFILE: tuple[Alert, ...] = (
         "Do not remove files from a data directory by hand.",
         _case(
             {
-                f"kafab_disk_size_bytes{_DISK}": "1000000000x75",
-                f"kafab_disk_free_bytes{_DISK}": "390000000-800000x75",
+                f"kafab_disk_size_bytes{_DISK}": "1000000000x38",
+                f"kafab_disk_free_bytes{_DISK}": "390000000-1600000x38",
             },
             6000,
         ),
         # A broker catches up behind its restart: its disk fills fast for some minutes, and then no more.
         _case(
             {
-                f"kafab_disk_size_bytes{_DISK}": "1000000000x75",
-                f"kafab_disk_free_bytes{_DISK}": "390000000-8000000x2 374000000x75",
+                f"kafab_disk_size_bytes{_DISK}": "1000000000x38",
+                f"kafab_disk_free_bytes{_DISK}": "390000000-8000000x1 374000000x38",
             },
             6000,
         ),
@@ -79,16 +79,16 @@ TEXTFILE: tuple[Alert, ...] = (
         "`fab groups.describe GROUP` has members, and lag and its age for each partition. One partition alone: a record that its consumer cannot get past. All of them: the consumers, or too many records.",
         "Look at the consumers' own logs; start more of them, up to the number of partitions. What retention takes before it was read is lost to the group.",
         "Do not reset the offsets to make the lag go: what is skipped is never read.",
-        _case({f"kafab_group_lag_records{_GROUP}": "0+80x75"}, 7500),
+        _case({f"kafab_group_lag_records{_GROUP}": "0+160x38"}, 7500),
         # Consumers that find their partitions anew in each restart of a broker, and one that commits once in an hour.
         _case(
             {
-                f"kafab_group_lag_records{_GROUP}": "0x5 0+4000x1 0x12 0+4000x1 0x50",
+                f"kafab_group_lag_records{_GROUP}": "0x3 4000 0x6 4000 0x30",
                 "kafab_group_lag_records" + _labels(cluster="prod", group="hourly", topic="orders"): (
-                    "0+80x29 0+80x29 0+80x29"
+                    "0+160x14 0+160x14 0+160x14"
                 ),
             },
-            7500,
+            7440,
         ),
     ),
     Alert(
@@ -102,9 +102,9 @@ TEXTFILE: tuple[Alert, ...] = (
         "`fab secure.check` judges the certificates on this machine; a node shows a new one from its next start on.",
         _RENEW,
         "Do not wait for the last day: clients with a truststore of their own may have to be told of another CA.",
-        _case({f"{_ENDS}{_of_node()}": _ends(20)}, 3900),
+        _case({f"{_ENDS}{_of_node()}": _ends(20)}, 3840),
         # A node that is restarted does not show its certificate for some runs.
-        _case({f"{_ENDS}{_of_node()}": f"{60 * _DAY}x12 _x2 {60 * _DAY}x30"}, 3900),
+        _case({f"{_ENDS}{_of_node()}": f"{60 * _DAY}x6 _x1 {60 * _DAY}x15"}, 3840),
     ),
     Alert(
         "KafkaCertificateExpiresSoon",
@@ -117,8 +117,8 @@ TEXTFILE: tuple[Alert, ...] = (
         "`fab secure.check` judges the certificates on this machine; `fab verify --read-only` has those that nodes show.",
         _RENEW,
         "Do not switch the checks of clients off: they would take any server for this one.",
-        _case({f"{_ENDS}{_of_node()}": _ends(5)}, 1800),
-        _case({f"{_ENDS}{_of_node()}": f"{20 * _DAY}x5 _x2 {20 * _DAY}x30"}, 1800),
+        _case({f"{_ENDS}{_of_node()}": _ends(5)}, 1920),
+        _case({f"{_ENDS}{_of_node()}": f"{20 * _DAY}x3 _x1 {20 * _DAY}x15"}, 1920),
     ),
     Alert(
         "KafkaClockSkew",
@@ -131,9 +131,9 @@ TEXTFILE: tuple[Alert, ...] = (
         "`fab preflight` compares all clocks and says whose is wrong. All hosts at once: that of the machine which runs kafab.",
         "Start chrony or systemd-timesyncd on that host.",
         "Do not set the clock by a jump while a broker runs: let chrony slew it.",
-        _case({"kafab_clock_skew_seconds" + _labels(cluster="prod", host="n1"): "0.1x1 -2.5x12"}, 1200),
+        _case({"kafab_clock_skew_seconds" + _labels(cluster="prod", host="n1"): "0.1x1 -2.5x6"}, 1440),
         # A host that is rebooted in a roll has another clock until chrony has asked.
-        _case({"kafab_clock_skew_seconds" + _labels(cluster="prod", host="n1"): "0.1x3 _x1 3x1 0x12"}, 1200),
+        _case({"kafab_clock_skew_seconds" + _labels(cluster="prod", host="n1"): "0.1x1 _x1 3 0x8"}, 1440),
     ),
     Alert(
         "KafkaRestartPending",
@@ -146,9 +146,9 @@ TEXTFILE: tuple[Alert, ...] = (
         "`fab status` names the nodes that are restart pending, `fab history` who deployed, and when.",
         "`fab restart --pending` rolls them; `fab deploy --previous` puts back what they were started from.",
         "Do not leave it to the next crash.",
-        _case({f"kafab_restart_pending{_of_node()}": "0x1 1x375 _x1 1x375"}, _DAY + 1200),
+        _case({f"kafab_restart_pending{_of_node()}": "0x1 1x188 _x1 1x188"}, _DAY + 1200),
         # Deployed in the evening, rolled the next morning: for the time of its restart a node says nothing.
-        _case({f"kafab_restart_pending{_of_node()}": "0x1 1x375 _x1 0x375"}, _DAY + 1200),
+        _case({f"kafab_restart_pending{_of_node()}": "0x1 1x188 _x1 0x188"}, _DAY + 1200),
     ),
     Alert(
         "KafkaThrottleLeftBehind",
@@ -163,16 +163,16 @@ TEXTFILE: tuple[Alert, ...] = (
         "Do not restart brokers before it is gone: each of them has to catch up below it.",
         _case(
             {
-                f"kafab_replication_throttled{_of_node()}": "1x30",
-                "kafab_reassigning_partitions" + _labels(cluster="prod"): "3x3 0x30",
+                f"kafab_replication_throttled{_of_node()}": "1x15",
+                "kafab_reassigning_partitions" + _labels(cluster="prod"): "3x1 0x15",
             },
             2640,
         ),
         # A roll while partitions are moved: the broker says nothing for some runs, and the throttle goes with the move.
         _case(
             {
-                f"kafab_replication_throttled{_of_node()}": "1x7 _x1 1x7 0x15",
-                "kafab_reassigning_partitions" + _labels(cluster="prod"): "3x15 0x15",
+                f"kafab_replication_throttled{_of_node()}": "1x3 _x1 1x3 0x8",
+                "kafab_reassigning_partitions" + _labels(cluster="prod"): "3x7 0x8",
             },
             2640,
         ),
@@ -189,14 +189,14 @@ TEXTFILE: tuple[Alert, ...] = (
         "Mend what the run names. A run that cannot read a part of the cluster writes the file all the same, so that is another reason.",
         "Do not take the silence of the other alerts on these figures for health.",
         # Not only old: node-exporter's machine is gone, and with it the series.
-        _case({"kafab_textfile_last_run_timestamp_seconds" + _labels(cluster="prod"): "0+120x2 _x12"}, 1320),
+        _case({"kafab_textfile_last_run_timestamp_seconds" + _labels(cluster="prod"): "0+240x1 _x8"}, 1440),
         # Runs that wait for nodes which are down write less often.
         _case(
             {
                 "kafab_textfile_last_run_timestamp_seconds"
-                + _labels(cluster="prod"): "0+120x5 600x2 1080+120x5"
+                + _labels(cluster="prod"): "0+240x2 480x1 1200+240x4"
             },
-            1320,
+            1440,
         ),
     ),
     Alert(
@@ -210,10 +210,8 @@ TEXTFILE: tuple[Alert, ...] = (
         "`fab observe.textfile` without --out names what it cannot read, and why; `fab status` which hosts and nodes answer.",
         "Mend the way to the host or the node that does not answer, or take what was removed for good out of the inventory.",
         "Do not silence it for good: nobody would hear of the disk of that host again.",
-        _case({"kafab_unknown" + _labels(cluster="prod", part="disks"): "0x1 1x40"}, 4200),
+        _case({"kafab_unknown" + _labels(cluster="prod", part="disks"): "0x1 1x20"}, 4320),
         # Each node of a roll of an hour is away for a run or two.
-        _case(
-            {"kafab_unknown" + _labels(cluster="prod", part="groups"): "0x2 1x1 0x8 1x1 0x8 1x1 0x25"}, 4200
-        ),
+        _case({"kafab_unknown" + _labels(cluster="prod", part="groups"): "0x1 1 0x4 1 0x4 1 0x12"}, 4320),
     ),
 )
