@@ -9,6 +9,7 @@ from kafab.errors import UsageError
 
 from .boundary import task
 from .chain import CHAIN
+from .reporting import REPORT_TO, reported
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -17,9 +18,10 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
     help={
         "for_": "How long: a number with s, m or h, from 1s to 24h.",
         "json": "Print one JSON document.",
+        "report": f"{REPORT_TO[0].upper()}{REPORT_TO[1:]}.",
     }
 )
-def canary(_context: Context, for_: str = "60s", json: bool = False) -> int:
+def canary(_context: Context, for_: str = "60s", json: bool = False, report: str | None = None) -> int:
     """Write and read records of its own for a while and count: lost, duplicates, gaps between acknowledgements."""
     from kafab.canary.verdict import judge
     from kafab.ops.canary import alone, gist
@@ -28,11 +30,14 @@ def canary(_context: Context, for_: str = "60s", json: bool = False) -> int:
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
     how_long = span(for_)
-    with remembered(session.cluster, session, "canary") as run:
-        found, absent = alone(session.cluster, session, how_long)
-        run.figures |= gist(found)
-    show_canary(console, session.cluster, found, absent)
-    return judge(found, alone=True).exit_code
+    with reported(report, "canary", session) as draft:
+        with remembered(session.cluster, session, "canary") as run:
+            found, absent = alone(session.cluster, session, how_long)
+            run.figures |= gist(found)
+        draft.rolled.canary, draft.rolled.absent = found, absent
+        show_canary(console, session.cluster, found, absent)
+        draft.exit_code = judge(found, alone=True).exit_code
+    return draft.exit_code
 
 
 def span(text: str) -> timedelta:

@@ -177,6 +177,7 @@ def rollback(
         "quorum": "`dynamic` makes a static quorum of controllers dynamic, for good; it is left as it is unless this is given",
         **_OF_THE_ROLL,
         "json": JSON,
+        "report": REPORT_TO,
     }
 )
 def finalize(
@@ -191,6 +192,7 @@ def finalize(
     gap_budget: str | None = None,
     no_canary: bool = False,
     json: bool = False,
+    report: str | None = None,
 ) -> int:
     """End an upgrade: have the cluster use what only the new version knows. From here on there is no way back."""
     from kafab.errors import UsageError
@@ -225,7 +227,12 @@ def finalize(
             "nothing was changed; what is shown above cannot be undone", hint=f"--confirm {name} does it"
         )
     edit = _edit(session.cluster, begun.after) if begun else None
-    return show_finalized(console, target, found, run(found, wanted, session), edit)
+    with reported(report, "finalize", session) as draft:
+        draft.cluster = target
+        draft.raised = {name: (found.before.get(name, 0), level) for name, level in found.levels.items()}
+        run(found, wanted, session, rolled=draft.rolled)
+        draft.exit_code = show_finalized(console, target, found, draft.rolled, edit)
+    return draft.exit_code
 
 
 def _asked(limit: str | None, flags: "Sequence[str | None]", *, canary: bool) -> "Asked":

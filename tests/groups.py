@@ -16,6 +16,7 @@ LONGEST = (
     "upgrade 2.4.1 to 3.9.2",
     "upgrade 3.9.2 to 4.3.1 kraft combined",
     "docker_lab",
+    "tests/e2e/test_alerts.py",
     "tests/e2e/test_verify_broken_kraft.py",
     "tests/e2e/test_behind_a_bastion.py",
     "tests/e2e/docker/test_faults.py",

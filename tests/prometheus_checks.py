@@ -13,7 +13,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 from kafka.protocol.admin import AlterPartitionReassignmentsRequest
@@ -22,6 +22,7 @@ from kafab.adapters.kafka.admin import ClientsAdmin
 from kafab.adapters.kafka.brokers import BrokerConnections
 from kafab.cluster.metadata import Metadata
 from kafab.metrics import prometheus
+from kafab.metrics.alerting import Alert
 from kafab.metrics.alerts import FILES
 from kafab.metrics.dashboards import BOARDS
 from kafab.model import Cluster
@@ -34,7 +35,9 @@ from tests.group_checks import reading, topic_of_one
 from tests.labs import LocalLab
 from tests.ports import reserved_ports
 
-PATIENCE = 120.0
+Alerts: TypeAlias = set[tuple[str, str]]
+"""Names of alerts, each with its node; "" for those of a cluster."""
+PATIENCE = 180.0
 THROTTLE = "KafkaThrottleLeftBehind"
 OFTEN = 3
 """Seconds between two scrapes, and for each: on a busy machine one takes longer than a second."""
@@ -56,10 +59,17 @@ class Prometheus:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return found
 
-    def firing(self) -> set[tuple[str, str]]:
+    def firing(self) -> Alerts:
         """Return the alerts that fire now, each with its node."""
         found = self.asked('ALERTS{alertstate="firing"}')
         return {(one["metric"]["alertname"], one["metric"].get("node", "")) for one in found}
+
+    def fires(self, expected: Alerts) -> None:
+        """Wait until all of these fire."""
+        deadline = time.monotonic() + PATIENCE
+        while missing := expected - self.firing():
+            assert time.monotonic() < deadline, f"silent: {missing}"
+            time.sleep(0.5)
 
     def fired(self, seconds: int) -> set[str]:
         """Return the names of the alerts that have fired in the seconds before now."""
@@ -152,16 +162,16 @@ def _filled(expr: str, cluster: Cluster) -> str:
 
 
 @contextmanager
-def watching(lab: LocalLab, folder: Path, hurry: int) -> Iterator[Prometheus]:
+def watching(cluster: Cluster, folder: Path, hurry: int) -> Iterator[Prometheus]:
     """Run a Prometheus that reads the nodes and the textfile every `OFTEN` seconds, and whose alerts wait only a part of their time."""
     program = shutil.which("prometheus")
     if program is None:
         cannot_run(
             "no prometheus on this machine; on Debian, as root: apt-get install prometheus (scripts/bootstrap --test does)"
         )
-    render(lab.cluster, folder)
+    render(cluster, folder)
     for name, alerts in FILES.items():
-        quick = [replace(alert, wait=alert.wait // hurry) for alert in alerts]
+        quick = [hurried(alert, hurry) for alert in alerts]
         (folder / "rules" / f"{name}.yml").write_text(prometheus.rules(quick))
     file = folder / "kafab.prom"
     file.touch()
@@ -185,7 +195,12 @@ def watching(lab: LocalLab, folder: Path, hurry: int) -> Iterator[Prometheus]:
         with subprocess.Popen([program, *words], stdout=log, stderr=log) as process:
             try:
                 found = Prometheus(f"http://127.0.0.1:{port}", file)
-                until(lambda: _answers(found) and found.up() == len(lab.cluster.nodes))
+                until(
+                    lambda: (
+                        process.poll() is not None or (_answers(found) and found.up() == len(cluster.nodes))
+                    )
+                )
+                assert process.poll() is None, (folder / "log").read_text()[-2000:]
                 yield found
             finally:
                 process.terminate()
@@ -215,6 +230,13 @@ def _collector(file: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def hurried(alert: Alert, hurry: int) -> Alert:
+    """Return an alert whose times are all shorter: how long it waits, how old a process must be, how far it looks back."""
+    aged = alert.expr.replace("> 600", f"> {600 // hurry}")
+    looked = aged.replace("[10m]", f"[{max(600 // hurry, 4 * OFTEN)}s]")
+    return replace(alert, expr=looked, wait=alert.wait // hurry)
 
 
 def until(look: Callable[[], bool], patience: float = PATIENCE) -> None:

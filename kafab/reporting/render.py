@@ -25,6 +25,8 @@ _TITLES = {
     "verify": "Check",
     "restart": "Rolling restart",
     "upgrade": "Upgrade",
+    "finalize": "End of the upgrade",
+    "canary": "Canary",
     "drill": "Drills",
 }
 _WORST_FIRST = ("CRIT", "UNKNOWN", "WARN", "OK")

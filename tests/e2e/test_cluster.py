@@ -22,13 +22,14 @@ from kafab.model import Node
 from kafab.ops.check.ensemble_election import CHECK
 from kafab.releases import launchers
 from tests import python_checks, record_checks
+from tests.alert_faults import check_zookeeper_without_majority
 from tests.conftest import cannot_run
 from tests.drill_checks import check_drills_hold
 from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_markers_are_no_records, check_what_kafka_answers
 from tests.labs import LocalLab
 from tests.metrics_checks import check_metrics
-from tests.prometheus_checks import check_panels, until, watching
+from tests.prometheus_checks import check_panels, watching
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
     check_that_clients_stay,
@@ -106,6 +107,12 @@ def test_started_cluster_verifies(lab: Lab) -> None:
     assert (severities, probe["lost"], probe["duplicates"]) == ({"OK"}, 0, 0)
 
 
+def test_smoke_finds_it_well(lab: Lab) -> None:
+    """A read-only look at a cluster in ZooKeeper mode, as one of a fleet, has one line and no problem."""
+    done = lab.fab.must("smoke", str(lab.inventory), "--json")
+    assert [(one["cluster"], one["verdict"]) for one in done.document["clusters"]] == [("lab", "OK")]
+
+
 def test_nodes_show_their_metrics(lab: Lab) -> None:
     """Each broker and ZooKeeper server shows what dashboards and alerts need of it."""
     check_metrics(lab)
@@ -113,20 +120,15 @@ def test_nodes_show_their_metrics(lab: Lab) -> None:
 
 def test_every_panel_has_data(lab: Lab, tmp_path: Path) -> None:
     """What a dashboard asks a Prometheus of this cluster it gets an answer to, also where nothing has happened yet."""
-    with watching(lab, tmp_path, hurry=12) as watcher:
+    with watching(lab.cluster, tmp_path, hurry=12) as watcher:
         check_panels(watcher, lab)
 
 
 @pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)
-def test_killed_broker_fires_its_alert(lab: Lab, tmp_path: Path) -> None:
-    """A Prometheus that waits a twelfth of the time warns of the broker that was killed, by its name, and is silent when it is back."""
-    with watching(lab, tmp_path, hurry=12) as watcher:
-        before = watcher.firing()
-        os.kill(lab.pid("node2/broker"), signal.SIGKILL)
-        until(lambda: ("KafkaBrokerDown", "node2/broker") in watcher.firing())
-        lab.fab.must("start")
-        until(lambda: watcher.firing() == before)
-    assert before == set()
+def test_ensemble_without_quorum_fires_its_alerts(lab: Lab, tmp_path: Path) -> None:
+    """Of two servers that were killed, of the quorum, and of each broker's session a quick Prometheus warns; then it is silent."""
+    with watching(lab.cluster, tmp_path, hurry=60) as watcher:
+        check_zookeeper_without_majority(lab, watcher)
 
 
 @pytest.mark.parametrize("name", ["INTERNAL", "EXTERNAL"])

@@ -151,14 +151,14 @@ def test_nodes_show_their_metrics(lab: Lab) -> None:
 @pytest.mark.xdist_group("kraft lab")
 def test_every_panel_has_data(lab: Lab, tmp_path: Path) -> None:
     """What a dashboard asks a Prometheus of this cluster it gets an answer to, also where nothing has happened yet."""
-    with watching(lab, tmp_path, hurry=12) as watcher:
+    with watching(lab.cluster, tmp_path, hurry=12) as watcher:
         check_panels(watcher, lab)
 
 
 @pytest.mark.xdist_group("kraft lab")
 def test_throttle_that_was_left_behind_fires_its_alert(lab: Lab, tmp_path: Path) -> None:
     """A limit of replication is warned of as long as nothing is moved below it."""
-    with watching(lab, tmp_path, hurry=600) as watcher:
+    with watching(lab.cluster, tmp_path, hurry=600) as watcher:
         check_throttle_left_behind(watcher, lab)
 
 

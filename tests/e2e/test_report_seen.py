@@ -15,7 +15,7 @@ from kafab.reporting.page import Page
 from kafab.reporting.render import render
 from tests.browser import Browser, browser, program
 from tests.conftest import cannot_run
-from tests.report_pages import drill_page, nasty, page_of, roll_of
+from tests.report_pages import canary_of, drill_page, nasty, page_of, roll_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("chromium")]
 PAGES: Mapping[str, Callable[[], Page]] = {
@@ -23,6 +23,7 @@ PAGES: Mapping[str, Callable[[], Page]] = {
     "empty": lambda: page_of(0),
     "big": lambda: page_of(300),
     "roll": lambda: roll_of(12),
+    "canary": lambda: canary_of(3),
     "drill": drill_page,
     "nasty": lambda: nasty(roll_of(3)),
 }

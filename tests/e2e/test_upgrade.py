@@ -221,7 +221,12 @@ def test_there_back_there_and_the_end(pair: Pair, tmp_path: Path) -> None:
         lab.fab.must("tool", "node1/broker", "--", "kafka-features.sh", "upgrade", "--feature", level)
         closed = lab.fab("upgrade.rollback")
         static = "static" in pair.shape
-        lab.fab.must("upgrade.finalize", *(("--quorum", "dynamic") if static else ()))
+        report = lab.fab.home / "finalize.html"
+        quorum = ("--quorum", "dynamic") if static else ()
+        lab.fab.must("upgrade.finalize", *quorum, "--report", str(report))
+        page, _ = data(report.read_text(encoding="utf-8"))
+        told = (page.kind, page.verdict.severity, page.verdict.text.startswith("finalized: "))
+        assert told == ("finalize", "OK", True), page.verdict
         assert (closed.code, f"{pair.before} knows it up to" in closed.err) == (3, True), closed.err
         shown = lab.fab.must("upgrade.status", "--json").document
         assert (shown["may_be"], shown["finalized"]["kraft.version"]) == ({}, 1), shown

@@ -22,7 +22,7 @@ from kafab.testing.canaries import FakeFlight
 from kafab.testing.kafka import FakeKafka
 from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
-from tasks import drill, reporting, rolling, verify
+from tasks import canary, drill, reporting, rolling, verify
 from tests.command_line import Fab, on_fakes, tree_of
 from tests.conftest import cluster_in
 from tests.cosmos import Cosmos, names
@@ -44,7 +44,7 @@ def cosmos(tmp_path: Path) -> Cosmos:
 def tree() -> Collection:
     """Return the commands that write reports."""
     made = tree_of(reporting.report)
-    for one in (rolling.restart, verify.verify):
+    for one in (rolling.restart, verify.verify, canary.canary):
         made.add_task(one)
     made.add_collection(Collection.from_module(drill))
     return made
@@ -170,6 +170,21 @@ def test_roll_has_its_time_line(fab: Fab, course: Course, tmp_path: Path) -> Non
         ("node2/broker", 0.7)
     ]
     assert [strip.node for strip in isr.strips] == names("broker")
+
+
+def test_canary_alone_has_its_time_line(fab: Fab, course: Course, tmp_path: Path) -> None:
+    """Its acknowledgements and gaps are there, and what was not looked at in a roll is not missed."""
+    file = tmp_path / "a.html"
+    code = fab("canary", "--for", "1s", "--report", str(file))
+    page = read(file)
+    assert page.time
+    assert page.time.acks
+    shown = ([point.acked for point in page.time.acks.points], [gap.subject for gap in page.time.gaps])
+    assert (code, page.kind, page.roll, shown) == (0, "canary", None, ([3, 2], ["node2/broker"]))
+    assert (page.verdict.text.startswith("of "), "canary-chart" in file.read_text(encoding="utf-8")) == (
+        True,
+        True,
+    )
 
 
 def test_verdict_of_a_roll_counts_what_the_canary_lost(fab: Fab, cosmos: Cosmos, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from kafab.reporting.document import document, read
 from kafab.reporting.hiding import hidden
 from kafab.reporting.page import SCHEMA, Found, Page, Verdict
 from kafab.reporting.render import data, render
-from tests.report_pages import NASTY, drill_page, nasty, page_of, roll_of
+from tests.report_pages import NASTY, canary_of, drill_page, nasty, page_of, roll_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES: Mapping[str, Callable[[], Page]] = {
@@ -28,6 +28,7 @@ PAGES: Mapping[str, Callable[[], Page]] = {
     "a roll": lambda: roll_of(3),
     "a roll of one node": lambda: roll_of(1),
     "a roll of 15 nodes": lambda: roll_of(15),
+    "a canary": lambda: canary_of(3),
     "a drill": drill_page,
     "nasty names": lambda: nasty(roll_of(3)),
 }

@@ -88,6 +88,33 @@ def test_verdict_of_a_roll(
 
 
 @pytest.mark.parametrize(
+    ("counts", "severity", "words"),
+    [
+        pytest.param(WELL, "OK", "of 10 acknowledged records none lost, longest gap 0.2 s", id="well"),
+        pytest.param(GAP, "CRIT", "longest gap 7.0 s", id="an interruption"),
+    ],
+)
+def test_verdict_of_a_canary_alone(tmp_path: Path, counts: Counts, severity: str, words: str) -> None:
+    """With nothing going on beside it a long gap is an interruption, not the price of a restart."""
+    found = draft(tmp_path, kind="canary", rolled=Rolled(canary=rolled(counts).canary))
+    verdict = page(found).verdict
+    assert (verdict.severity, words in verdict.text) == (severity, True), verdict.text
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        pytest.param({"metadata.version": (21, 25)}, "finalized: metadata.version 21 → 25", id="KRaft"),
+        pytest.param({}, "there was nothing to do", id="nothing to raise"),
+    ],
+)
+def test_verdict_of_finalizing(tmp_path: Path, raised: dict[str, tuple[int, int]], words: str) -> None:
+    """The levels that were raised are the verdict, where nothing was restarted."""
+    verdict = page(draft(tmp_path, kind="finalize", raised=raised)).verdict
+    assert (verdict.severity, verdict.text) == ("OK", words)
+
+
+@pytest.mark.parametrize(
     ("compared", "code", "severity"),
     [
         pytest.param(Compared("topics", 3), 0, "OK", id="all there"),

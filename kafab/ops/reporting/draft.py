@@ -27,13 +27,14 @@ class Draft:
     """A report to be."""
 
     kind: str
-    """The command: report, verify, restart, upgrade or drill."""
+    """The command: report, verify, restart, upgrade, finalize, canary or drill."""
     cluster: Cluster
     operator: Operator
     moment: float
     """When that was, by the clock of the world."""
     checked: Checked | None = None
     rolled: Rolled = field(default_factory=Rolled)
+    """What was restarted, and what a canary has measured, which may have been alone."""
     tables: Sequence[Table] = ()
     """Of drills."""
     clients: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +42,8 @@ class Draft:
     versions: tuple[str, ...] = ()
     """Of an upgrade: from which version, to which."""
     upgraded: Upgraded | None = None
+    raised: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Feature of a KRaft cluster -> its finalized level before and after."""
     probed: bool = False
     """Whether records were written and read."""
     elected: bool = False

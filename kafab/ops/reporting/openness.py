@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from kafab.canary.figures import Figures
 from kafab.drills.rows import Table
 from kafab.findings import Severity
 from kafab.ops.reporting.draft import Draft
@@ -15,6 +16,8 @@ def open_questions(draft: Draft) -> Iterator[str]:
     yield from _of_the_cluster(draft)
     if draft.rolled.course is not None:
         yield from _of_a_roll(draft.rolled)
+    elif draft.rolled.canary is not None:
+        yield from _of_a_canary(draft.rolled, draft.rolled.canary)
     if cells := _unmeasured(draft.tables):
         yield f"cells that were not measured: {few(cells)}"
     if isinstance(draft.history, Unknown):
@@ -39,17 +42,21 @@ def _of_a_roll(rolled: Rolled) -> Iterator[str]:
     if rolled.canary is None:
         yield "what clients met during the roll: there was no canary"
     else:
-        every = rolled.canary.every.total_seconds() * 1000
-        yield (
-            "of what clients met: other topics, clients with other settings than acks=all and idempotence,"
-            f" and gaps below {every:.0f} ms"
-        )
-        if rolled.absent:
-            yield f"what clients met at {few(node.name for node in rolled.absent)}, absent when the canary began"
-        if rolled.canary.course is None:
-            yield "how the canary's acknowledgements came in time: its process was not heard out"
+        yield from _of_a_canary(rolled, rolled.canary)
     if rolled.course and rolled.course.strips.unseen:
         yield "the ISR while nodes stopped and started: it is looked at between two moves"
+
+
+def _of_a_canary(rolled: Rolled, canary: Figures) -> Iterator[str]:
+    every = canary.every.total_seconds() * 1000
+    yield (
+        "of what clients met: other topics, clients with other settings than acks=all and idempotence,"
+        f" and gaps below {every:.0f} ms"
+    )
+    if rolled.absent:
+        yield f"what clients met at {few(node.name for node in rolled.absent)}, absent when the canary began"
+    if canary.course is None:
+        yield "how the canary's acknowledgements came in time: its process was not heard out"
 
 
 def _unmeasured(tables: Sequence[Table]) -> list[str]:

@@ -26,6 +26,7 @@ from kafab.reporting.page import Page
 from kafab.unknown import Unknown
 from kafab.words import few, plural
 
+_CHANGES = ("restart", "finalize")
 REASONS = 8
 """The most findings that the verdict names."""
 
@@ -51,7 +52,7 @@ def page(draft: Draft) -> Page:
         history=tuple(map(_command, known or ())),
         history_unknown=draft.history.reason if isinstance(draft.history, Unknown) else "",
         roll=_roll(draft),
-        time=times.of_roll(cluster, draft),
+        time=times.of_roll(cluster, draft) or times.of_canary(cluster, draft),
         canary=_canary(cluster, rolled.canary) if rolled.canary else None,
         clients=dict(draft.clients),
         drills=tuple(_drill(table, draft) for table in draft.tables),
@@ -67,8 +68,10 @@ def _verdict(cluster: Cluster, draft: Draft) -> pages.Verdict:
         return pages.Verdict(_severity(draft.error), first, (*told, *hint), draft.error.exit_code)
     if draft.tables:
         return _of_drills(cluster, draft)
-    if draft.rolled.course is not None or draft.versions or draft.kind == "restart":
+    if draft.rolled.course is not None or draft.versions or draft.kind in _CHANGES:
         return _of_roll(draft)
+    if draft.rolled.canary is not None:
+        return _of_canary(draft, draft.rolled.canary)
     report = draft.checked.report if draft.checked else Report(cluster.name, ())
     silent = _silent(cluster, report)
     # Where no host answers nothing else is a reason of its own.
@@ -117,21 +120,22 @@ def _reasons(report: Report) -> Iterator[str]:
 def _of_roll(draft: Draft) -> pages.Verdict:
     rolled = draft.rolled
     found = [draft.checked.report.verdict] if draft.checked else []
+    raised = [f"{name} {before} → {after}" for name, (before, after) in draft.raised.items()]
     text = (
         f"{plural(len(rolled.nodes), 'node')} restarted in {rolled.seconds:.0f} s"
         if rolled.nodes
+        else f"finalized: {', '.join(raised)}"
+        if raised
         else "there was nothing to do"
     )
     if draft.versions:
         text = f"{' → '.join(draft.versions)}: {text}"
     reasons: list[str] = []
     if rolled.canary:
-        verdict, total = judge(rolled.canary), rolled.canary.total
+        verdict = judge(rolled.canary)
         found.append(verdict.severity)
         reasons += verdict.reasons
-        gap = max(total.longest_gap, total.open_gap).total_seconds()
-        lost = f"{total.lost or 'none'} lost" if rolled.canary.counted else "whether any is lost is unknown"
-        text += f"; of {plural(total.acked, 'acknowledged record')} {lost}, longest gap {gap:.1f} s"
+        text += f"; {_met(rolled.canary)}"
     if draft.checked:
         reasons += _reasons(draft.checked.report)
     reasons += _upgraded(draft)
@@ -139,6 +143,19 @@ def _of_roll(draft: Draft) -> pages.Verdict:
     known = {1: Severity.CRIT, 5: Severity.UNKNOWN}.get(draft.exit_code, Severity.OK)
     severity = max([known, *found]) if found or known else Severity.UNKNOWN
     return pages.Verdict(str(severity), text, tuple(reasons), draft.exit_code)
+
+
+def _of_canary(draft: Draft, canary: Figures) -> pages.Verdict:
+    """Return what a canary with nothing beside it has met: an interruption counts, as it does in its exit code."""
+    verdict = judge(canary, alone=True)
+    return pages.Verdict(str(verdict.severity), _met(canary), verdict.reasons, draft.exit_code)
+
+
+def _met(canary: Figures) -> str:
+    total = canary.total
+    gap = max(total.longest_gap, total.open_gap).total_seconds()
+    lost = f"{total.lost or 'none'} lost" if canary.counted else "whether any is lost is unknown"
+    return f"of {plural(total.acked, 'acknowledged record')} {lost}, longest gap {gap:.1f} s"
 
 
 def _upgraded(draft: Draft) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
 from kafab.canary.course import Course
+from kafab.canary.figures import Figures
 from kafab.drills.rows import Row
 from kafab.model import Cluster
 from kafab.ops.reporting.draft import Draft
@@ -26,13 +27,10 @@ def of_roll(cluster: Cluster, draft: Draft) -> TimeLine | None:
     roll, canary = draft.rolled.course, draft.rolled.canary
     if roll is None:
         return None
-    names = {node.id: node.name for node in cluster.brokers}
+    names = _names(cluster)
     course = canary.course if canary else None
     origin = min([roll.began, *([course.began] if course else [])])
-    gaps: tuple[Gap, ...] = ()
-    if canary and course:
-        leaders = {number: names.get(leader, str(leader)) for number, leader in enumerate(canary.leaders)}
-        gaps = _gaps(course, origin, leaders)
+    gaps = _gaps(course, origin, _leaders(canary, names)) if canary and course else ()
     return TimeLine(
         began=_day(draft, origin),
         seconds=round(roll.ended - origin, 1),
@@ -44,14 +42,27 @@ def of_roll(cluster: Cluster, draft: Draft) -> TimeLine | None:
     )
 
 
+def of_canary(cluster: Cluster, draft: Draft) -> TimeLine | None:
+    """Return the time line of a canary that had nothing beside it; None where its process was not heard out."""
+    canary = draft.rolled.canary
+    if canary is None or canary.course is None:
+        return None
+    course = canary.course
+    return TimeLine(
+        began=_day(draft, course.began),
+        seconds=round(max(canary.lasted.total_seconds(), _ends(course)), 1),
+        acks=_acks(course, course.began),
+        gaps=_gaps(course, course.began, _leaders(canary, _names(cluster))),
+    )
+
+
 def of_cell(row: Row, draft: Draft) -> TimeLine | None:
     """Return the time line of a drill's cell; None where none was kept."""
     if row.story is None:
         return None
     course = row.story.course
-    ends = max((point.number + 1 for point in course.points), default=0) * course.step
     marks = tuple(Mark(round(at - course.began, 1), what) for at, what in row.story.faults)
-    latest = max([ends, *(gap.ends for gap in course.gaps), *(mark.at_s for mark in marks)])
+    latest = max([_ends(course), *(mark.at_s for mark in marks)])
     subjects = dict.fromkeys({gap.partition for gap in course.gaps}, row.cell.name)
     return TimeLine(
         began=_day(draft, course.began),
@@ -60,6 +71,21 @@ def of_cell(row: Row, draft: Draft) -> TimeLine | None:
         marks=marks,
         acks=_acks(course, course.began, row.story.counts),
     )
+
+
+def _ends(course: Course) -> float:
+    """Return the second in which the last point or gap ends."""
+    last = max((point.number + 1 for point in course.points), default=0) * course.step
+    return max([last, *(gap.ends for gap in course.gaps)])
+
+
+def _names(cluster: Cluster) -> Mapping[int, str]:
+    return {node.id: node.name for node in cluster.brokers}
+
+
+def _leaders(canary: Figures, names: Mapping[int, str]) -> dict[int, str]:
+    """Return the name of the broker that leads each partition of a canary where all is well."""
+    return {number: names.get(leader, str(leader)) for number, leader in enumerate(canary.leaders)}
 
 
 def _acks(course: Course, origin: float, counts: str = "ack") -> Acks:

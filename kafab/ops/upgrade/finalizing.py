@@ -141,13 +141,14 @@ def _judged(levels: Mapping[str, int], world: World) -> None:
         raise Unsafe(f"Kafka refuses the new levels; nothing was changed:{lines}")
 
 
-def finalize(found: Finalizing, asked: Asked, world: World) -> Rolled:
+def finalize(found: Finalizing, asked: Asked, world: World, *, rolled: Rolled | None = None) -> Rolled:
     """Do it, and end the upgrade. The same command goes on where one was interrupted.
 
+    ``rolled`` is filled meanwhile, as `roll` does; what is returned is that.
     Raises Failed where Kafka refuses a level, OutcomeUnknown where it did not answer, and what `going.go` raises.
     """
     if found.roll:
-        done = go(found.roll, asked, world)
+        done = go(found.roll, asked, world, rolled=rolled)
         if asked.limit is None:
             upgrades.forget(found.target, world)
         return done.rolled
@@ -163,7 +164,7 @@ def finalize(found: Finalizing, asked: Asked, world: World) -> Rolled:
             _raise_one(found.target, name, level, world)
         if found.upgrade:
             upgrades.forget(found.target, world)
-    return Rolled()
+    return rolled or Rolled()
 
 
 def _raise_one(cluster: Cluster, name: str, level: int, world: World) -> None:
