@@ -68,7 +68,7 @@ class OutcomeUnknown(KafabError):
 
 
 class Locked(KafabError):
-    """Another operator is changing this cluster, or the same `smoke` is at work; the message names who, from where, since when."""
+    """Another operator is changing this cluster, or the same run of a timer is at work; the message names who, from where, since when."""
 
     exit_code = 6
 

@@ -241,6 +241,9 @@ class Brokers(Protocol):
     def replicas(self, topic: str) -> tuple[ReplicaState, ...] | Unknown:
         """Ask every broker for its own replicas of the topic (DescribeLogDirs)."""
 
+    def reassigning(self) -> frozenset[tuple[str, int]] | Unknown:
+        """Return every (topic, partition) that is being moved, as the controller has it (ListPartitionReassignments, KIP-455)."""
+
 
 class Topics(Protocol):
     """Changes of topics, each awaited until the cluster shows it. Every method raises Failed when it is refused."""

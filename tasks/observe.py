@@ -1,5 +1,7 @@
-"""Metrics for Prometheus: observe.render."""
+"""Metrics for Prometheus: observe.render, observe.textfile."""
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from invoke.context import Context
@@ -26,8 +28,50 @@ def render(_context: Context, out: str, json: bool = False) -> None:
         "files": [{"file": str(file), "changed": changed} for file, changed in files.items()],
     }
     lines = [f"{file}{'' if changed else ' (as it was)'}" for file, changed in files.items()]
-    rules, configuration = (
-        next(file for file in files if part in str(file)) for part in ("tests/", "prometheus.yml")
-    )
-    then = f"promtool check config {configuration} && promtool test rules {rules}"
+    tests = " ".join(str(file) for file in files if file.parent.name == "tests")
+    configuration = next(file for file in files if file.name == "prometheus.yml")
+    then = f"promtool check config {configuration} && promtool test rules {tests}"
     console.data(document, "\n".join([*lines, f"to check them: {then}"]))
+
+
+@task(
+    help={
+        "out": "The file to write, in the folder of node-exporter's textfile collector; its name ends with .prom. Left out: print it.",
+        "deadline": "How long the run may take, 30s or 2m: 50s if it is left out; what is not read by then is unknown.",
+        "json": "Print one JSON document with the same figures, and why others are unknown.",
+    }
+)
+def textfile(
+    _context: Context, out: str | None = None, deadline: str | None = None, json: bool = False
+) -> int:
+    """Write figures that JMX does not have: lag of groups, disks, clocks, certificates, restarts pending, throttles.
+
+    For a timer: nothing is changed in the cluster. What cannot be read is counted in kafab_unknown and has no figure; the exit code is 5 then,
+    4 where nothing could be read. A run that meets another one of the same file ends with 6.
+    """
+    from kafab.folders import state_folder
+    from kafab.ops.alone import alone
+    from kafab.ops.author import textfile as author
+    from kafab.ops.check import figures
+    from kafab.screens import textfile as screen
+
+    from .options import span
+
+    limit = span("deadline", deadline, figures.DEADLINE)
+    session, console = CHAIN.session(), CHAIN.console(json=json)
+    file = Path(out).expanduser().absolute() if out else None
+    with ExitStack() as held:
+        if file:
+            author.check(file)
+            words = {file.parent.resolve() / file.name}
+            held.enter_context(
+                alone(state_folder(os.environ), "observe.textfile", words, session.owner("observe.textfile"))
+            )
+        # Ctrl-C, too, finds threads at work for which nobody waits.
+        CHAIN.left_at_work = True
+        run = figures.gather(session.cluster, session, limit)
+        CHAIN.left_at_work = run.unfinished
+        if file:
+            author.write(file, run.written.text())
+    screen.show(console, run.written, file)
+    return run.exit_code

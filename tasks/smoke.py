@@ -54,6 +54,7 @@ def smoke(
     from kafab.errors import Interrupted
     from kafab.folders import state_folder
     from kafab.inventory import fleet
+    from kafab.ops.alone import alone
     from kafab.ops.check import smoke as running
     from kafab.screens import smoke as screen
 
@@ -62,7 +63,7 @@ def smoke(
     files = fleet.files(inventories, os.environ, here())
     at = datetime.now(timezone.utc)
     words = {(here() / os.path.expanduser(word)).resolve() for word in inventories}  # noqa: PTH111
-    with running.alone(state_folder(os.environ), words, _owner(at)):
+    with alone(state_folder(os.environ), "smoke", words, _owner(at)):
         members = fleet.members(files.inventories)
         _warn(files, members)
         console = CHAIN.console(json=json)

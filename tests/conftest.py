@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,17 @@ def cannot_run(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"cannot run here: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def promtool() -> str:
+    """Return the program."""
+    found = shutil.which("promtool")
+    if found is None:
+        cannot_run(
+            "no promtool on this machine; on Debian, as root: apt-get install prometheus (scripts/bootstrap --test does)"
+        )
+    return found
 
 
 def cluster_in(root: Path, hosts: int = 1, controllers: str = "") -> Cluster:

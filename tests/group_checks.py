@@ -39,7 +39,7 @@ class Lab(Protocol):
 
 def check_life_of_a_group(lab: Lab, protocol: str = "classic") -> None:
     """Describe it with its member, refuse a reset then; reset, restore, delete it and bring it back without."""
-    with _topic(lab) as topic:
+    with topic_of_one(lab) as topic:
         name = f"pay/{topic} é"
         with _member(lab, topic, name, protocol):
             (busy,) = _described(lab, name)
@@ -67,9 +67,20 @@ def check_life_of_a_group(lab: Lab, protocol: str = "classic") -> None:
         assert not Path(gone["snapshot"]).stat().st_mode & 0o077
 
 
+@contextmanager
+def reading(lab: Lab) -> Iterator[None]:
+    """Have a group with a member that has read a topic to its end, for the length of the block."""
+    with topic_of_one(lab) as topic:
+        name = f'panels "{topic}"'
+        with _member(lab, topic, name, "classic"):
+            yield
+        _left(lab, name)
+        lab.fab.must("groups.delete", name, "--yes")
+
+
 def check_what_kafka_answers(lab: Lab) -> None:
     """The traps of a reset: a commit beyond the end is taken, a late time has no offset, a member refuses every partition."""
-    with _topic(lab) as topic, closing(KafkaGroups()) as groups:
+    with topic_of_one(lab) as topic, closing(KafkaGroups()) as groups:
         view = _metadata(lab.cluster)
         ats = [(topic, 0), (topic, 1)]
         assert groups.ends(view, ats) == dict.fromkeys(ats, Ends(0, RECORDS, RECORDS))
@@ -100,7 +111,7 @@ def check_what_kafka_answers(lab: Lab) -> None:
 
 def check_markers_are_no_records(lab: Lab) -> None:
     """A group at the marker of a transaction has nothing to read: no age, and no error."""
-    with _topic(lab) as topic:
+    with topic_of_one(lab) as topic:
         producer = Producer({"bootstrap.servers": _bootstrap(lab.cluster), "transactional.id": topic})
         producer.init_transactions(PATIENCE)
         producer.begin_transaction()
@@ -141,8 +152,8 @@ def _bootstrap(cluster: Cluster) -> str:
 
 
 @contextmanager
-def _topic(lab: Lab) -> Iterator[str]:
-    """Make a topic of two partitions with records in each."""
+def topic_of_one(lab: Lab) -> Iterator[str]:
+    """Have a topic of two partitions with one replica and records in each, for the length of the block."""
     name = f"groups-{secrets.token_hex(4)}"
     # Kafka 2.4 holds a topic of one replica to the brokers' min.insync.replicas.
     one = ("--replication-factor", "1", "--config", "min.insync.replicas=1")

@@ -15,6 +15,10 @@ CLASSIC, CONSUMER, SHARE, STREAMS = "classic", "consumer", "share", "streams"
 """The types of groups (`org.apache.kafka.common.GroupType`); another one is passed on as the broker spells it."""
 WITHOUT_MEMBERS = frozenset({"empty", "dead"})
 """The states, in lower case, in which offsets may be committed from outside."""
+GONE = "there is no such partition"
+"""Why nothing is known of a partition whose topic was deleted: groups keep its offsets for some days."""
+UNREAD = Unknown("too many partitions have a lag: not every one was read")
+"""Why the age of a lag is not known where reading was bounded; see `kafab.ops.groups.seeing.describe`."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,6 @@ def places(group: Group, ends: Mapping[At, Ends | Unknown]) -> tuple[Place, ...]
     owner = {at: member for member in members for at in member.assigned}
     commits = {} if isinstance(group.committed, Unknown) else group.committed
     return tuple(
-        Place(at, commits.get(at), ends.get(at, Unknown("there is no such partition")), owner.get(at))
+        Place(at, commits.get(at), ends.get(at, Unknown(GONE)), owner.get(at))
         for at in sorted(partitions([group]))
     )

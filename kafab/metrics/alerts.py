@@ -1,57 +1,16 @@
 """The alerts: what each asks Prometheus, what it means, what to do, and the series that must fire it and must not.
 
-An expression is over the metrics that `templates/metrics-*.yaml.j2` make, with the labels of `prometheus.targets`. Each alert has a series for both directions, which
+An expression here is over the metrics that `templates/metrics-*.yaml.j2` make, with the labels of `prometheus.targets`; `textfile_alerts` has those over the file that
+`fab observe.textfile` writes. Each alert has a series for both directions, which
 `promtool test rules` runs: an alert that cannot fire, and one that fires at every restart, are both found before they are used.
 
-The file is over 400 lines long because it is that one table.
+The file is a little over 400 lines long because it is that one table.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
 
-STEP = 15
-"""Seconds between two scrapes, here and in the configuration that kafab writes."""
-
-
-class Severity(str, Enum):
-    """How soon somebody has to look."""
-
-    CRITICAL = "critical"
-    """Now: clients notice, or one more loss would cost data or service."""
-    WARNING = "warning"
-    """Today."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """Series of Prometheus' notation (``name{labels}`` -> ``0x4 1x20``), a value each `STEP` seconds, and when to look."""
-
-    series: Mapping[str, str]
-    at: int
-    """Seconds after the first value."""
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One alert, with what a person needs who is woken by it."""
-
-    name: str
-    severity: Severity
-    expr: str
-    wait: int
-    """Seconds for which it must be so (``for``)."""
-    summary: str
-    """One line; ``{{ $labels.… }}`` are Prometheus' own."""
-    command: str
-    """The command of kafab that shows more."""
-    means: str
-    look: str
-    do: str
-    dont: str
-    fires: Case
-    silent: Case
-    """What it looks like in a rolling restart, or in a cluster that is well."""
+from kafab.metrics.alerting import Alert, Case, Severity
+from kafab.metrics.textfile_alerts import TEXTFILE
 
 
 def _labels(node: str, role: str = "broker", **more: str) -> str:
@@ -82,7 +41,7 @@ def _down(name: str, roles: str, what: str, means: str, do: str) -> Alert:
 _BROKERS = "broker|combined"
 _START = f"process_start_time_seconds{_labels('n2/broker')}"
 
-ALERTS: tuple[Alert, ...] = (
+NODES: tuple[Alert, ...] = (
     _down(
         "KafkaBrokerDown",
         _BROKERS,
@@ -450,3 +409,6 @@ ALERTS: tuple[Alert, ...] = (
         ),
     ),
 )
+FILES: Mapping[str, tuple[Alert, ...]] = {"kafab": NODES, "kafab-textfile": TEXTFILE}
+"""File of rules, without its suffix -> its alerts; whoever runs no `observe.textfile` can do without the other."""
+ALERTS = (*NODES, *TEXTFILE)

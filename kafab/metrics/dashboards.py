@@ -1,51 +1,24 @@
-"""The dashboards: one table of panels, and the JSON that Grafana 10 and later read."""
+"""The dashboards: a table of panels each, and the JSON that Grafana 10 and later read."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from kafab.metrics.panels import OF, RATE, Board, Panel
 from kafab.metrics.prometheus import JOB
+from kafab.metrics.topics_board import TOPICS
 
-
-@dataclass(frozen=True)
-class Panel:
-    """One chart: its title, what it asks Prometheus, a line's name, and the unit (Grafana's own word)."""
-
-    title: str
-    expr: str
-    """With Grafana's ``$cluster``, ``$node`` and ``$__rate_interval`` in it."""
-    line: str
-    unit: str = "short"
-    mode: str = ""
-    """``zookeeper`` or ``kraft`` where clusters of the other mode have no such figure."""
-    says: str = ""
-    """What a reader should see in it."""
-
-
-@dataclass(frozen=True)
-class Board:
-    """One dashboard; ``of_node`` has a choice of nodes beside that of clusters."""
-
-    name: str
-    title: str
-    panels: tuple[Panel, ...]
-    of_node: bool = False
-
-
-_OF = f'job="{JOB}", cluster="$cluster"'
-_NODE = f'{_OF}, node=~"$node"'
-_RATE = "[$__rate_interval]"
+_NODE = f'{OF}, node=~"$node"'
 
 CLUSTER = Board(
     "kafab-cluster",
     "Kafka: cluster",
     (
-        Panel("Nodes that answer", f"sum by (role) (up{{{_OF}}})", "{{role}}"),
+        Panel("Nodes that answer", f"sum by (role) (up{{{OF}}})", "{{role}}"),
         Panel(
             *(
                 "Active controllers",
-                f"sum(kafka_controller_kafkacontroller_activecontrollercount{{{_OF}}})",
+                f"sum(kafka_controller_kafkacontroller_activecontrollercount{{{OF}}})",
                 "controllers",
             ),
             says="1, but for the moment in which the office moves.",
@@ -53,7 +26,7 @@ CLUSTER = Board(
         Panel(
             *(
                 "Partitions without a leader",
-                f"max(kafka_controller_kafkacontroller_offlinepartitionscount{{{_OF}}})",
+                f"max(kafka_controller_kafkacontroller_offlinepartitionscount{{{OF}}})",
                 "partitions",
             ),
             says="0. Nobody writes to these partitions or reads from them.",
@@ -61,57 +34,57 @@ CLUSTER = Board(
         Panel(
             *(
                 "Partitions under min ISR",
-                f"sum(kafka_server_replicamanager_underminisrpartitioncount{{{_OF}}})",
+                f"sum(kafka_server_replicamanager_underminisrpartitioncount{{{OF}}})",
                 "partitions",
             ),
             says="0. Producers with acks=all are refused there.",
         ),
         Panel(
             "Under-replicated partitions",
-            f"sum by (node) (kafka_server_replicamanager_underreplicatedpartitions{{{_OF}}})",
+            f"sum by (node) (kafka_server_replicamanager_underreplicatedpartitions{{{OF}}})",
             "{{node}}",
             says="0, but for restarts. By the broker that leads them; the one that is behind is another one.",
         ),
         Panel(
             "Partitions at min ISR",
-            f"sum(kafka_server_replicamanager_atminisrpartitioncount{{{_OF}}})",
+            f"sum(kafka_server_replicamanager_atminisrpartitioncount{{{OF}}})",
             "partitions",
             says="One more replica lost, and producers are refused.",
         ),
         Panel(
             "Records in",
-            f"sum by (node) (rate(kafka_server_brokertopicmetrics_messagesin_total{{{_OF}}}{_RATE}))",
+            f"sum by (node) (rate(kafka_server_brokertopicmetrics_messagesin_total{{{OF}}}{RATE}))",
             "{{node}}",
             "cps",
         ),
         Panel(
             "Bytes in",
-            f"sum by (node) (rate(kafka_server_brokertopicmetrics_bytesin_total{{{_OF}}}{_RATE}))",
+            f"sum by (node) (rate(kafka_server_brokertopicmetrics_bytesin_total{{{OF}}}{RATE}))",
             "{{node}}",
             "Bps",
         ),
         Panel(
             "Bytes out",
-            f"sum by (node) (rate(kafka_server_brokertopicmetrics_bytesout_total{{{_OF}}}{_RATE}))",
+            f"sum by (node) (rate(kafka_server_brokertopicmetrics_bytesout_total{{{OF}}}{RATE}))",
             "{{node}}",
             "Bps",
         ),
         Panel(
             "Leaders",
-            f"kafka_server_replicamanager_leadercount{{{_OF}}}",
+            f"kafka_server_replicamanager_leadercount{{{OF}}}",
             "{{node}}",
             says="About the same for each broker; `fab leaders.restore` gives partitions back to their preferred leaders.",
         ),
-        Panel("Replicas", f"kafka_server_replicamanager_partitioncount{{{_OF}}}", "{{node}}"),
+        Panel("Replicas", f"kafka_server_replicamanager_partitioncount{{{OF}}}", "{{node}}"),
         Panel(
             "Replicas that fell out of sync",
-            f"sum by (node) (rate(kafka_server_replicamanager_isrshrinks_total{{{_OF}}}{_RATE}))",
+            f"sum by (node) (rate(kafka_server_replicamanager_isrshrinks_total{{{OF}}}{RATE}))",
             "{{node}}",
             "cps",
         ),
         Panel(
             "Unclean elections",
-            f"sum(kafka_controller_controllerstats_uncleanleaderelections_total{{{_OF}}})",
+            f"sum(kafka_controller_controllerstats_uncleanleaderelections_total{{{OF}}})",
             "since the start",
             says="Each of them lost acknowledged records.",
         ),
@@ -120,38 +93,38 @@ CLUSTER = Board(
         ),
         Panel(
             "Fenced brokers",
-            f"max(kafka_controller_kafkacontroller_fencedbrokercount{{{_OF}}})",
+            f"max(kafka_controller_kafkacontroller_fencedbrokercount{{{OF}}})",
             "brokers",
             mode="kraft",
         ),
         Panel(
             "Records that a voter is behind",
-            f"scalar(max(kafka_server_raft_log_end_offset{{{_OF}}})) - kafka_server_raft_log_end_offset{{{_OF}}}",
+            f"scalar(max(kafka_server_raft_log_end_offset{{{OF}}})) - kafka_server_raft_log_end_offset{{{OF}}}",
             "{{node}}",
             mode="kraft",
         ),
         Panel(
             "Age of the metadata that a broker has applied",
-            f"kafka_server_broker_metadata_last_applied_record_lag_ms{{{_OF}}}",
+            f"kafka_server_broker_metadata_last_applied_record_lag_ms{{{OF}}}",
             "{{node}}",
             "ms",
             mode="kraft",
         ),
         Panel(
             "ZooKeeper: requests that wait",
-            f"zookeeper_outstandingrequests{{{_OF}}}",
+            f"zookeeper_outstandingrequests{{{OF}}}",
             "{{node}}",
             mode="zookeeper",
         ),
         Panel(
-            "ZooKeeper: latency", f"zookeeper_avgrequestlatency{{{_OF}}}", "{{node}}", "ms", mode="zookeeper"
+            "ZooKeeper: latency", f"zookeeper_avgrequestlatency{{{OF}}}", "{{node}}", "ms", mode="zookeeper"
         ),
         Panel(
-            "ZooKeeper: connections", f"zookeeper_numaliveconnections{{{_OF}}}", "{{node}}", mode="zookeeper"
+            "ZooKeeper: connections", f"zookeeper_numaliveconnections{{{OF}}}", "{{node}}", mode="zookeeper"
         ),
         Panel(
             "Brokers without a session",
-            f'count(kafka_server_sessionexpirelistener_sessionstate{{{_OF}, state!="CONNECTED"}}) or vector(0)',
+            f'count(kafka_server_sessionexpirelistener_sessionstate{{{OF}, state!="CONNECTED"}}) or vector(0)',
             "brokers",
             mode="zookeeper",
         ),
@@ -163,7 +136,7 @@ NODE = Board(
     (
         Panel(
             "Processor",
-            f"rate(process_cpu_seconds_total{{{_NODE}}}{_RATE})",
+            f"rate(process_cpu_seconds_total{{{_NODE}}}{RATE})",
             "{{node}}",
             "percentunit",
             says="1 is one processor.",
@@ -177,7 +150,7 @@ NODE = Board(
         ),
         Panel(
             "Time in garbage collection",
-            f"sum by (node) (rate(jvm_gc_collection_seconds_sum{{{_NODE}}}{_RATE}))",
+            f"sum by (node) (rate(jvm_gc_collection_seconds_sum{{{_NODE}}}{RATE}))",
             "{{node}}",
             "percentunit",
         ),
@@ -204,7 +177,7 @@ NODE = Board(
         ),
         Panel(
             "Requests",
-            f"sum by (node, request) (rate(kafka_network_requestmetrics_requests_total{{{_NODE}}}{_RATE}))",
+            f"sum by (node, request) (rate(kafka_network_requestmetrics_requests_total{{{_NODE}}}{RATE}))",
             "{{node}} {{request}}",
             "reqps",
         ),
@@ -243,7 +216,7 @@ NODE = Board(
     ),
     of_node=True,
 )
-BOARDS = (CLUSTER, NODE)
+BOARDS = (CLUSTER, NODE, TOPICS)
 WIDTH, HEIGHT, ACROSS = 8, 8, 3
 """Of Grafana's grid, which has 24 columns."""
 
@@ -287,7 +260,7 @@ def _variables(board: Board) -> Sequence[dict[str, Any]]:
 
     source = {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
     found = [source, labels("cluster", f'up{{job="{JOB}"}}')]
-    return [*found, labels("node", f"up{{{_OF}}}", many=True)] if board.of_node else found
+    return [*found, labels("node", f"up{{{OF}}}", many=True)] if board.of_node else found
 
 
 def _panel(number: int, panel: Panel) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from kafab.metrics.alerts import ALERTS, STEP, Alert, Case
+from kafab.metrics.alerting import STEP, Alert, Case
+from kafab.metrics.alerts import ALERTS
 from kafab.model import Cluster, Node
 
 JOB = "kafab"
@@ -65,8 +66,8 @@ def configuration(folder: str, step: int = STEP) -> str:
     )
 
 
-def rules(alerts: Sequence[Alert] = ALERTS) -> str:
-    """Return the rules of all alerts, the same for every cluster."""
+def rules(alerts: Sequence[Alert]) -> str:
+    """Return the rules of these alerts, the same for every cluster."""
     return _HEAD + _text({"groups": [{"name": JOB, "rules": [_rule(alert) for alert in alerts]}]})
 
 
@@ -84,14 +85,15 @@ def _rule(alert: Alert) -> dict[str, Any]:
     }
 
 
-def rule_tests(rule_file: str, alerts: Sequence[Alert] = ALERTS) -> str:
+def rule_tests(rule_file: str, alerts: Sequence[Alert]) -> str:
     """Return the tests of the rules for ``promtool test rules``: each alert fires where it must, and is silent where it must be."""
     found = [
         _test(alert, case, fires=fires)
         for alert in alerts
         for case, fires in ((alert.fires, True), (alert.silent, False))
     ]
-    return _HEAD + _text({"rule_files": [rule_file], "evaluation_interval": f"{STEP}s", "tests": found})
+    step = min(case.step for alert in alerts for case in (alert.fires, alert.silent))
+    return _HEAD + _text({"rule_files": [rule_file], "evaluation_interval": f"{step}s", "tests": found})
 
 
 def _test(alert: Alert, case: Case, *, fires: bool) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _test(alert: Alert, case: Case, *, fires: bool) -> dict[str, Any]:
     expected = [{"labels": "{}", "value": 1 if fires else 0}]
     return {
         "name": f"{alert.name} {'fires' if fires else 'is silent'}",
-        "interval": f"{STEP}s",
+        "interval": f"{case.step}s",
         "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
         "promql_expr_test": [{"expr": count, "eval_time": f"{case.at}s", "exp_samples": expected}],
     }

@@ -18,6 +18,7 @@ from kafab.config.catalogue.definitions import catalogue
 from kafab.config.properties import broker_properties
 from kafab.errors import Failed
 from kafab.model import Endpoint
+from kafab.ops.check.figures import THROTTLES
 from kafab.testing.kafka import FakeKafka
 from kafab.unknown import Unknown
 
@@ -31,6 +32,8 @@ class FakeAdmin:
         self._kafka = kafka
         self.lagging: set[int] = set()
         self.is_through_ssh = False
+        self.moving: set[tuple[str, int]] = set()
+        """Partitions that are being moved."""
         self._deleted: dict[str, set[int]] = {}
         self.calls: list[tuple[str, str]] = []
         """(method, topic) of every change that was asked for."""
@@ -100,8 +103,9 @@ class FakeAdmin:
         known = catalogue(kafka.cluster.version).known
         defaults = {name: one.default for name, one in known.items() if one.default is not None}
         found = {}
-        for name in known if keys is None else [key for key in keys if key in known]:
-            secret = known[name].type == "password"
+        set_now = kafka.dynamic.get(broker, {}).keys() | kafka.dynamic.get(None, {}).keys()
+        for name in known if keys is None else [key for key in keys if key in known or key in set_now]:
+            secret = name in known and known[name].type == "password"
             places = tuple(
                 Running(name, None if secret else values[name], source)
                 for source, values in (
@@ -190,7 +194,8 @@ class FakeAdmin:
         self.calls.append(("alter_broker_configs", ",".join(values)))
         if isinstance(seen := self.metadata(at), Unknown):
             return seen
-        fixed = sorted(values.keys() - set(catalogue(self._kafka.cluster.version).changeable))
+        changeable = {*catalogue(self._kafka.cluster.version).changeable, *THROTTLES}
+        fixed = sorted(values.keys() - changeable)
         self._refuse(
             f"alter broker {broker}", bool(fixed), f"Cannot update these configs dynamically: {fixed}"
         )
@@ -232,6 +237,11 @@ class FakeAdmin:
             if broker in self._kafka.registrations
             for behind in (broker in self.lagging and broker != p.leader,)
         )
+
+    def reassigning(self) -> frozenset[tuple[str, int]] | Unknown:
+        """Return what a test has said, where a broker answers."""
+        seen = self.metadata()
+        return seen if isinstance(seen, Unknown) else frozenset(self.moving)
 
     def produce(
         self,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kafab.cluster.metadata import Metadata
-from kafab.groups.values import CLASSIC, At, Commit, Ends, Group, Listed, Listing
+from kafab.groups.values import CLASSIC, GONE, At, Commit, Ends, Group, Listed, Listing
 from kafab.unknown import Unknown
 
 
@@ -77,7 +77,7 @@ class FakeGroups:
     def ends(self, metadata: Metadata, partitions: Collection[At]) -> Mapping[At, Ends | Unknown]:
         """Return them; a partition that is there and has none here is without a leader."""
         there = {(one.topic, one.number) for one in metadata.partitions}
-        why = {at: "it has no leader" if at in there else "there is no such partition" for at in partitions}
+        why = {at: "it has no leader" if at in there else GONE for at in partitions}
         return {at: self.logs.get(at, Unknown(why[at])) for at in partitions}
 
     def since(

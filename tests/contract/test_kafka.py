@@ -25,6 +25,7 @@ from kafab.cluster.metadata import Controller, Member, Metadata, Produced, Sourc
 from kafab.errors import Failed
 from kafab.findings import Severity
 from kafab.model import Endpoint, Version
+from kafab.ops.check.figures import THROTTLES
 from kafab.ops.check.verify import verify
 from kafab.unknown import Unknown
 from tests.access_by_hand import check_without_authorizer
@@ -264,6 +265,24 @@ def test_a_brokers_value_is_set_and_taken_away(kafka: World) -> None:
         seen.append((one.value if value else None, one.source))
     assert seen[0] == ("11", Source.BROKER)
     assert seen[1][1] is not Source.BROKER
+
+
+def test_a_limit_of_replication_is_told_until_it_is_taken_away(kafka: World) -> None:
+    """No file has it, and the broker on which it was set tells it as dynamic; no other one does."""
+    first, second, _ = kafka.cluster.brokers
+    seen: list[list[Source]] = []
+    for value in ("1000000", None):
+        assert kafka.admin.alter_broker_configs(first.id, first.endpoint, {THROTTLES[0]: value}) is None
+        for node in (first, second):
+            found = kafka.admin.broker_configs(node.id, node.endpoint, THROTTLES)
+            assert not isinstance(found, Unknown)
+            seen.append([one.source for one in found.values() if one.source.dynamic])
+    assert seen == [[Source.BROKER], [], [], []]
+
+
+def test_nothing_is_moved_where_nobody_asked_for_it(kafka: World) -> None:
+    """The controller of either mode is found, and says that no partition is on its way."""
+    assert kafka.admin.reassigning() == frozenset()
 
 
 def test_a_value_that_needs_a_restart_is_refused(kafka: World) -> None:

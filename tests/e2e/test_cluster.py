@@ -121,7 +121,7 @@ def test_nodes_show_their_metrics(lab: Lab) -> None:
 def test_every_panel_has_data(lab: Lab, tmp_path: Path) -> None:
     """What a dashboard asks a Prometheus of this cluster it gets an answer to, also where nothing has happened yet."""
     with watching(lab.cluster, tmp_path, hurry=12) as watcher:
-        check_panels(watcher, lab.cluster)
+        check_panels(watcher, lab)
 
 
 @pytest.mark.parametrize("lab", [SHAPED[VERSIONS[0]]], indirect=True)

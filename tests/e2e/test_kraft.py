@@ -28,7 +28,7 @@ from tests.fab import Fab
 from tests.group_checks import check_life_of_a_group, check_what_kafka_answers
 from tests.labs import LocalLab
 from tests.metrics_checks import check_metrics
-from tests.prometheus_checks import check_panels, watching
+from tests.prometheus_checks import check_panels, check_throttle_left_behind, watching
 from tests.set_online import check_that_a_property_is_set_online, shown
 from tests.two_listeners import (
     check_that_brokers_use_the_internal_one,
@@ -153,7 +153,14 @@ def test_nodes_show_their_metrics(lab: Lab) -> None:
 def test_every_panel_has_data(lab: Lab, tmp_path: Path) -> None:
     """What a dashboard asks a Prometheus of this cluster it gets an answer to, also where nothing has happened yet."""
     with watching(lab.cluster, tmp_path, hurry=12) as watcher:
-        check_panels(watcher, lab.cluster)
+        check_panels(watcher, lab)
+
+
+@pytest.mark.xdist_group("kraft lab")
+def test_throttle_that_was_left_behind_fires_its_alert(lab: Lab, tmp_path: Path) -> None:
+    """A limit of replication is warned of as long as nothing is moved below it."""
+    with watching(lab.cluster, tmp_path, hurry=600) as watcher:
+        check_throttle_left_behind(watcher, lab)
 
 
 @pytest.mark.xdist_group("kraft lab")

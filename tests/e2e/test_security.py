@@ -4,7 +4,9 @@ import os
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,17 @@ def test_walls_stand(combined: Secure) -> None:
     found = combined.findings()
     assert {check.partition(".")[2] for check in found if check.startswith("walls.")} == WALLS
     assert {severity for severities in found.values() for severity in severities} == {"OK"}
+
+
+@ON_COMBINED
+def test_figures_have_the_ends_of_certificates(combined: Secure) -> None:
+    """A run that logs in by TLS and a password reads every part, and of each node until when its certificate is good."""
+    told = combined.fab.must("observe.textfile", "--json").document
+    name = "kafab_certificate_expiry_timestamp_seconds"
+    ends = {one["labels"]["node"]: one["value"] for one in told["figures"] if one["name"] == name}
+    year = timedelta(days=365).total_seconds()
+    assert (told["unknown"], sorted(ends)) == ([], [node.name for node in combined.cluster.nodes])
+    assert all(time.time() + year < end < time.time() + 2 * year for end in ends.values())
 
 
 @ON_ENSEMBLE

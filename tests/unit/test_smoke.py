@@ -38,7 +38,8 @@ from kafab.events import Event, Waiting, silent
 from kafab.findings import Finding, Report, Severity
 from kafab.inventory.fleet import Member
 from kafab.model import Cluster, Endpoint
-from kafab.ops.check.smoke import Limits, Smoked, alone, smoke
+from kafab.ops.alone import alone
+from kafab.ops.check.smoke import Limits, Smoked, smoke
 from kafab.ops.world import World
 from kafab.screens.console import Console
 from kafab.screens.smoke import document, show
@@ -338,16 +339,16 @@ def test_hanging_cluster_delays_no_other(worlds: Worlds) -> None:
 def test_second_run_is_refused_and_told_who_holds_the_lock(tmp_path: Path) -> None:
     """Two runs over the same words do not pile up; the order of the words does not matter."""
     a, b = tmp_path / "a", tmp_path / "b"
-    with alone(tmp_path, [a, b], "ann on desk (pid 7)"):  # noqa: SIM117  # the one in the other
-        with pytest.raises(Locked, match=r"ann on desk \(pid 7\)"), alone(tmp_path, [b, a], "bob"):
+    with alone(tmp_path, "smoke", [a, b], "ann on desk (pid 7)"):  # noqa: SIM117  # the one in the other
+        with pytest.raises(Locked, match=r"ann on desk \(pid 7\)"), alone(tmp_path, "smoke", [b, a], "bob"):
             pass
 
 
 def test_run_over_other_words_is_not_refused(tmp_path: Path) -> None:
     """Two lines of cron with two folders may be at work at the same time, and one after the other with the same."""
-    with alone(tmp_path, [tmp_path / "a"], "ann"), alone(tmp_path, [tmp_path / "b"], "ann"):
+    with alone(tmp_path, "smoke", [tmp_path / "a"], "ann"), alone(tmp_path, "smoke", [tmp_path / "b"], "ann"):
         pass
-    with alone(tmp_path, [tmp_path / "a"], "ann"):
+    with alone(tmp_path, "smoke", [tmp_path / "a"], "ann"):
         pass
 
 
@@ -355,7 +356,7 @@ def test_folder_for_the_lock_that_cannot_be_made_is_told(tmp_path: Path) -> None
     """Without a lock nothing runs, and the hint says what to set."""
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(Failed, match="cannot be made") as failed, alone(file, [], "ann"):
+    with pytest.raises(Failed, match="cannot be made") as failed, alone(file, "smoke", [], "ann"):
         pass
     assert "KAFAB_HOME" in str(failed.value.hint)
 

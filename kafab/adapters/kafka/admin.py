@@ -204,6 +204,13 @@ class ClientsAdmin:
             return Unknown("log directories: " + "; ".join(silent))
         return tuple(state for broker, answer in answers.items() for state in _replicas(broker, answer))
 
+    def reassigning(self) -> frozenset[tuple[str, int]] | Unknown:
+        """Ask all of them: in ZooKeeper mode only the controller knows, in KRaft mode each broker passes the question on to it."""
+        answer: frozenset[tuple[str, int]] | Unknown = self._brokers().ask_any(
+            self._endpoints, _moving_request, _TIMEOUT, read=_moving
+        )
+        return answer
+
     def produce(
         self, topic: str, records: Mapping[int, Sequence[bytes]], *, timeout: timedelta
     ) -> Produced | Unknown:
@@ -368,6 +375,22 @@ def _folders(response: Any) -> dict[str, str | None] | Unknown:
         found.log_dir: for_code(found.error_code).__name__ if found.error_code else None
         for found in response.results
     }
+
+
+def _moving_request() -> Any:
+    from kafka.protocol.admin import ListPartitionReassignmentsRequest
+
+    return ListPartitionReassignmentsRequest(timeout_ms=int(_TIMEOUT.total_seconds() * 1000), topics=None)
+
+
+def _moving(response: Any) -> frozenset[tuple[str, int]] | Unknown:
+    from kafka.errors import for_code
+
+    if response.error_code:
+        return Unknown(response.error_message or for_code(response.error_code).__name__)
+    return frozenset(
+        (topic.name, one.partition_index) for topic in response.topics for one in topic.partitions
+    )
 
 
 def _metadata(response: Any) -> Metadata:

@@ -20,6 +20,7 @@ from kafab.groups import coordinating
 from kafab.groups.values import (
     CLASSIC,
     CONSUMER,
+    GONE,
     SHARE,
     At,
     Commit,
@@ -192,7 +193,7 @@ class KafkaGroups:
             found[name] |= dict.fromkeys(led[broker], answer) if silent else messages.offsets(answer)
         known = {(one.topic, one.number) for one in metadata.partitions}
         for at in partitions:
-            reason = "it has no leader" if at in known else "there is no such partition"
+            reason = "it has no leader" if at in known else GONE
             for answers in found.values():
                 answers.setdefault(at, Unknown(reason))
         return found

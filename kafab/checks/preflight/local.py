@@ -20,6 +20,7 @@ from kafab.unknown import Unknown
 TIMEOUT = timedelta(seconds=60)
 """For a host whose name service is dead: 5 s a name, side by side, beside everything else."""
 KIB = 1024
+_CLOCK = Cmd("echo", "clock", Raw("$(date +%s.%N)"))
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,35 @@ def probe(host: Host, nodes: Sequence[Node], names: Sequence[str]) -> Script:
     calls += [Cmd("names", *names)] if names else []
     calls += [Cmd("addresses")] if any(chosen(node) for node in nodes) else []
     observed = observation.observation(host, dict.fromkeys(nodes, ()))
-    calls.append(Cmd("echo", "clock", Raw("$(date +%s.%N)")))
+    calls.append(_CLOCK)
     own = asking(("holder", "machine"), *calls, timeout=TIMEOUT)
     return Script(observed.text + own.text, TIMEOUT, observed.calls + own.calls)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What a timer asks a host for again and again: its clock, in seconds since the epoch, and where data directories lie."""
+
+    clock: float
+    places: Mapping[PurePosixPath, Place]
+
+
+def glance(nodes: Sequence[Node]) -> Script:
+    """Return the script that asks one host for the file systems of these nodes' data, and for its clock at the end."""
+    paths = dict.fromkeys(path for node in nodes for path in node.data_folders)
+    return asking(("machine",), Cmd("places", *paths), _CLOCK, timeout=TIMEOUT)
+
+
+def glanced(outcome: Outcome) -> Glance | Unknown:
+    """Read the answer to `glance`."""
+    lines = whole(outcome, "the script that asks for room and clock")
+    if isinstance(lines, Unknown):
+        return lines
+    try:
+        told = _told(lines)
+        return Glance(float(told["clock"][0]), _places(told))
+    except (ValueError, KeyError, IndexError) as error:
+        return Unknown(f"the answer of the script that asks for room and clock cannot be read: {error!r}")
 
 
 def chosen(node: Node) -> Mapping[str, str]:
@@ -129,12 +156,7 @@ def parse(host: Host, nodes: Sequence[Node], outcome: Outcome) -> Look | Unknown
 
 
 def _read(seen: HostFacts, lines: Sequence[str]) -> Look:
-    told: dict[str, list[str]] = {}
-    for line in lines:
-        word, _, value = line.partition(" ")
-        if word not in _WORDS:
-            raise ValueError(f"unexpected line {word!r}")
-        told.setdefault(word, []).append(value)
+    told = _told(lines)
     kernel, architecture = told["uname"][0].split()
     return Look(
         facts=seen,
@@ -154,6 +176,17 @@ def _read(seen: HostFacts, lines: Sequence[str]) -> Look:
         if "noaddress" in told
         else frozenset(str(ipaddress.ip_address(text)) for text in told.get("address", ())),
     )
+
+
+def _told(lines: Sequence[str]) -> dict[str, list[str]]:
+    """Return what stands behind each first word. Raises ValueError for one that no script prints."""
+    told: dict[str, list[str]] = {}
+    for line in lines:
+        word, _, value = line.partition(" ")
+        if word not in _WORDS:
+            raise ValueError(f"unexpected line {word!r}")
+        told.setdefault(word, []).append(value)
+    return told
 
 
 _WORDS = frozenset(

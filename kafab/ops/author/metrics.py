@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kafab.errors import Failed, UsageError
 from kafab.metrics import prometheus
+from kafab.metrics.alerts import FILES
 from kafab.metrics.dashboards import BOARDS, document
 from kafab.model import Cluster
 
@@ -22,8 +23,11 @@ def render(cluster: Cluster, out: Path) -> dict[Path, bool]:
     folder = out.absolute()
     texts = {
         folder / "targets" / f"{cluster.name}.json": prometheus.targets(cluster),
-        folder / "rules" / "kafab.yml": prometheus.rules(),
-        folder / "tests" / "kafab.yml": prometheus.rule_tests("../rules/kafab.yml"),
+        **{folder / "rules" / f"{name}.yml": prometheus.rules(alerts) for name, alerts in FILES.items()},
+        **{
+            folder / "tests" / f"{name}.yml": prometheus.rule_tests(f"../rules/{name}.yml", alerts)
+            for name, alerts in FILES.items()
+        },
         folder / "prometheus.yml": prometheus.configuration(str(folder)),
         **{folder / "dashboards" / f"{board.name}.json": document(board) for board in BOARDS},
     }

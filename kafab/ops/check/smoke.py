@@ -5,14 +5,11 @@ daemons and nobody waits for one that is late: what a run leaves at work reads o
 """
 
 import errno
-import fcntl
-import hashlib
-import os
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +18,7 @@ from threading import Thread
 from typing import TypeAlias
 
 from kafab.checks.smoke import UNFINISHED, UNUSABLE, UNVERIFIED, Checked
-from kafab.errors import Failed, KafabError, Locked, UsageError
+from kafab.errors import KafabError, UsageError
 from kafab.events import Emit, Waiting
 from kafab.findings import Finding, Report, Severity
 from kafab.inventory import InventoryError
@@ -38,8 +35,6 @@ _TICK = 0.1
 _SLOW = 10.0
 """Seconds after which a cluster is named: one that does not answer takes about as long."""
 _NO_MORE = (errno.EMFILE, errno.ENFILE)
-_STATED = 400
-"""Bytes of what the holder of the lock says of itself."""
 
 Open: TypeAlias = Callable[[Cluster], AbstractContextManager[World]]
 """Opens what a cluster is asked with, and closes it again."""
@@ -187,35 +182,3 @@ def _unusable(name: str, source: Path, error: UsageError) -> Finding:
     detail = f"the inventory cannot be used: {problems[0] if problems else error.message}{more}"
     hint = f"`fab inventory.check --cluster {shlex.quote(str(source))}` shows all of it"
     return Finding(UNUSABLE, name, Severity.UNKNOWN, detail, {"problems": problems}, hint)
-
-
-@contextmanager
-def alone(folder: Path, words: Collection[Path], owner: str) -> Iterator[None]:
-    """Let one run over the same folders and files be at work at a time. The kernel ends the lock with its process.
-
-    Raises Locked with who holds it, Failed where there can be no lock.
-    """
-    named = b"\0".join(sorted(os.fsencode(path) for path in words))
-    file = folder / "smoke" / f"{hashlib.sha256(named).hexdigest()[:16]}.lock"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Failed(
-            f"{error.filename or file} cannot be made: {error.strerror}",
-            hint="set KAFAB_HOME to a folder that you may write to",
-        ) from error
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, _STATED, 0).decode("utf-8", "replace").strip() or "somebody"
-            raise Locked(
-                f"the same smoke is at work: {holder}",
-                hint="wait for its end; with a --deadline below the time between two runs none meets the one before",
-            ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, owner.encode("utf-8", "replace")[:_STATED], 0)
-        yield
-    finally:
-        os.close(lock)

@@ -266,10 +266,10 @@ def _controller(node: Node, leader: Leader) -> str:
     return "leader" if leader == node.id else "follower"
 
 
-def findings(
+def standing(
     cluster: Cluster, world: World, looked: tuple[Desired, Observed] | None = None
-) -> tuple[Finding, ...]:
-    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`.
+) -> tuple[list[NodeStatus], Observed]:
+    """Return how each node stands, and what the hosts said; brokers are asked only for what may be set online.
 
     ``looked``: what the hosts of all nodes have said, where they were asked already.
     """
@@ -278,6 +278,17 @@ def findings(
     lines = _in_upgrade(cluster, observed, lines, world)
     if asked := _pending(cluster, lines):
         lines = _set_online(desired, observed, lines, see(cluster, world, Ask(running=asked)).running)
+    return lines, observed
+
+
+def findings(
+    cluster: Cluster, world: World, looked: tuple[Desired, Observed] | None = None
+) -> tuple[Finding, ...]:
+    """Check that each node runs, and runs what was deployed, on data of one cluster: the first findings of `verify`.
+
+    ``looked``: see `standing`.
+    """
+    lines, observed = standing(cluster, world, looked)
     silent = any(isinstance(found, Unknown) for found in observed.values())
     found = [_finding(line, silent) for line in lines]
     if upgrade := next((line.upgrade for line in lines if line.upgrade), ""):

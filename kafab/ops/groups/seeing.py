@@ -3,6 +3,7 @@
 A coordinator that does not answer makes its groups Unknown; it never makes the list shorter without a word.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,8 @@ from datetime import datetime
 from kafab.cluster.metadata import Metadata
 from kafab.errors import WHICH_RUN, NotTold, Unreachable, UsageError
 from kafab.groups.values import (
+    UNREAD,
+    At,
     Described,
     Group,
     Listed,
@@ -43,11 +46,12 @@ def _listing(world: World, metadata: Metadata) -> Listing:
 
 
 def describe(
-    world: World, name: str | None, now: datetime
+    world: World, name: str | None, now: datetime, most: int | None = None
 ) -> tuple[dict[str, Described | Unknown], Mapping[str, str]]:
     """Return the group of that name, all without one, by name; and why others may be missing in that list.
 
-    ``now`` is compared with the records' timestamps.
+    ``now`` is compared with the records' timestamps. For these a record is read of each partition with a lag: of ``most`` partitions, where
+    that is given, those of the topics in which a group has the most lag; the age of the others is `UNREAD`.
 
     Raises UsageError for a group that is not there, NotTold where a silent coordinator may have it, Unreachable.
     """
@@ -59,12 +63,14 @@ def describe(
     ends = world.offsets.ends(metadata, partitions(groups))
     parts = {group.name: places(group, ends) for group in groups}
     nexts = {(place.at, place.next) for part in parts.values() for place in part if place.next is not None}
-    times = world.offsets.written(metadata, [(at, offset) for at, offset in nexts if offset is not None])
+    if most is not None and len(nexts) > most:
+        nexts = _of_most_lag(parts, most)
+    times = world.offsets.written(metadata, nexts)
 
     def aged(place: Place) -> Place:
         if place.next is None:
             return place
-        written = times[place.at, place.next]
+        written = times.get((place.at, place.next), UNREAD)
         if written is None or isinstance(written, Unknown):
             return replace(place, behind=written)
         # A record may be younger than this machine's clock.
@@ -77,6 +83,24 @@ def describe(
         for each, answer in sorted(answers.items())
     }
     return described, {} if name is not None else found.silent
+
+
+def _of_most_lag(parts: Mapping[str, tuple[Place, ...]], most: int) -> set[tuple[At, int]]:
+    """Return what is read of each topic of a group, the one with the most lag first, as long as all of it is within ``most``."""
+    lags, nexts = (
+        defaultdict[tuple[str, str], int](int),
+        defaultdict[tuple[str, str], set[tuple[At, int]]](set),
+    )
+    for name, own in parts.items():
+        for place in own:
+            if place.next is not None:
+                lags[name, place.at[0]] += place.lag or 0
+                nexts[name, place.at[0]].add((place.at, place.next))
+    chosen: set[tuple[At, int]] = set()
+    for pair in sorted(lags, key=lambda pair: (-lags[pair], pair)):
+        if len(chosen | nexts[pair]) <= most:
+            chosen |= nexts[pair]
+    return chosen
 
 
 def unknown(found: Mapping[str, Described | Unknown]) -> bool:
