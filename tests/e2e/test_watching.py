@@ -23,6 +23,7 @@ from kafab.model import Cluster
 from tests.command_line import run_alone
 from tests.conftest import cannot_run, cluster_in
 from tests.fab import Done
+from tests.fab import Fab as Typed
 from tests.ports import ADDRESS, free_ports
 from tests.sshds import Sshd, sshd, until
 
@@ -41,6 +42,7 @@ scrape_configs:
       - targets: ['127.0.0.1:9']
 """
 AGENT = "scrape_configs:\n- job_name: somebody\nremote_write:\n- url: http://127.0.0.1:9/\n"
+WHOLE = {"prometheus.yml", "kafab/rules/kafab.yml", "kafab/targets/prod.json"}
 Fab = Callable[[int, Sequence[str]], Done]
 INVENTORY = {
     "kafka": {"version": "4.3.1"},
@@ -208,6 +210,16 @@ def test_plan_changes_nothing(site: Site, fab: Fab) -> None:
     told = fab(0, site.line("--plan")).out
     assert "+   - job_name: kafab" in told
     assert site.files() == {"prometheus.yml": OWN}
+
+
+def test_host_goes_on_when_kafab_is_killed(site: Site, fab: Fab) -> None:
+    """Killed while promtool is at work, a deploy comes to its end on the host, and leaves nothing beside the files."""
+    with Typed(site.home).start(*site.line()) as process:
+        assert until((site.etc / "kafab" / ".incoming" / "tests").exists)
+        process.kill()
+    assert until(lambda: set(site.files()) == WHOLE), site.files()
+    again = fab(0, site.line("--json")).document
+    assert (again["changes"], again["reload"], site.asks()) == ([], False, _nodes("prod"))
 
 
 def test_clusters_come_and_go(site: Site, fab: Fab, monkeypatch: pytest.MonkeyPatch) -> None:
