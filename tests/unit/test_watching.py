@@ -1,18 +1,24 @@
 """What a host with Prometheus gets of kafab: the lines in a configuration of somebody's own, and what has to be changed."""
 
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
 
-from kafab.errors import UsageError
+from kafab.command import Result, Script
+from kafab.errors import Failed, UsageError
 from kafab.inventory import outside
 from kafab.metrics import prometheus
 from kafab.metrics.alerts import ALERTS
 from kafab.metrics.configuration import BEGIN, END, NotEditableError, alertmanagers, edited, without
 from kafab.metrics.placing import File, Loaded, Place, Placing, Seen, Watcher, decide, loaded, read
 from kafab.model import Cluster, Host, Ssh
+from kafab.ops.hosts.watching import deploy
+from kafab.testing.fleet import FakeFleet
+from kafab.testing.kafka import FakeKafka
+from kafab.testing.world import FakeWorld
 from kafab.unknown import Unknown
 from tests.conftest import cluster_in
 
@@ -220,6 +226,42 @@ def test_answers_of_a_host_are_read() -> None:
     ]
     assert loaded(metrics, PLACE) == Loaded(good=False, since=1.5e9, rules=18, targets=6)
     assert loaded(["HTTP/1.0 401 Unauthorized\r"], PLACE) == Unknown("HTTP/1.0 401 Unauthorized")
+
+
+RUNS = ["program promtool", "program prometheus", "program bash", "process 7 99"]
+HAS = f"file 644 root:root 7.0 {b64encode(DEBIAN.encode()).decode()} {PLACE.config}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "error", "hint"),
+    [
+        ([], "it has no Prometheus", "apt-get install prometheus"),
+        (["program prometheus"], "it has no promtool", "apt-get install prometheus"),
+        (RUNS, f"it has no {PLACE.config}", "--config"),
+        ([*RUNS, HAS, "link /srv/p.yml"], "is a link to /srv/p.yml", "--config"),
+        ([*RUNS[:3], HAS], "no Prometheus runs there with", "systemctl start prometheus"),
+        (
+            [*RUNS, HAS],
+            "does not answer at http://127.0.0.1:9090/metrics: HTTP/1.0 401",
+            "without TLS and login",
+        ),
+        ([*RUNS, HAS, "unfit ann can"], "root writes only where it alone can write: ann can", "chown"),
+    ],
+)
+def test_host_that_is_not_fit_is_told_what_it_lacks(
+    lines: list[str], error: str, hint: str, cluster: Cluster
+) -> None:
+    """Nothing is sent to change a host whose Prometheus is missing, does not run, or could not be asked afterwards."""
+    answers = {"watcher": lines, "said": ["HTTP/1.0 401 Unauthorized"]}
+
+    def answer(script: Script) -> Result:
+        said = next(found for name, found in answers.items() if script.called(name))
+        return Result(0, "".join(f"{line}\n" for line in [*said, "end"]).encode(), "")
+
+    fleet = FakeFleet({"mon1": answer})
+    with pytest.raises(Failed) as caught:
+        deploy(cluster, Host("mon1", "mon1"), fleet, FakeWorld.of(FakeKafka(cluster)))
+    assert (error in str(caught.value), hint in str(caught.value.hint)) == (True, True), caught.value
 
 
 def test_host_may_be_of_the_cluster_or_any_other(cluster: Cluster) -> None:

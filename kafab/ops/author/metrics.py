@@ -14,11 +14,7 @@ def render(cluster: Cluster, out: Path) -> dict[Path, bool]:
     Returns each file and whether it is another one now. Several clusters can share a folder: only the file of targets is a cluster's own.
     Raises UsageError where no node shows metrics, Failed where the folder cannot be written.
     """
-    if not any(node.metrics_port for node in cluster.nodes):
-        raise UsageError(
-            f"no node of {cluster.name} shows metrics: its inventory has no observe.jmx",
-            hint="add `observe: {jmx: {}}` to it, then: fab deploy restart --pending",
-        )
+    refuse_unobserved(cluster)
     folder = out.absolute()
     texts = {
         folder / "targets" / f"{cluster.name}.json": prometheus.targets(cluster),
@@ -34,6 +30,15 @@ def render(cluster: Cluster, out: Path) -> dict[Path, bool]:
             f"{error.filename or folder} cannot be written: {error.strerror}",
             hint="--out names another folder",
         ) from error
+
+
+def refuse_unobserved(cluster: Cluster) -> None:
+    """Raise UsageError where no node shows metrics."""
+    if not any(node.metrics_port for node in cluster.nodes):
+        raise UsageError(
+            f"no node of {cluster.name} shows metrics: its inventory has no observe.jmx",
+            hint="add `observe: {jmx: {}}` to it, then: fab deploy restart --pending",
+        )
 
 
 def _written(file: Path, text: str) -> bool:

@@ -14,11 +14,12 @@ from pathlib import PurePosixPath
 
 from kafab.command import Cmd, Outcome, Result, Script, Word
 from kafab.errors import Failed, KafabError, Locked, OutcomeUnknown, Unreachable, UsageError
-from kafab.events import Note, Waiting
+from kafab.events import Note
 from kafab.interruption import AGAIN, interruptible
 from kafab.metrics import configuration, placing
 from kafab.metrics.placing import LIMIT, Loaded, Place, Placing, Seen, Watcher
 from kafab.model import Cluster, Host
+from kafab.ops.author.metrics import refuse_unobserved
 from kafab.ops.until import until
 from kafab.ops.world import World
 from kafab.ports import Fleet
@@ -88,11 +89,8 @@ def deploy(
     Raises UsageError where no node shows metrics; Unreachable; Locked; OutcomeUnknown where the connection was lost meanwhile; Failed
     where there is no Prometheus, or it or promtool does not take the files, and then the old ones are in their places.
     """
-    if not remove and not any(node.metrics_port for node in cluster.nodes):
-        raise UsageError(
-            f"no node of {cluster.name} shows metrics: its inventory has no observe.jmx",
-            hint="add `observe: {jmx: {}}` to it, then: fab deploy restart --pending",
-        )
+    if not remove:
+        refuse_unobserved(cluster)
     site = _Site(host, fleet, world, Place(_path(config), cluster.name))
     seen = _look(site)
     watcher = _usable(site, seen)
@@ -105,9 +103,11 @@ def deploy(
     try:
         found = placing.decide(cluster, site.place, seen, now, remove=remove)
     except configuration.NotEditableError as error:
+        lines = configuration.by_hand(str(site.place.folder))
+        way = "take kafab's lines out of it by hand" if remove else "add these lines to it"
         raise site.failed(
             f"{config} is left as it is: {error}",
-            hint=f"add these lines to it, then the same command again:\n{configuration.by_hand(str(site.place.folder))}",
+            hint=f"{way}, then the same command again:\n{lines}",
         ) from None
     if found.lost:
         told = f"alerts that are in {site.place.rules} and not in this kafab's rules: {few(found.lost)}"
@@ -146,7 +146,10 @@ def _usable(site: _Site, seen: Seen) -> Watcher:
             f"it has no {config}", hint="--config names the file that its Prometheus is started with"
         )
     if seen.unfit:
-        raise site.failed(f"root writes only where it alone can write: {seen.unfit}")
+        raise site.failed(
+            f"root writes only where it alone can write: {seen.unfit}",
+            hint="`chown root` or `chmod go-w` there mends it",
+        )
     if len(seen.files[config].text.encode(errors="surrogateescape")) >= LIMIT:
         raise site.failed(f"{config} has {LIMIT >> 20} MiB or more, which kafab does not read")
     if seen.watcher is None:
@@ -168,8 +171,7 @@ def _loaded(site: _Site, watcher: Watcher) -> Loaded | Unknown:
 
 def _exchange(site: _Site, watcher: Watcher, found: Placing, cluster: Cluster | None) -> None:
     """Exchange the files. Raises what came of it, where they are not exchanged."""
-    told = "promtool checks the files, and Prometheus reads them"
-    site.world.emit(Waiting(site.host.name, told, timedelta(), EXCHANGE_TIMEOUT))
+    site.world.emit(Note(site.host.name, "promtool checks the files, then Prometheus reads them"))
     answers: list[Outcome] = []
     script = _script(site, watcher, found, cluster)
     with interruptible(lambda: _state(site, answers)):

@@ -25,7 +25,11 @@ begin() {  # FOLDER CONFIG OWNER: nobody else is at it
   trap tidy EXIT
   tidy
 }
-mkdir_open() { umask 022; mkdir -p -- "$1"; }
+mkdir_open() {  # FOLDER of kafab's own: Prometheus' account comes into it
+  umask 022
+  mkdir -p -- "$1"
+  chmod 755 -- "$1"
+}
 tidy() { rm -rf -- "$folder/.incoming" "$folder/.before" "$config.kafab-new"; }
 same() {  # PATH SHA256|-: it is as it was looked at; - where there was none
   sum=-
@@ -66,7 +70,7 @@ places() {  # [FILE PLACE]...
   while [ "$#" -gt 0 ]; do
     case $1 in
       -) rm -f -- "$2" ;;
-      *) mkdir_open "${2%/*}"; mv -f -T -- "$1" "$2" ;;
+      *) [ "$2" = "$config" ] || mkdir_open "${2%/*}"; mv -f -T -- "$1" "$2" ;;
     esac
     shift 2
   done
@@ -87,7 +91,7 @@ loads() {  # PID START ADDRESS PORT PREFIX: that Prometheus reads its files anew
     alive "$1" "$2" || { echo "Prometheus has ended"; return 1; }
     sleep 0.1
   done
-  echo "Prometheus did not take its files: ${now:-it gives no answer}"
+  if [ -n "$now" ]; then echo "Prometheus did not take its files"; else echo "Prometheus gives no answer"; fi
   [ "$main" != "$1" ] || journalctl -u prometheus.service -n 5 -o cat --no-pager || :
   return 1
 }
