@@ -368,6 +368,8 @@ class Cluster:
     """The service account of every host under systemd."""
     security: Security | None = None
     """None: there is no authorizer, whatever protocols the listeners have."""
+    ssh: Ssh = field(default_factory=Ssh)
+    """How hosts are logged in to that say nothing of their own, and those that are none of the cluster's."""
     agent: AgentFile | None = None
     """What the nodes with a port for metrics run in their processes; None: nobody observes them."""
     protocol: str | None = None

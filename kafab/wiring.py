@@ -7,7 +7,7 @@ import getpass
 import os
 import platform
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from kafab.lab.local import LocalLab
 from kafab.lab.vagrant import VagrantLab
 from kafab.listeners import Protocol
 from kafab.login import Login
-from kafab.model import Cluster, Endpoint, Reach, Supervisor
+from kafab.model import Cluster, Endpoint, Host, Reach, Supervisor
 from kafab.ops.world import Operator
 from kafab.ports import (
     Access,
@@ -93,13 +93,20 @@ class Session:
         """Return SSH over the same connections, as root or as the login user."""
         return self._ssh.as_user(root=root)
 
+    def fleet_to(self, host: Host) -> Fleet:
+        """Return SSH, as root, to a host that may be none of the cluster's; whoever asks for it closes it."""
+        return self._dialled((host,), become=True)
+
     @cached_property
     def _ssh(self) -> "SshFleet":
+        return self._dialled(self.cluster.hosts, become=self.cluster.supervisor is Supervisor.SYSTEMD)
+
+    def _dialled(self, hosts: Sequence[Host], *, become: bool) -> "SshFleet":
         from kafab.adapters.ssh.fleet import SshFleet
 
         return SshFleet(
-            self.cluster.hosts,
-            become=self.cluster.supervisor is Supervisor.SYSTEMD,
+            hosts,
+            become=become,
             sudo_password=self._sudo_password or sudo_password_from(os.environ),
             accept_new_host_keys=self._accept_new_host_keys or os.environ.get(ACCEPT_NEW) == "1",
             emit=self.emit,

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: observe.render, observe.textfile."""
+"""Metrics for Prometheus: observe.render, observe.deploy, observe.textfile."""
 
 import os
 from contextlib import ExitStack
@@ -32,6 +32,44 @@ def render(_context: Context, out: str, json: bool = False) -> None:
     configuration = next(file for file in files if file.name == "prometheus.yml")
     then = f"promtool check config {configuration} && promtool test rules {tests}"
     console.data(document, "\n".join([*lines, f"to check them: {then}"]))
+
+
+@task(
+    positional=["host"],
+    help={
+        "host": "The host with Prometheus: [user@]host[:port], or one of the inventory by its name. ssh: of the inventory holds for it, too.",
+        "config": "The configuration that its Prometheus is started with, /etc/prometheus/prometheus.yml unless it is given.",
+        "remove": "Have it forget the cluster; with the last one the rules and the lines in the configuration go, too.",
+        "plan": "Show what would be changed there, and change nothing.",
+        "json": "Print one JSON document.",
+    },
+)
+def deploy(
+    _context: Context,
+    host: str,
+    *,
+    config: str | None = None,
+    remove: bool = False,
+    plan: bool = False,
+    json: bool = False,
+) -> None:
+    """Have Prometheus on a host watch the cluster: targets, alerts and a job, checked, loaded, and proven.
+
+    The old files stay where promtool does not take the new ones, and come back where Prometheus does not. Takes root or sudo there.
+    """
+    from contextlib import closing
+
+    from kafab.inventory import outside
+    from kafab.ops.hosts import watching
+    from kafab.screens.observe import watched_document, watched_text
+
+    session, console = CHAIN.session(), CHAIN.console(json=json)
+    cluster, at = session.cluster, outside.host(session.cluster, host)
+    with closing(session.fleet_to(at)) as fleet:
+        done = watching.deploy(
+            cluster, at, fleet, session, config=config or watching.CONFIG, remove=remove, plan=plan
+        )
+    console.data(watched_document(done, cluster.name), watched_text(done))
 
 
 @task(

@@ -23,7 +23,7 @@ from kafab.adapters.kafka.brokers import BrokerConnections
 from kafab.cluster.metadata import Metadata
 from kafab.metrics import prometheus
 from kafab.metrics.alerting import Alert
-from kafab.metrics.alerts import FILES
+from kafab.metrics.alerts import ALERTS
 from kafab.metrics.dashboards import BOARDS
 from kafab.model import Cluster
 from kafab.ops.author.metrics import render
@@ -170,9 +170,8 @@ def watching(cluster: Cluster, folder: Path, hurry: int) -> Iterator[Prometheus]
             "no prometheus on this machine; on Debian, as root: apt-get install prometheus (scripts/bootstrap --test does)"
         )
     render(cluster, folder)
-    for name, alerts in FILES.items():
-        quick = [hurried(alert, hurry) for alert in alerts]
-        (folder / "rules" / f"{name}.yml").write_text(prometheus.rules(quick))
+    quick = [hurried(alert, hurry) for alert in ALERTS]
+    (folder / "rules" / "kafab.yml").write_text(prometheus.rules(quick))
     file = folder / "kafab.prom"
     file.touch()
     (port,) = reserved_ports(1)

@@ -120,6 +120,7 @@ def _cluster(
         supervisor=Supervisor(top.get("supervisor")),
         user=_service_user(top),
         security=security.of(top.get("security")),
+        ssh=_ssh(None, top.get("ssh"), path.absolute().parent),
         agent=observing.agent(jmx, path.absolute().parent),
         lab=top.get("lab"),
         source=path,

@@ -184,21 +184,22 @@ def user(text: str) -> str:
 
 def gateway(text: str) -> str:
     """Return the bastions to go through, ``[user@]host[:port]``, in the order of the way, with commas between them."""
-    hops = [hop.strip(" ") for hop in text.split(",")]
-    for hop in hops:
-        _hop(hop)
+    hops = [each.strip(" ") for each in text.split(",")]
+    for each in hops:
+        hop(each)
     return ",".join(hops)
 
 
-def _hop(text: str) -> None:
+def hop(text: str) -> tuple[str | None, str, int | None]:
+    """Return the user, the address and the port of ``[user@]host[:port]``; None for what is left out."""
     found = re.fullmatch(
         r"(?:(?P<user>.+)@)?(?P<host>\[[^\]]*\]|[^:@]*)(?::(?P<port>[1-9]\d{0,4}))?", text, re.ASCII
     )
     if not found or int(found["port"] or 22) > 65535:
-        raise ValueError("expected a gateway like bastion.example.org or ops@bastion.example.org:2222")
+        raise ValueError("expected a host like bastion.example.org or ops@bastion.example.org:2222")
     if found["user"] is not None:
         user(found["user"])
-    address(found["host"])
+    return found["user"], address(found["host"]), int(found["port"]) if found["port"] else None
 
 
 def jvm_flag(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from kafab.metrics.alerting import STEP, Alert, Case
-from kafab.metrics.alerts import ALERTS
+from kafab.metrics.alerts import ALERTS, TESTED
 from kafab.model import Cluster, Node
 
 JOB = "kafab"
@@ -66,7 +66,7 @@ def configuration(folder: str, step: int = STEP) -> str:
     )
 
 
-def rules(alerts: Sequence[Alert]) -> str:
+def rules(alerts: Sequence[Alert] = ALERTS) -> str:
     """Return the rules of these alerts, the same for every cluster."""
     return _HEAD + _text({"groups": [{"name": JOB, "rules": [_rule(alert) for alert in alerts]}]})
 
@@ -83,6 +83,11 @@ def _rule(alert: Alert) -> dict[str, Any]:
             "command": alert.command,
         },
     }
+
+
+def test_files(rule_file: str) -> dict[str, str]:
+    """Return the files of tests of all rules, by name."""
+    return {name: rule_tests(rule_file, alerts) for name, alerts in TESTED.items()}
 
 
 def rule_tests(rule_file: str, alerts: Sequence[Alert]) -> str:

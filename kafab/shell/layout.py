@@ -92,3 +92,13 @@ LOST_AND_FOUND: Final = "lost+found"
 
 # In a unit's folder of drop-ins
 DROP_IN: Final = "kafab.conf"
+
+# In the folder of what Prometheus reads
+TARGETS: Final = "targets"
+"""The folder of files of targets, a file a cluster."""
+RULES: Final = "rules"
+TESTS: Final = "tests"
+"""The folder of the tests of rules, for promtool."""
+RULES_YML: Final = "kafab.yml"
+PROMETHEUS_YML: Final = "prometheus.yml"
+"""A whole configuration, for one that watches nothing else."""

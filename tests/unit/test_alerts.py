@@ -13,7 +13,7 @@ import yaml
 from kafab.errors import UsageError
 from kafab.metrics import prometheus
 from kafab.metrics.alerting import Alert
-from kafab.metrics.alerts import ALERTS, FILES, NODES
+from kafab.metrics.alerts import ALERTS, TESTED
 from kafab.metrics.dashboards import BOARDS, document
 from kafab.metrics.panels import Board
 from kafab.metrics.textfile import HELPS
@@ -45,10 +45,10 @@ def observed(folder: Path, controllers: str = "") -> Cluster:
     return replace(cluster, nodes=nodes, agent=AgentFile("0" * 64))
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", TESTED)
 def test_each_alert_fires_and_is_silent(name: str, tmp_path: Path, promtool: str) -> None:
     """Promtool finds each alert firing for its fault, and silent in a restart or a cluster that is well."""
-    code, said = told(tmp_path, promtool, FILES[name])
+    code, said = told(tmp_path, promtool, TESTED[name])
     assert code == 0, said
 
 
@@ -162,7 +162,7 @@ def test_rules_are_the_same_for_every_cluster(tmp_path: Path) -> None:
         for group in yaml.safe_load((tmp_path / "out/rules/kafab.yml").read_text())["groups"]
         for rule in group["rules"]
     ]
-    assert names == [alert.name for alert in NODES]
+    assert names == [alert.name for alert in ALERTS]
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)

@@ -17,7 +17,23 @@ NAMES = frozenset(value for name, value in vars(layout).items() if name.isupper(
 FOREIGN = frozenset(
     {
         # of the kernel, of Java, of a release, of ZooKeeper, of ssh
-        *("stat", "status", "cmdline", "fd", "fdinfo", "limits", "release", "bin", "java", "libs"),
+        *(
+            "stat",
+            "status",
+            "cmdline",
+            "comm",
+            "cwd",
+            "root",
+            "fd",
+            "fdinfo",
+            "limits",
+            "release",
+            "bin",
+            "java",
+            "libs",
+        ),
+        # of Prometheus
+        *("metrics", ".json"),
         *(
             "lib",
             "server",

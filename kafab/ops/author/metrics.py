@@ -4,7 +4,6 @@ from pathlib import Path
 
 from kafab.errors import Failed, UsageError
 from kafab.metrics import prometheus
-from kafab.metrics.alerts import FILES
 from kafab.metrics.dashboards import BOARDS, document
 from kafab.model import Cluster
 
@@ -15,18 +14,14 @@ def render(cluster: Cluster, out: Path) -> dict[Path, bool]:
     Returns each file and whether it is another one now. Several clusters can share a folder: only the file of targets is a cluster's own.
     Raises UsageError where no node shows metrics, Failed where the folder cannot be written.
     """
-    if not any(node.metrics_port for node in cluster.nodes):
-        raise UsageError(
-            f"no node of {cluster.name} shows metrics: its inventory has no observe.jmx",
-            hint="add `observe: {jmx: {}}` to it, then: fab deploy restart --pending",
-        )
+    refuse_unobserved(cluster)
     folder = out.absolute()
     texts = {
         folder / "targets" / f"{cluster.name}.json": prometheus.targets(cluster),
-        **{folder / "rules" / f"{name}.yml": prometheus.rules(alerts) for name, alerts in FILES.items()},
+        folder / "rules" / "kafab.yml": prometheus.rules(),
         **{
-            folder / "tests" / f"{name}.yml": prometheus.rule_tests(f"../rules/{name}.yml", alerts)
-            for name, alerts in FILES.items()
+            folder / "tests" / name: text
+            for name, text in prometheus.test_files("../rules/kafab.yml").items()
         },
         folder / "prometheus.yml": prometheus.configuration(str(folder)),
         **{folder / "dashboards" / f"{board.name}.json": document(board) for board in BOARDS},
@@ -38,6 +33,15 @@ def render(cluster: Cluster, out: Path) -> dict[Path, bool]:
             f"{error.filename or folder} cannot be written: {error.strerror}",
             hint="--out names another folder",
         ) from error
+
+
+def refuse_unobserved(cluster: Cluster) -> None:
+    """Raise UsageError where no node shows metrics."""
+    if not any(node.metrics_port for node in cluster.nodes):
+        raise UsageError(
+            f"no node of {cluster.name} shows metrics: its inventory has no observe.jmx",
+            hint="add `observe: {jmx: {}}` to it, then: fab deploy restart --pending",
+        )
 
 
 def _written(file: Path, text: str) -> bool:
