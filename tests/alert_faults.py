@@ -8,10 +8,11 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from kafab.shell.layout import METRICS
@@ -24,7 +25,7 @@ RECORDS = 1200
 """Of metadata: more than a voter may lag."""
 CHANGED = (
     *("retention.ms", "segment.ms", "flush.ms", "flush.messages", "delete.retention.ms"),
-    *("file.delete.delay.ms", "max.message.bytes", "segment.bytes"),
+    *("file.delete.delay.ms", "max.message.bytes"),
 )
 """Properties of a topic that may be any large number."""
 
@@ -142,7 +143,10 @@ def check_unclean_election(lab: LocalLab, watcher: Prometheus) -> None:
     names = {node.id: node.name for node in lab.cluster.brokers}
 
     def partition() -> Any:
-        return admin.list_topics("weak", timeout=10).topics["weak"].partitions[0]
+        while True:
+            # A client may ask a broker that has just been killed.
+            with suppress(KafkaException):
+                return admin.list_topics("weak", timeout=5).topics["weak"].partitions[0]
 
     with topic(lab, "weak", 1, *weak, replicas=2), healed(lab, watcher):
         found = partition()
