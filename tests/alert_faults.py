@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException
+import yaml
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from kafab.shell.layout import METRICS
@@ -175,6 +176,34 @@ def check_data_directory_lost(lab: LocalLab, watcher: Prometheus) -> None:
             folder.unlink()
             kept.rename(folder)
             lab.fab.must("restart", "--limit", node.name, "--no-canary")
+
+
+def check_figures_of_a_timer(lab: LocalLab, watcher: Prometheus) -> None:
+    """A group that falls behind, a node that is not restarted, a timer that stops, and a node that tells nothing are named.
+
+    What the timer wrote last grows old for ever, so nothing else can be checked behind it.
+    """
+    text = lab.inventory.read_text()
+    document = yaml.safe_load(text)
+    document["hosts"]["node2"]["broker"]["properties"] = {"log.cleaner.threads": 2}
+    consumer = Consumer({"bootstrap.servers": lab.cluster.bootstrap, "group.id": "slow"})
+    with topic(lab, "growing", 1), lab.rewritten(yaml.safe_dump(document, sort_keys=False)):
+        consumer.commit(offsets=[TopicPartition("growing", 0, 0)], asynchronous=False)
+        consumer.close()
+        lab.fab.must("deploy")
+        expected = of_cluster("KafkaGroupLagGrowing") | {("KafkaRestartPending", "node2/broker")}
+
+        def told() -> bool:
+            produce(lab, "growing", 100, 100)
+            watcher.write(lab)
+            return expected <= watcher.firing()
+
+        until(told)
+        watcher.fires(of_cluster("KafkaTextfileStale"))
+        kill(lab, "node3/broker")
+        watcher.write(lab)
+        watcher.fires(of_cluster("KafkaFiguresUnknown"))
+    lab.fab.must("deploy", "start")
 
 
 def of_cluster(*names: str) -> Alerts:

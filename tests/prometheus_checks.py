@@ -1,6 +1,7 @@
 """A real Prometheus over a cluster that runs: what it sees, and which alerts fire."""
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -39,6 +40,9 @@ Alerts: TypeAlias = set[tuple[str, str]]
 """Names of alerts, each with its node; "" for those of a cluster."""
 PATIENCE = 180.0
 THROTTLE = "KafkaThrottleLeftBehind"
+UNITS = {"m": 60, "h": 3600, "d": 86400}
+LONGEST = 10
+"""Seconds that an alert of tests waits at most: some wait a day."""
 OFTEN = 3
 """Seconds between two scrapes, and for each: on a busy machine one takes longer than a second."""
 
@@ -232,10 +236,14 @@ def _collector(file: Path) -> Iterator[str]:
 
 
 def hurried(alert: Alert, hurry: int) -> Alert:
-    """Return an alert whose times are all shorter: how long it waits, how old a process must be, how far it looks back."""
-    aged = alert.expr.replace("> 600", f"> {600 // hurry}")
-    looked = aged.replace("[10m]", f"[{max(600 // hurry, 4 * OFTEN)}s]")
-    return replace(alert, expr=looked, wait=alert.wait // hurry)
+    """Return an alert whose times are all shorter: how old something must be, how far it looks back, and how long it waits, `LONGEST` at most."""
+
+    def shorter(span: re.Match[str]) -> str:
+        return f"{max(int(span[1]) * UNITS[span[2]] // hurry, 4 * OFTEN)}s"
+
+    looked = re.sub(r"\b(\d+)([mhd])\b", shorter, alert.expr)
+    aged = looked.replace("> 600", f"> {600 // hurry}")
+    return replace(alert, expr=aged, wait=min(alert.wait // hurry, LONGEST))
 
 
 def until(look: Callable[[], bool], patience: float = PATIENCE) -> None:

@@ -1,6 +1,6 @@
 """Each alert of a node's own metrics is raised by a fault of a lab, and none fires on a cluster that is well; ZooKeeper's are elsewhere.
 
-Prometheus waits a sixtieth of each alert's time here. How long they wait in earnest, and that they are silent in a roll, other tests show.
+Prometheus waits a sixtieth of each alert's time here, ten seconds at most. How long they wait in earnest, and that they are silent in a roll, other tests show.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ FAULTS = (
     alert_faults.check_threads_that_stand_still,
     alert_faults.check_unclean_election,
     alert_faults.check_data_directory_lost,
+    alert_faults.check_figures_of_a_timer,
 )
 
 
