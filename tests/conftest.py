@@ -111,7 +111,7 @@ def cannot_run(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def promtool() -> str:
     """Return the program."""
     found = shutil.which("promtool")

@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from kafab.metrics import configuration, placing, prometheus
-from kafab.metrics.alerts import ALERTS
+from kafab.metrics.alerts import ALERTS, TESTED
 from kafab.metrics.placing import Loaded, Place, Seen, decide
 from kafab.model import Cluster
+from kafab.ops.author.metrics import render
 from tests.command_line import run_alone
 from tests.conftest import cannot_run, cluster_in
 from tests.fab import Done
@@ -219,6 +220,17 @@ def test_host_goes_on_when_kafab_is_killed(site: Site, fab: Fab) -> None:
     assert until(lambda: set(site.files()) == WHOLE), site.files()
     again = fab(0, site.line("--json")).document
     assert (again["changes"], again["reload"], site.asks()) == ([], False, _nodes("prod"))
+
+
+def test_tests_that_are_delivered_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promtool runs the files of tests as `observe.render` writes them, over all rules at once."""
+    monkeypatch.undo()
+    promtool = shutil.which("promtool") or cannot_run("no promtool on this machine")
+    files = [
+        str(file) for file in render(_observed(cluster_in(tmp_path)), tmp_path) if file.parent.name == "tests"
+    ]
+    done = subprocess.run([promtool, "test", "rules", *files], capture_output=True, text=True, check=False)
+    assert (done.returncode, len(files)) == (0, len(TESTED)), done.stdout + done.stderr
 
 
 def test_clusters_come_and_go(site: Site, fab: Fab, monkeypatch: pytest.MonkeyPatch) -> None:
