@@ -6,10 +6,12 @@ configuration file or a command line of these hosts sets for such a key is remov
 inventory is read for that. What is hidden too much costs a look at the host, what is hidden too little cannot be taken back.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from kafab.words import shown
 
@@ -45,34 +47,50 @@ _WORDS = (
     "user_",
     "storepass",
     "keypass",
+    "_pass",
+    ".pass",
+    "user.info",
+    "account.key",
+    "account_key",
+    "accountkey",
+    "superdigest",
 )
 """One of these is in each key that holds a secret, which is looked for from the key's beginning: a host may have sent a long one; ``user_NAME`` is that of PLAIN's users in a JAAS entry."""
-_KEY = rf"(?<![\w.$/-])(?=[\w.$/-]*(?:{'|'.join(map(re.escape, _WORDS))}))[\w.$/\[\]-]+"
+_KEY = (
+    rf"(?<![\w.$/-])(?=[\w.$/-]*(?:{'|'.join(map(re.escape, _WORDS))}))"
+    r"[\w.$/-]+(?:\[[\w.$/-]{0,40}\][\w.$/-]*){0,3}"
+)
+"""With few brackets: a key may begin behind each, and must not go on to the end of the line from every one."""
 _QUOTED = r"\"(?:[^\"\\\n]|\\.)*(?:\"|$)|\\\"(?:(?!\\\").)*(?:\\\"|$)|'[^'\n]*(?:'|$)"
 _HARMLESS = frozenset({"null", "[hidden]", '""', "''", HIDDEN, "[", "{"})
 
+_NO_KEY = "-----PRIVATE KEY *** -----"
+_END_OF_KEY = re.compile(r"^.*-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_OF_A_KEY = re.compile(r"[ \t]*[A-Za-z0-9+/=]{4,}[ \t]*(?:\\n)?\\?[ \t\r]*")
+"""A line of base64, which may go on in the next one as a property does."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FORMS = (
-    # A private key: whole, cut off at its end, cut off at its beginning.
+    # A private key: whole, or cut off at its end; see `_without_ends_of_keys` for one that is cut off at its beginning.
     (
         re.compile(
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+            r".*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+            re.DOTALL,
         ),
-        "-----PRIVATE KEY *** -----",
-    ),
-    (
-        re.compile(
-            r"(?:^[ \t]*[A-Za-z0-9+/=]{4,}[ \t]*\n)*^.*-----END [A-Z0-9 ]*PRIVATE KEY-----", re.MULTILINE
-        ),
-        "-----PRIVATE KEY *** -----",
+        _NO_KEY,
     ),
     (re.compile(r"(?i)\b(bearer|basic)[ \t]+[\w+/=.~-]{6,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*"), HIDDEN),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s'\"]*@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,30}://)[^\s'\"]*@"), rf"\1{HIDDEN}@"),
     # systemd shows what it gives to a process; nothing of that is needed to tell what is wrong.
-    (re.compile(r"(?m)^(\s*Environment=).+$"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?m)^([ \t]*Environment=)(?:.*\\\n(?:[ \t]*[#;].*\n)*)*.+$"), rf"\1{HIDDEN}"),
+    # What curl takes for a user and its password.
+    (re.compile(r"(?m)((?:^|[ \t])(?:-u|--user)[ \t=]*['\"]?[\w.@-]+:)[^\s'\"]+"), rf"\1{HIDDEN}"),
 )
 _INVALID = re.compile(rf"(?i)(invalid value )(.*?)( for configuration (?:{_KEY}))")
 _ELEMENT = re.compile(rf"(?i)(<(?:{_KEY})(?:\s[^<>]*)?>)([^<]+)")
+_NAMED = re.compile(rf"(?i)((?:{_KEY})\W{{1,12}}(?:name\W{{1,4}})?value\W{{1,6}})([^\"'<>\n]+)")
+"""A name and its value beside each other, as JSON, XML and YAML list settings."""
 _FLAG = re.compile(
     rf"(?im)((?:^|[\s'\"])-{{1,2}}(?=[\w.-]*(?:pass|{'|'.join(map(re.escape, _WORDS))}))[\w.-]+)(\n|[ \t]+)"
     rf"({_QUOTED}|(?<=\n).+|\S+)"
@@ -101,7 +119,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._values: set[str] = set()
-        self._known: re.Pattern[str] | None = None
+        self._known: tuple[re.Pattern[str], re.Pattern[str]] | None = None
 
     def learn(self, text: str) -> None:
         """Take the values of keys that hold secrets for secrets, wherever they stand. ``text`` is of a configuration or a command line."""
@@ -114,12 +132,18 @@ class Redactor:
         self._known = None
 
     def _learn(self, value: str) -> None:
-        if len(value) >= _LEARNED_FROM and value.lower() not in _HARMLESS and not value.isdecimal():
-            self._values.add(value)
+        meant = re.sub(r"\\(.)", r"\1", value)
+        for one in {value, meant}:
+            if len(one) >= _LEARNED_FROM and one.lower() not in _HARMLESS and not one.isdecimal():
+                self._values |= {one, json.dumps(one)[1:-1], quote(one, safe="")}
 
     def text(self, text: str) -> str:
         """Return a text without secrets, and with letters that do not print escaped, but for line breaks."""
-        return _printable(self._by_value(by_key(by_form(text))))
+        # A value with a blank or a comma is looked for first: behind a key less than all of it may be taken for the value. One
+        # that could be a key comes last: hidden first, it would take with it what others are found by.
+        apart, every = self._patterns()
+        text = apart.sub(HIDDEN, _COLOUR.sub("", text))
+        return _printable(every.sub(HIDDEN, by_key(by_form(text))))
 
     def value(self, value: T) -> T:
         """Return a value with the texts inside of it as `text` returns them: dataclasses, mappings, lists, tuples."""
@@ -127,11 +151,12 @@ class Redactor:
         kept: T = found
         return kept
 
-    def _by_value(self, text: str) -> str:
+    def _patterns(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
         if self._known is None:
             every = sorted(self._values, key=lambda one: (-len(one), one))
-            self._known = re.compile("|".join(map(re.escape, every)) or r"(?!)")
-        return self._known.sub(HIDDEN, text)
+            apart = [one for one in every if not re.fullmatch(r"[\w.$/\[\]-]+", one)]
+            self._known = _any(apart), _any(every)
+        return self._known
 
     def _inside(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -153,11 +178,27 @@ def _under(key: object, value: Any) -> Any:
     return HIDDEN if secret and value else value
 
 
+def _any(values: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, values)) or r"(?!)")
+
+
 def by_form(text: str) -> str:
     """Hide private keys, tokens, the users of URLs and environments."""
     for pattern, hidden in _FORMS:
         text = pattern.sub(hidden, text)
-    return text
+    return _without_ends_of_keys(text) if "-----END " in text else text
+
+
+def _without_ends_of_keys(text: str) -> str:
+    """Hide private keys whose beginning is cut off: the lines before their end. No expression does that in linear time."""
+    lines = list[str]()
+    for line in text.split("\n"):
+        if _END_OF_KEY.match(line):
+            while lines and _OF_A_KEY.fullmatch(lines[-1]):
+                lines.pop()
+            line = _END_OF_KEY.sub(_NO_KEY, line)  # noqa: PLW2901
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def by_key(text: str) -> str:
@@ -192,6 +233,7 @@ def _by_key(text: str) -> str:
     text = _LINE.sub(lambda found: f"{found[1]}{_kept(found[2])}", text)
     text = _ENTRY.sub(lambda found: f"{found[1]}{_kept(found[2])}", text)
     text = _INSIDE.sub(lambda found: f"{found[1]}{found[2]}{_kept(found[3])}", text)
+    text = _NAMED.sub(lambda found: f"{found[1]}{_kept(found[2])}", text)
     text = _ELEMENT.sub(rf"\g<1>{HIDDEN}", text)
     text = _FLAG.sub(rf"\g<1>\g<2>{HIDDEN}", text)
     return _PAIR.sub(_pair, text)

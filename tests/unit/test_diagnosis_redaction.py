@@ -1,9 +1,13 @@
 """Secrets in what was gathered: hidden by key, by form and by value, and nothing else is."""
 
+import re
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kafab.diagnosis.asking import PART_LIMIT
 from kafab.diagnosis.evidence import Line
 from kafab.diagnosis.redaction import HIDDEN, Redactor
 
@@ -36,6 +40,17 @@ FORMS = (
     "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIE\n{}",
     "Environment=KAFKA_OPTS=-Dx={} OTHER=1",
+    'Environment="KAFKA_OPTS=-Dx=1 \\\n# old\n  -Dy={} \\\n  -Dz=1"\nExecStart=/bin/x',
+    "ExecStartPost=curl -u admin:{} host.example",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n{}\n-----END PGP PRIVATE KEY BLOCK-----",
+    '{{"name": "ssl.key.password", "value": "{}"}}',
+    "- name: SSL_PASSWORD\n  value: {}",
+    "<name>ssl.key.password</name>\n<value>{}</value>",
+    "KEY_PASS={}",
+    "basic.auth.user.info=alice:{}",
+    "-Dzookeeper.DigestAuthenticationProvider.superDigest=super:{}",
+    "AccountName=a;AccountKey={};EndpointSuffix=x",
+    "\x1b[31mssl.key.password\x1b[0m=\x1b[32m{}\x1b[0m",
     "export DB_PASSWORD='{}'",
     "AWS_SECRET_ACCESS_KEY={}",
     "SCRAM-SHA-256=[salt=s,stored_key={},iterations=4096]",
@@ -69,6 +84,40 @@ def test_value_that_a_file_sets_is_hidden_wherever_it_stands(secret: str) -> Non
     redactor.learn(f"a=1\nssl.key.password={secret}\n")
     text = redactor.text(f"[t] WARN user gave <{secret}> (x)")
     assert text == "[t] WARN user gave <***> (x)"
+
+
+@pytest.mark.parametrize(
+    ("set_as", "logged"),
+    [
+        ("two words", "ssl.key.password=two words end"),
+        ("a\\:b\\\\cdef", "user gave a:b\\cdef"),
+        ('one"quote', 'body {"given": "one\\"quote"}'),
+        ("one/slash", "GET /x?given=one%2Fslash"),
+    ],
+)
+def test_value_is_hidden_as_it_is_written_elsewhere(set_as: str, logged: str) -> None:
+    """With blanks, behind its own key too; without a property's escapes; as JSON and a URL escape it."""
+    redactor = Redactor()
+    redactor.learn(f"ssl.key.password={set_as}\n")
+    hidden = redactor.text(logged)
+    assert not any(word in hidden for word in ("words", "cdef", "quote", "slash"))
+
+
+@pytest.mark.parametrize("ending", ["", "\r", " \\"])
+def test_end_of_a_key_whose_beginning_is_cut_off_is_hidden(ending: str) -> None:
+    """Lines of base64 before its end are the key's, with any line ends and where a property goes on in the next line."""
+    text = Redactor().text(f"a: 1\nAbCd{ending}\nEfGh{ending}\n-----END PRIVATE KEY-----\nb: 2")
+    assert text == "a: 1\n-----PRIVATE KEY *** -----\nb: 2"
+
+
+@pytest.mark.parametrize("repeated", ["AAAAAAAA\n", "user_[", "-D"])
+def test_text_that_is_made_to_take_long_does_not(repeated: str) -> None:
+    """A part of many short lines, or of lines of the greatest length, is looked through in a time that its square has no part in."""
+    text = (repeated * PART_LIMIT)[:PART_LIMIT]
+    lines = text if "\n" in text else "\n".join(re.findall(".{1,4000}", text))
+    begun = time.process_time()
+    Redactor().text(lines)
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(
