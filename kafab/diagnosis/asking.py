@@ -175,4 +175,6 @@ def read(said: bytes) -> Answer:
         elif line == END:
             whole = True
     close(None)
-    return Answer(tuple(part for part in parts if ".." not in part.name), clock, whole)
+    return Answer(
+        tuple(part for part in parts if ".." not in part.name and not part.name.endswith(".")), clock, whole
+    )

@@ -165,6 +165,20 @@ def test_file_that_is_there_is_not_overwritten(fab: Fab, cosmos: Cosmos, tmp_pat
     assert (fab("diagnose", "--out", str(archive)), archive.read_text(), cosmos.fleet.ran) == (2, "mine", [])
 
 
+def test_file_below_an_unknown_home_cannot_be_written(fab: Fab, capsys: pytest.CaptureFixture[str]) -> None:
+    """A ``~`` with a name that this machine has no user of is a name like others, and no fault of kafab's."""
+    code = fab("diagnose", "--out", "~no-such-user/a.tar.gz")
+    assert (code, "the archive cannot be written" in capsys.readouterr().err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["...tar.gz", "..tar.gz"])
+def test_names_in_the_archive_stay_below_its_folder(name: str, fab: Fab, tmp_path: Path) -> None:
+    """Whatever the file is called, none of its members is unpacked into the folder above."""
+    fab("diagnose", "--out", str(tmp_path / name))
+    with tarfile.open(tmp_path / name) as tar:
+        assert {one.split("/")[0] for one in tar.getnames()} & {".", ".."} == set()
+
+
 def test_ctrl_c_leaves_nothing(fab: Fab, cosmos: Cosmos, tmp_path: Path) -> None:
     """Neither the archive nor a part of it is there after an interruption; exit 130."""
 

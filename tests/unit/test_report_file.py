@@ -76,12 +76,15 @@ def test_what_is_no_report_stays(
     assert left(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("place", ["nowhere/a.html", "file/a.html"])
-def test_folder_that_takes_no_file_is_told_at_once(tmp_path: Path, place: str) -> None:
-    """A folder that is not there, or is none, is told with the file's name."""
+@pytest.mark.parametrize("place", ["nowhere/a.html", "file/a.html", "~no-such-user/a.html"])
+def test_folder_that_takes_no_file_is_told_at_once(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is not there, or is none, is told with the file's name; so is the home of nobody."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(Failed, match=r"a\.html: the report cannot be written"):
-        ReportFile(str(tmp_path / place))
+        ReportFile(place)
 
 
 def test_full_disk_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

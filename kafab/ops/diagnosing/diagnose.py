@@ -62,7 +62,7 @@ def diagnose(
         found = assemble(gather(cluster, limit, world, plain), draft)
         text = json.dumps(found.diagnosis.document, indent=2, ensure_ascii=False)
         files = {**found.files, "diagnosis.json": f"{text}\n"}
-        folder = file.path.name.removesuffix(ENDING) or called
+        folder = file.path.name.removesuffix(ENDING).strip(".") or called
         content = packed(folder, files, draft.operator.at)
         file.write(content)
     return Diagnosed(found.diagnosis, file.path, len(content), len(files))

@@ -16,7 +16,8 @@ class ArchiveFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser()
+        # Path.expanduser raises where a home is unknown.
+        self.path = Path(os.path.expanduser(path))  # noqa: PTH111
         _refuse(self.path)
         try:
             # 0600, whatever the umask says.

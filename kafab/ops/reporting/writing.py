@@ -21,7 +21,8 @@ class ReportFile:
     """
 
     def __init__(self, name: str) -> None:
-        self.path = Path(name).expanduser()
+        # Path.expanduser raises where a home is unknown.
+        self.path = Path(os.path.expanduser(name))  # noqa: PTH111
         _refuse_other(self.path)
         try:
             descriptor, beside = tempfile.mkstemp(
