@@ -114,6 +114,9 @@ _LEARNED_FROM = 6
 _IN_QUOTES = re.compile(r"=\s*\\?[\"']([^\"'\\]+)")
 
 
+_COULD_BE_A_KEY = re.compile(rf"(?i)^[\w.$/\[\]-]+$|{'|'.join(map(re.escape, _HINTS))}")
+
+
 class Redactor:
     """Hides secrets in texts. Values are learned first, from all texts that set them, and then hidden in every one."""
 
@@ -132,6 +135,8 @@ class Redactor:
         self._known = None
 
     def _learn(self, value: str) -> None:
+        if value.startswith("-----"):
+            return  # the first or the last line of a key, by which keys are found
         meant = re.sub(r"\\(.)", r"\1", value)
         for one in {value, meant}:
             if len(one) >= _LEARNED_FROM and one.lower() not in _HARMLESS and not one.isdecimal():
@@ -140,7 +145,7 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return a text without secrets, and with letters that do not print escaped, but for line breaks."""
         # A value with a blank or a comma is looked for first: behind a key less than all of it may be taken for the value. One
-        # that could be a key comes last: hidden first, it would take with it what others are found by.
+        # that could be a key, or has one in it, comes last: hidden first, it would take with it what others are found by.
         apart, every = self._patterns()
         text = apart.sub(HIDDEN, _COLOUR.sub("", text))
         return _printable(every.sub(HIDDEN, by_key(by_form(text))))
@@ -154,7 +159,7 @@ class Redactor:
     def _patterns(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
         if self._known is None:
             every = sorted(self._values, key=lambda one: (-len(one), one))
-            apart = [one for one in every if not re.fullmatch(r"[\w.$/\[\]-]+", one)]
+            apart = [one for one in every if not _COULD_BE_A_KEY.search(one)]
             self._known = _any(apart), _any(every)
         return self._known
 

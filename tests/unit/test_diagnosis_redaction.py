@@ -110,6 +110,24 @@ def test_end_of_a_key_whose_beginning_is_cut_off_is_hidden(ending: str) -> None:
     assert text == "a: 1\n-----PRIVATE KEY *** -----\nb: 2"
 
 
+def test_key_of_a_file_does_not_take_the_marks_of_others_with_it() -> None:
+    """A private key that goes on over a property's lines is learned without its first and last line, by which others are found."""
+    redactor = Redactor()
+    redactor.learn(
+        "ssl.keystore.key=-----BEGIN PRIVATE KEY----- \\\nAbCdEfGh \\\n-----END PRIVATE KEY-----\n"
+    )
+    text = redactor.text("-----BEGIN PRIVATE KEY-----\nIjKlMnOp\n-----END PRIVATE KEY-----\nAbCdEfGh")
+    assert text == "-----PRIVATE KEY *** -----\n***"
+
+
+@pytest.mark.parametrize("set_as", ["password", "set ssl.key.password="])
+def test_value_that_is_a_key_does_not_take_the_key_of_others_with_it(set_as: str) -> None:
+    """What stands behind the key is hidden all the same where a password is the word, and where a comment says how to set one."""
+    redactor = Redactor()
+    redactor.learn(f"# password: {set_as}\n")
+    assert "hunt3rZwei" not in redactor.text("set ssl.key.password=hunt3rZwei")
+
+
 @pytest.mark.parametrize("repeated", ["AAAAAAAA\n", "user_[", "-D"])
 def test_text_that_is_made_to_take_long_does_not(repeated: str) -> None:
     """A part of many short lines, or of lines of the greatest length, is looked through in a time that its square has no part in."""
