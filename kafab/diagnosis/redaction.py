@@ -126,7 +126,7 @@ class Redactor:
 
     def learn(self, text: str) -> None:
         """Take the values of keys that hold secrets for secrets, wherever they stand. ``text`` is of a configuration or a command line."""
-        for found in (each for one in (_LINE, _INSIDE, _PAIR, _FLAG) for each in one.finditer(text)):
+        for found in (each for one in (_LINE, _INSIDE, _PAIR, _FLAG, _NAMED) for each in one.finditer(text)):
             *_, key, value = found.groups()
             pieces = _IN_QUOTES.findall(value) if "jaas" in key.lower() else [value]
             for piece in pieces:

@@ -86,6 +86,13 @@ def test_value_that_a_file_sets_is_hidden_wherever_it_stands(secret: str) -> Non
     assert text == "[t] WARN user gave <***> (x)"
 
 
+def test_value_beside_its_name_is_learned() -> None:
+    """So YAML lists settings, and a log may have the value alone."""
+    redactor = Redactor()
+    redactor.learn("- name: SSL_PASSWORD\n  value: hunt3rZwei\n")
+    assert redactor.text("gave hunt3rZwei") == "gave ***"
+
+
 @pytest.mark.parametrize(
     ("set_as", "logged"),
     [
