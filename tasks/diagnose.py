@@ -24,6 +24,6 @@ def diagnose(_context: Context, out: str | None = None, limit: str | None = None
     from kafab.screens.diagnose import show_diagnosed
 
     session, console = CHAIN.session(), CHAIN.console(json=json)
-    file = Path(out).expanduser() if out else None
+    file = Path(out) if out else None
     done = run(session.cluster, limit, session, file, plain=lambda: session.fleet_as(root=False))
     show_diagnosed(console, done)
