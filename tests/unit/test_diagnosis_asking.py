@@ -119,7 +119,8 @@ def test_lines_and_parts_are_bounded(node: Node, shell: Shell) -> None:
 def test_threads_come_where_output_goes_without_a_jdk(node: Node, shell: Shell) -> None:
     """Where no jcmd is beside the Java, a process that takes SIGQUIT prints its threads into its own output, and goes on."""
     loop = "trap 'echo Full thread dump' QUIT; while :; do sleep 0.1; done"
-    with running(node, "sh", "-c", loop) as pid:
+    # A shell sets no trap for what its parent had it ignore, as shells do with what they put into the background.
+    with running(node, "env", "--default-signal=QUIT", "sh", "-c", loop) as pid:
         until_it_takes(pid)
         found = read(shell(threads(node.host, [node])).out)
         alive = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
