@@ -200,6 +200,17 @@ def test_report_shows_how_the_roll_went(lab: Lab, undisturbed: Undisturbed) -> N
     assert 0 <= undisturbed.document["canary"]["total"]["acked"] - counted <= len(lab.cluster.brokers)
     within = [0 <= span.begins_s <= span.ends_s <= time.seconds + 0.1 for span in time.spans]
     assert (all(within), len(time.isr.strips)) == (True, len(lab.cluster.brokers))
+    for strip in time.isr.strips:
+        # Whatever a stopped broker has is out of sync until it has started again.
+        began, ended = (
+            next(s for s in time.spans if (s.node, s.phase) == (strip.node, phase))
+            for phase in ("is down", "catches up")
+        )
+        out = [
+            (time.isr.from_s + run.first * time.isr.step_s, time.isr.from_s + run.end * time.isr.step_s)
+            for run in strip.out
+        ]
+        assert any(first < ended.begins_s and last > began.begins_s for first, last in out), (strip, out)
 
 
 # In ZooKeeper mode, under systemd, tests/e2e/docker/test_roll.py kills it three times.

@@ -44,7 +44,7 @@ def _of_a_roll(rolled: Rolled) -> Iterator[str]:
     else:
         yield from _of_a_canary(rolled, rolled.canary)
     if rolled.course and rolled.course.strips.unseen:
-        yield "the ISR while nodes stopped and started: it is looked at between two moves"
+        yield "the ISR in the moments between two looks at it, where its strip is pale"
 
 
 def _of_a_canary(rolled: Rolled, canary: Figures) -> Iterator[str]:

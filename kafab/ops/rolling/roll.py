@@ -24,6 +24,7 @@ from kafab.ops.overrides import forget_overrides
 from kafab.ops.rolling.catching_up import CatchingUp
 from kafab.ops.rolling.companion import Companion
 from kafab.ops.rolling.lives import Lives
+from kafab.ops.rolling.onlooker import Onlooker
 from kafab.ops.run import journal as journals
 from kafab.ops.run.bring_up import bring_up
 from kafab.ops.run.gates import LOOK_AT_HOSTS_EVERY, Recovery, Watch
@@ -174,6 +175,7 @@ class _Run:
         self._rolled = rolled
         rolled.before = found.finished
         self._spans, self._looks = Spans(), Looks(world.clock.now())
+        self._onlooker = Onlooker(world, self._looks, self._brokers)
         self._marks: list[tuple[float, str]] = []
         self._recovery = Recovery(cluster.nodes, world)
         self._lives = Lives(world)
@@ -299,7 +301,8 @@ class _Run:
             self._open[node.name] = self._world.clock.now()
             self._down.add(node.name)
         self._enter(nodes, Phase.STOPS)
-        stop_processes(nodes, self._world, Progress("stop", nodes))
+        with self._onlooker.meanwhile():
+            stop_processes(nodes, self._world, Progress("stop", nodes))
         self._enter(nodes, Phase.DOWN)
 
     def _enter(self, nodes: Sequence[Node], phase: Phase | None) -> None:
@@ -331,7 +334,8 @@ class _Run:
         # In a lab nobody minds what a node costs that ends a moment later; the next look notices it.
         steady = not self._cluster.lab
         # The next look waits for the replicas, and says how far they are.
-        bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
+        with self._onlooker.meanwhile():
+            bring_up(self._cluster, facts, self._world, progress, partial=True, steady=steady, settled=False)
         self._enter(nodes, Phase.CATCHES_UP)
         self._down -= {node.name for node in nodes}
 
