@@ -1,6 +1,8 @@
 """From an inventory to a session with real adapters: the only importer of adapters.
 
 Adapters are imported when they are first used: a `plan` never pays for the Kafka clients, `inventory.check` not even for SSH.
+
+The file is a little over 400 lines long because it is the one place where each port gets its adapter.
 """
 
 import getpass
